@@ -1,0 +1,365 @@
+"""Read interactions from a csv file with user, item and time columns."""
+
+import csv
+import dataclasses
+import io
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datasets.errors import DataError
+from datasets.raw_files import DAMAGE
+from datasets.raw_files import RawFile
+from datasets.raw_files import damaged
+from datasets.raw_files import first_line
+from datasets.raw_files import locate
+from datasets.raw_ids import RawIds
+from datasets.raw_ids import is_odd
+
+CHUNK = 1_000_000
+
+# Compared in lower case, without what is neither a letter nor a digit:
+# `user_id`, `userId` and `UserID` are one name.
+ALIASES = {
+    "user": ("user", "userid", "uid"),
+    "item": ("item", "itemid", "iid", "movie", "movieid"),
+    "timestamp": ("timestamp", "time", "ts", "unixtime"),
+    "order": ("order",),
+}
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Interactions:
+    """Who took which item when.
+
+    Args:
+        users: `(num_interactions,)` index into `user_ids`.
+        items: `(num_interactions,)` index into `item_ids`.
+        times: `(num_interactions,)` numbers that order a user's interactions,
+            or None if they are in order.
+        user_ids: raw ids in ascending order.
+        item_ids: raw ids in ascending order.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None
+    user_ids: Sequence[Any]
+    item_ids: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, chosen: np.ndarray) -> "Interactions":
+        """Those that a mask or an array of positions chooses."""
+        return dataclasses.replace(
+            self,
+            users=self.users[chosen],
+            items=self.items[chosen],
+            times=None if self.times is None else self.times[chosen],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """The columns to read; `time` is None where the file's order is time."""
+
+    user: str
+    item: str
+    time: str | None
+
+
+def column_names(raw: RawFile) -> tuple[str, ...]:
+    """Names of all columns, from the file's first line if it has a header."""
+    if raw.header is not None:
+        return raw.header
+    line, _ = first_line(raw)
+    return tuple(name.strip() for name in next(csv.reader([line])))
+
+
+def find_columns(
+    names: Sequence[str],
+    where: str,
+    *,
+    user_column: str | None = None,
+    item_column: str | None = None,
+    timestamp_column: str | None = None,
+    order_column: str | None = None,
+    time: str = "auto",
+) -> Columns:
+    """Finds the columns of users, items and times.
+
+    Args:
+        names: of all columns.
+        where: how messages call the file.
+        user_column: its name; by default the one column known as a user.
+        item_column: its name; by default the one column known as an item.
+        timestamp_column: its name; not read if there is an order column.
+        order_column: its name; order wins over timestamps.
+        time: "auto", or "file" if the lines are in order of time.
+
+    Raises:
+        DataError: a column is missing, or more than one could be meant.
+    """
+    if time not in ("auto", "file"):
+        raise DataError(f"Expected time 'auto' or 'file'. Received: {time=}")
+
+    def find(role: str, name: str | None) -> str | None:
+        if name is not None:
+            matching = [found for found in names if found == name]
+        else:
+            matching = [
+                found
+                for found in names
+                if re.sub(r"[\W_]", "", found.lower()) in ALIASES[role]
+            ]
+        if len(matching) > 1:
+            raise DataError(
+                f"Expected one {role} column in {where}; name it with "
+                f"--{role}_column. Received: {_listed(matching)}"
+            )
+        if name is not None and not matching:
+            raise DataError(
+                f"Expected a column {name!r} in {where}. Received: columns "
+                f"{_listed(names)}"
+            )
+        return matching[0] if matching else None
+
+    user = find("user", user_column)
+    item = find("item", item_column)
+    if user is None or item is None:
+        role = "user" if user is None else "item"
+        raise DataError(
+            f"Expected a header with {_article(role)} column in {where}; name "
+            f"it with --{role}_column. Received: columns {_listed(names)}"
+        )
+    if time == "file":
+        return Columns(user, item, None)
+    found = find("order", order_column)
+    if found is None or timestamp_column is not None:
+        timestamp = find("timestamp", timestamp_column)
+        found = timestamp if found is None else found
+    if found is None:
+        raise DataError(
+            f"Expected a timestamp or an order column in {where}; name it "
+            "with --timestamp_column or --order_column, or pass --time=file "
+            f"if the lines are in order. Received: columns {_listed(names)}"
+        )
+    return Columns(user, item, found)
+
+
+def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
+    """Reads the interactions of a csv file, in the file's order.
+
+    Ids become integers if every one of them is printed as an integer is, and
+    otherwise strings. Files of plain integers take a fast way.
+
+    Raises:
+        DataError: a field is missing, empty or no number; the message names
+            the line.
+    """
+    names = column_names(raw)
+    try:
+        found = _read(raw, names, columns, as_strings=False)
+        if found is None:
+            found = _read(raw, names, columns, as_strings=True)
+    except DAMAGE as error:
+        raise damaged(raw, error) from None
+    if found is None:
+        raise _first_problem(raw, names, columns) or DataError(
+            f"Expected numbers in column {columns.time!r} of {raw.label}. "
+            "Received: values of another kind"
+        )
+    if not len(found):
+        raise DataError(
+            f"Expected interactions. Received: {raw.label}, a header alone"
+        )
+    return found
+
+
+def code_interactions(
+    users: Any, items: Any, times: np.ndarray | None
+) -> Interactions:
+    """Interactions from columns of raw ids that are already in memory."""
+    coded = []
+    for role, values in (("user", users), ("item", items)):
+        series = pd.Series(values)
+        if series.isna().any():
+            row = int(np.flatnonzero(series.isna())[0])
+            raise DataError(f"Expected no empty {role}. Received: {row=}")
+        if not pd.api.types.is_integer_dtype(series.dtype):
+            series = series.map(str)
+        ids = RawIds()
+        coded.append((ids, ids.encode(series.to_numpy())))
+        if "" in ids:
+            raise DataError(f"Expected no empty {role}. Received: ''")
+    if times is not None and times.dtype.kind not in "iufM":
+        raise DataError(f"Expected numbers as times. Received: {times.dtype=}")
+    if times is not None and not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise DataError(f"Expected finite times. Received: {row=}")
+    return _ordered(*coded[0], *coded[1], times)
+
+
+def _read(
+    raw: RawFile, names: Sequence[str], columns: Columns, *, as_strings: bool
+) -> Interactions | None:
+    """Reads the file in chunks; None where it cannot be read this way."""
+    user_ids, item_ids = RawIds(), RawIds()
+    users, items, times = [], [], []
+    num_rows = 0
+    with raw.open() as stream:
+        if raw.header is None:
+            while not stream.readline().strip():
+                pass
+        watch = _Watch(stream)
+        # `names` may repeat a column that is not wanted; positions do not.
+        wanted = [names.index(columns.user), names.index(columns.item)]
+        if columns.time is not None:
+            wanted.append(names.index(columns.time))
+        try:
+            chunks = pd.read_csv(
+                io.BufferedReader(watch, 1 << 20),
+                header=None,
+                names=range(len(names)),
+                usecols=wanted,
+                index_col=False,
+                dtype=dict.fromkeys(wanted[:2], str) if as_strings else None,
+                keep_default_na=False,
+                low_memory=False,
+                chunksize=CHUNK,
+                encoding="utf-8",
+            )
+        except pd.errors.EmptyDataError:
+            chunks = ()
+        for chunk in chunks:
+            if chunk.empty:
+                continue
+            user, item = chunk[wanted[0]], chunk[wanted[1]]
+            if not as_strings and (
+                watch.odd or user.dtype != np.int64 or item.dtype != np.int64
+            ):
+                return None
+            users.append(user_ids.encode(user.to_numpy()))
+            items.append(item_ids.encode(item.to_numpy()))
+            if columns.time is not None:
+                time = chunk[wanted[2]]
+                if time.dtype not in (np.int64, np.float64):
+                    return None
+                if not np.isfinite(time.to_numpy()).all():
+                    return None
+                times.append(time.to_numpy())
+            num_rows += len(chunk)
+    if num_rows == 0:
+        empty = np.zeros(0, np.int32)
+        return Interactions(empty, empty, empty, [], [])
+    # Too few or too many fields in a line shift columns without an error.
+    if watch.num_commas != num_rows * (len(names) - 1):
+        if not as_strings:
+            return None
+        if _first_problem(raw, names, columns):
+            return None
+    if "" in user_ids or "" in item_ids:
+        return None
+    return _ordered(
+        user_ids,
+        np.concatenate(users),
+        item_ids,
+        np.concatenate(items),
+        np.concatenate(times) if times else None,
+    )
+
+
+def _ordered(
+    user_ids: RawIds,
+    users: np.ndarray,
+    item_ids: RawIds,
+    items: np.ndarray,
+    times: np.ndarray | None,
+) -> Interactions:
+    sorted_users, user_rank = user_ids.in_order()
+    sorted_items, item_rank = item_ids.in_order()
+    return Interactions(
+        user_rank[users], item_rank[items], times, sorted_users, sorted_items
+    )
+
+
+def _first_problem(
+    raw: RawFile, names: Sequence[str], columns: Columns
+) -> DataError | None:
+    skip = 0 if raw.header is not None else 1
+    return locate(raw, _Problem(names, columns), skip=skip)
+
+
+class _Problem:
+    """Says what is wrong with the fields of one line, if anything is."""
+
+    def __init__(self, names: Sequence[str], columns: Columns):
+        self._num_fields = len(names)
+        self._ids = [
+            (role, names.index(name))
+            for role, name in (("user", columns.user), ("item", columns.item))
+        ]
+        self._time = columns.time
+        self._time_index = (
+            None if columns.time is None else names.index(columns.time)
+        )
+
+    def __call__(self, fields: list[str]) -> str | None:
+        if len(fields) != self._num_fields:
+            return (
+                f"Expected {self._num_fields} fields. Received: {len(fields)}"
+            )
+        for role, index in self._ids:
+            if not fields[index].strip():
+                return f"Expected {_article(role)}. Received: an empty field"
+        if self._time_index is not None:
+            text = fields[self._time_index].strip()
+            if not _NUMBER.fullmatch(text) or not _fits(text):
+                return (
+                    f"Expected a number as {self._time!r}. Received: "
+                    f"{text or 'an empty field'}"
+                )
+        return None
+
+
+class _Watch(io.RawIOBase):
+    """A byte stream that notes what passes through it."""
+
+    def __init__(self, stream: io.BufferedReader):
+        super().__init__()
+        self._stream = stream
+        self._tail = b"\n"  # as if a line had just ended
+        self.num_commas = 0
+        self.odd = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        size = self._stream.readinto(buffer)
+        block = bytes(memoryview(buffer)[:size])
+        self.num_commas += block.count(b",")
+        if not self.odd:
+            self.odd = is_odd(self._tail + block)
+            self._tail = block[-2:]
+        return size
+
+
+def _fits(text: str) -> bool:
+    number = float(text)
+    return math.isfinite(number) and abs(number) < 2.0**63
+
+
+def _article(role: str) -> str:
+    return "an item" if role == "item" else "a user"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

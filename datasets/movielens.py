@@ -1,0 +1,178 @@
+"""MovieLens: `ratings.csv` with a header, or `ratings.dat` with `::`."""
+
+import functools
+import hashlib
+import http.client
+import os
+import pathlib
+import sys
+import urllib.request
+import zipfile
+from typing import Any
+
+from datasets.errors import DataError
+from datasets.interactions import prepare_interactions
+from datasets.raw_files import RawFile
+
+ML20_URL = "https://files.grouplens.org/datasets/movielens/ml-20m.zip"
+ML20_MD5 = "cd245b17a1ae2cc31bb14903e1204af3"
+
+RATINGS = ("ratings.csv", "ratings.csv.gz", "ratings.dat", "ratings.dat.gz")
+DAT_HEADER = ("UserID", "MovieID", "Rating", "Timestamp")
+
+
+def prepare_movielens(
+    raw: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    **options: Any,
+) -> pathlib.Path:
+    """Prepares MovieLens ratings as sessions; every rating is an interaction.
+
+    Args:
+        raw: `ml-20m.zip` or another release's archive, the folder it unpacks
+            to, or its `ratings.csv` or `ratings.dat` (gzip too).
+        folder: where the sessions go.
+        **options: of `prepare_interactions`.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        DataError: as `prepare_interactions`, or no ratings were found.
+    """
+    ratings = find_ratings(pathlib.Path(raw))
+    return prepare_interactions(ratings, folder, **options)
+
+
+def find_ratings(raw: pathlib.Path) -> RawFile:
+    """Finds the ratings in an archive, a folder, or a file that holds them."""
+    if raw.is_dir():
+        # The folder itself, or what an archive unpacked into it.
+        for pattern in ("", "*/"):
+            for name in RATINGS:
+                for path in sorted(raw.glob(pattern + name)):
+                    return _ratings_file(path)
+    elif raw.suffix.lower() == ".zip":
+        try:
+            with zipfile.ZipFile(raw) as archive:
+                members = archive.namelist()
+        except zipfile.BadZipFile:
+            raise DataError(
+                "Expected a complete zip archive. Received: "
+                f"{raw}, which is damaged or ends early"
+            ) from None
+        except OSError as error:
+            raise DataError(
+                "Expected a file that can be read. Received: "
+                f"{raw} ({error.strerror})"
+            ) from None
+        for name in RATINGS:
+            for member in members:
+                if pathlib.PurePosixPath(member).name == name:
+                    return _ratings_file(raw, member)
+    else:
+        return _ratings_file(raw)
+    raise DataError(
+        f"Expected {' or '.join(RATINGS)} in {raw}. Received: none of them"
+    )
+
+
+def download_ml20(
+    directory: str | os.PathLike[str],
+    *,
+    url: str = ML20_URL,
+    md5: str = ML20_MD5,
+    timeout: float = 30.0,
+) -> pathlib.Path:
+    """Downloads ml-20m.zip from GroupLens unless it is there already.
+
+    The file appears under its name only once it is complete and its md5 is
+    right; progress goes to stderr.
+
+    Args:
+        directory: where `ml-20m.zip` goes; made if missing.
+        url: where it comes from.
+        md5: what it must hash to.
+        timeout: seconds without an answer after which to give up.
+
+    Returns:
+        The path of `ml-20m.zip`.
+
+    Raises:
+        DataError: there is no network, or what arrived is another file. The
+            message says where to get the file and where to put it.
+    """
+    target = pathlib.Path(directory) / "ml-20m.zip"
+    if target.exists():
+        found = _md5(target)
+        if found == md5:
+            return target
+        raise DataError(
+            f"Expected md5={md5} of {target}. Received: md5={found}; remove "
+            "the file to download it again"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        _fetch(url, part, timeout)
+        found = _md5(part)
+        if found != md5:
+            raise DataError(
+                f"Expected md5={md5} of what {url} sends. Received: "
+                f"md5={found}; download ml-20m.zip (MovieLens 20M, 190 MB) by "
+                f"other means and put it at {target}"
+            )
+        os.replace(part, target)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(
+            f"Expected to download ml-20m.zip (MovieLens 20M, 190 MB) from "
+            f"{url}; without network, get it elsewhere and put it at {target}. "
+            f"Received: {reason}"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _ratings_file(path: pathlib.Path, member: str | None = None) -> RawFile:
+    name = member or path.name
+    if name.removesuffix(".gz").endswith(".dat"):
+        return RawFile(path, member, separator="::", header=DAT_HEADER)
+    return RawFile(path, member)
+
+
+def _fetch(url: str, part: pathlib.Path, timeout: float) -> None:
+    with urllib.request.urlopen(url, timeout=timeout) as response:
+        total = int(response.headers.get("Content-Length") or 0)
+        done = shown = 0
+        with open(part, "wb") as file:
+            for block in iter(functools.partial(response.read, 1 << 20), b""):
+                file.write(block)
+                done += len(block)
+                # A line a tenth on a log file, one moving line on a terminal.
+                step = total // 10 if not sys.stderr.isatty() else 1 << 20
+                if done - shown >= step or done == total:
+                    shown = done
+                    _show(url, done, total)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    if total and done < total:
+        raise OSError(f"the connection ended after {done} of {total} bytes")
+
+
+def _show(url: str, done: int, total: int) -> None:
+    name = url.rsplit("/", 1)[-1]
+    amount = f"{done / 1e6:.0f} MB"
+    if total:
+        amount += f" of {total / 1e6:.0f} MB"
+    start, end = ("\r", "") if sys.stderr.isatty() else ("", "\n")
+    print(f"{start}{name}: {amount}", end=end, file=sys.stderr, flush=True)
+
+
+def _md5(path: pathlib.Path) -> str:
+    with open(path, "rb") as file:
+        # Not for security: it is the checksum that GroupLens publishes.
+        return hashlib.file_digest(
+            file, functools.partial(hashlib.md5, usedforsecurity=False)
+        ).hexdigest()

@@ -1,0 +1,210 @@
+"""Raw files as they come: plain, gzip or inside a zip, read line by line."""
+
+import csv
+import dataclasses
+import gzip
+import hashlib
+import io
+import itertools
+import os
+import pathlib
+import typing
+import zipfile
+import zlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import IO
+from typing import Any
+
+import pandas as pd
+
+from datasets.errors import DataError
+
+# What a damaged, truncated or misquoted file raises while it is read.
+DAMAGE = (
+    EOFError,
+    UnicodeDecodeError,
+    csv.Error,
+    gzip.BadGzipFile,
+    pd.errors.ParserError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+_BLOCK = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class RawFile:
+    """One raw text file and how to open it.
+
+    Args:
+        path: the file on disk; gzip is recognised by its first two bytes.
+        member: its name inside the zip archive that `path` is, if it is one.
+        separator: `","` or `"::"`; the latter is read as if it were a comma.
+        header: the names of the columns where the file does not begin with
+            them.
+    """
+
+    path: pathlib.Path
+    member: str | None = None
+    separator: str = ","
+    header: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages call the file."""
+        if self.member is None:
+            return str(self.path)
+        return f"{self.path}({self.member})"
+
+    def open(self) -> io.BufferedReader:
+        """Opens the decompressed bytes, separated by commas."""
+        stream: Any = self._open_raw()
+        if self.separator != ",":
+            stream = _Converted(stream, self.separator.encode())
+        return io.BufferedReader(stream, _BLOCK)
+
+    def facts(self) -> dict[str, str | int]:
+        """Name, size and sha256 of the file on disk, for meta.json."""
+        try:
+            with open(self.path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise _cannot_open(self.path, error) from None
+        name = self.path.name
+        if self.member is not None:
+            name += f"({self.member})"
+        return {"name": name, "bytes": size, "sha256": digest}
+
+    def _open_raw(self) -> IO[bytes]:
+        try:
+            if self.member is not None:
+                return zipfile.ZipFile(self.path).open(self.member)
+            with open(self.path, "rb") as file:
+                is_gzip = file.read(2) == b"\x1f\x8b"
+            if is_gzip:
+                return typing.cast(IO[bytes], gzip.open(self.path, "rb"))
+            return open(self.path, "rb", buffering=0)
+        except zipfile.BadZipFile:
+            raise DataError(
+                "Expected a complete zip archive. Received: "
+                f"{self.path}, which is damaged or ends early"
+            ) from None
+        except OSError as error:
+            raise _cannot_open(self.path, error) from None
+
+
+def first_line(raw: RawFile) -> tuple[str, int]:
+    """Reads the first line that is not blank, and its number."""
+    try:
+        with raw.open() as stream:
+            for number, line in enumerate(stream, start=1):
+                text = line.decode("utf-8-sig").strip()
+                if text:
+                    return text, number
+    except DAMAGE as error:
+        raise damaged(raw, error) from None
+    raise DataError(f"Expected data. Received: {raw.label}, an empty file")
+
+
+def records(raw: RawFile) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line number, fields) of every line that is not blank.
+
+    Slow and exact: it serves to name the line of an error that the fast
+    reader has met. A quoted field may hold line ends; the number is then
+    that of the record's last line.
+    """
+    with raw.open() as stream:
+        with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text)
+            for fields in reader:
+                if len(fields) > 1 or (fields and fields[0].strip()):
+                    yield reader.line_num, fields
+
+
+def locate(
+    raw: RawFile, problem: Callable[[list[str]], str | None], *, skip: int
+) -> DataError | None:
+    """Finds the first line, after `skip` ones, that has a problem."""
+    try:
+        for number, fields in itertools.islice(records(raw), skip, None):
+            found = problem(fields)
+            if found is not None:
+                return DataError(f"{raw.label}, line {number}: {found}")
+    except DAMAGE as error:
+        return damaged(raw, error)
+    return None
+
+
+def damaged(raw: RawFile, error: Exception) -> DataError:
+    """Says where a file that could not be read is damaged."""
+    number = 0
+    try:
+        with raw.open() as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return DataError(
+                        f"{raw.label}, line {number}: Expected UTF-8 text. "
+                        f"Received: {line[:40]!r}"
+                    )
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile):
+        return DataError(
+            f"{raw.label}, after line {number}: Expected a complete "
+            "compressed file. Received: one that is damaged or ends early"
+        )
+    return DataError(
+        f"{raw.label}: Expected comma-separated text in which every quote is "
+        f"closed. Received: {_one_line(error)}"
+    )
+
+
+class _Converted(io.RawIOBase):
+    """A byte stream in which every `separator` has become a comma."""
+
+    def __init__(self, stream: IO[bytes], separator: bytes):
+        super().__init__()
+        self._stream = stream
+        self._separator = separator
+        self._ready = b""
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        while not self._ready:
+            block = self._stream.read(_BLOCK)
+            text = self._held + block
+            self._held = b""
+            # Half a separator at the end waits for its other half.
+            if block and text.endswith(self._separator[:1]):
+                if not text.endswith(self._separator):
+                    self._held = text[-1:]
+                    text = text[:-1]
+            self._ready = text.replace(self._separator, b",")
+            if not block:
+                break
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _cannot_open(path: pathlib.Path, error: OSError) -> DataError:
+    reason = error.strerror or type(error).__name__
+    return DataError(
+        f"Expected a file that can be read. Received: {path} ({reason})"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

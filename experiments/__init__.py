@@ -1,0 +1,1 @@
+"""Command-line entry points; each has a `--help` that teaches."""

@@ -1,0 +1,58 @@
+"""Very deep sequential recommenders in Keras 3: train shallow, stack, repeat.
+
+Shapes, everywhere in this package:
+
+| letter | meaning                                                |
+|--------|--------------------------------------------------------|
+| B      | batch: sessions                                        |
+| T      | sequence: positions of a history, the latest at -1     |
+| D      | `embedding_dim`, the width of a hidden state           |
+| N      | `num_items + 1`, the columns of the item softmax       |
+| S      | negatives drawn for a sampled softmax                  |
+
+How rows of items become inputs, targets and ranks is said once, at the head
+of `data.py`.
+"""
+
+import importlib
+
+from nextitnet_tf import losses
+from nextitnet_tf import metrics
+from nextitnet_tf import models
+from nextitnet_tf import stacking
+from nextitnet_tf.models.most_pop import MostPop
+from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.stacking import Stacker
+from nextitnet_tf.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MostPop",
+    "NextItNet",
+    "Protocol",
+    "Recipe",
+    "Stacker",
+    "Stage",
+    "Vocabulary",
+    "data",
+    "distribution",
+    "losses",
+    "metrics",
+    "models",
+    "release",
+    "stacking",
+    "training",
+]
+
+# These need TensorFlow; everything above runs on any Keras backend.
+_ON_FIRST_ACCESS = ("data", "distribution", "release", "training")
+
+
+def __getattr__(name: str):
+    if name in _ON_FIRST_ACCESS:
+        return importlib.import_module(f"nextitnet_tf.{name}")
+    raise AttributeError(f"module 'nextitnet_tf' has no attribute {name!r}")

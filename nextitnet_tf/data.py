@@ -1,0 +1,299 @@
+"""Sessions on disk -> split -> nested fraction -> tf.data.
+
+The sequence contract, said here and nowhere else:
+
+- Raw ids are strings or integers. Inside, item ids are 1..num_items by
+  falling frequency (ties by raw id) and 0 is padding.
+- A session is a row of t ids, padded on the LEFT with 0, latest item at -1.
+- Inputs are row[:-1], targets row[1:]: T = t - 1.
+- Evaluation predicts row[-1] from row[:-1] and ranks it among ALL columns,
+  for EVERY session; ties go to the lower id.
+- Protocol `release` renumbers on reading: id 0 is `<UNK>` and never occurs,
+  padding is an ordinary item with an id of its own. It also drops the last
+  batch, in training and in evaluation.
+
+Batches all have one shape: where a last batch is kept, it is filled up with
+rows of weight 0, so that nothing is compiled twice. Training weights are
+normalised here, over the global batch, so that the loss is the same number
+on any number of devices.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from nextitnet_tf import release
+from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.vocabulary import Vocabulary
+
+_SPLIT_SEED = 10
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions in memory, numbered for a protocol.
+
+    Attributes:
+        rows: (num_rows, t) int32 item ids.
+        users: (num_rows,) int32 user of each row.
+        vocabulary: raw ids by model id.
+        meta: what preparing wrote down.
+    """
+
+    rows: np.ndarray
+    users: np.ndarray
+    vocabulary: Vocabulary
+    meta: dict
+
+    @property
+    def num_items(self) -> int:
+        """Columns of the softmax but one."""
+        return len(self.vocabulary.raw_ids) - 1
+
+    def fingerprint(self) -> str:
+        """Changes when a row, its numbering or its user does."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.rows))
+        digest.update(np.ascontiguousarray(self.users))
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers; `train` in the order it is read."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
+    """Reads a folder of prepared sessions.
+
+    Args:
+        folder: what `datasets` wrote.
+        item_ids: "frequency" as on disk; "first_appearance" renumbers as
+            the release does.
+
+    Returns:
+        The sessions.
+
+    Raises:
+        ValueError: not such a folder.
+    """
+    folder = Path(folder)
+    files = sorted(folder.glob("sessions-*.npy"))
+    if not files or not (folder / "meta.json").is_file():
+        raise ValueError(
+            "Expected a folder of prepared sessions (sessions-*.npy, "
+            "users.npy, items.csv, meta.json). "
+            f"Received: folder={str(folder)!r}"
+        )
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    # Memory-mapped: rows that no one asks for stay on disk.
+    parts = [np.load(f, mmap_mode="r", allow_pickle=False) for f in files]
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    users = np.load(folder / "users.npy", allow_pickle=False)
+    raw_ids, counts = _read_items(folder / "items.csv", meta)
+    padding_id = 0
+    if item_ids == "first_appearance":
+        rows, old_ids = release.number_by_first_appearance(rows)
+        raw_ids = [raw_ids[i] if i > 0 else None for i in old_ids]
+        counts = [counts[i] if i > 0 else 0 for i in old_ids]
+        # A set without any padding still needs an id to fill histories with:
+        # `<UNK>`, which the release's own loader would use.
+        padding_id = int(np.argmax(old_ids == 0))
+    vocabulary = Vocabulary(
+        raw_ids, counts, padding_id, history_length=rows.shape[1] - 1
+    )
+    return Sessions(rows, users, vocabulary, meta)
+
+
+def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
+    """Which rows are for training, validation and test.
+
+    Args:
+        sessions: all of them.
+        protocol: says how.
+        data_ratio: fraction of the training rows.
+
+    Returns:
+        The row numbers. Neither they nor their nesting depend on a
+        recipe's seed.
+    """
+    num_rows = len(sessions.rows)
+    if protocol.split == "rows":
+        nesting = protocol.nesting
+        if nesting == "prefix":
+            train, test = release.split(num_rows, 1)
+            train = train[: int(data_ratio * len(train))]
+        else:
+            train, test = release.split(num_rows, data_ratio, nesting)
+        parts = Split(train, test, test)
+    else:
+        if protocol.nesting != "prefix":
+            raise ValueError(
+                "A split by users nests its fractions as prefixes of one "
+                "permutation: expected nesting='prefix'. "
+                f"Received: nesting={protocol.nesting!r}"
+            )
+        parts = _split_users(sessions.users, data_ratio)
+    for name in ("train", "validation", "test"):
+        if not len(getattr(parts, name)):
+            raise ValueError(
+                f"Too few sessions: none is left for the {name} set. "
+                f"Received: {num_rows} rows, data_ratio={data_ratio}"
+            )
+    return parts
+
+
+def num_batches(num_rows: int, batch_size: int, protocol: Protocol) -> int:
+    """Batches of a pass over `num_rows`.
+
+    Raises:
+        ValueError: the protocol drops the only batch there is.
+    """
+    if protocol.keep_last_batch:
+        return -(-num_rows // batch_size)
+    # The release's loop runs while (b + 1) * batch_size < num_rows: a last
+    # batch that is exactly full is dropped, too.
+    count = (num_rows - 1) // batch_size
+    if count < 1:
+        raise ValueError(
+            f"Protocol {protocol.name!r} drops the last batch and nothing is "
+            f"left: it needs more than batch_size={batch_size} rows. "
+            f"Received: num_rows={num_rows}"
+        )
+    return count
+
+
+def make_training_dataset(
+    sessions: Sessions,
+    row_numbers: np.ndarray,
+    batch_size: int,
+    protocol: Protocol,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Batches without end: (item_ids, next_item_ids, weights), each (B, T).
+
+    Args:
+        sessions: all of them.
+        row_numbers: the rows to train on, in the order of a fixed pass.
+        batch_size: B, global.
+        protocol: says which targets count, whether each pass is reshuffled,
+            and what becomes of the last batch.
+        seed: of the reshuffling.
+
+    Returns:
+        An infinite dataset. The weights sum to 1 over each batch.
+    """
+    row_numbers = np.asarray(row_numbers)
+    count = num_batches(len(row_numbers), batch_size, protocol)
+    padding_id = sessions.vocabulary.padding_id
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+        pass_number = 0
+        while True:
+            order = row_numbers
+            if protocol.reshuffle:
+                generator = np.random.default_rng([seed, pass_number])
+                order = generator.permutation(row_numbers)
+            for b in range(count):
+                rows, is_real = _take(sessions.rows, order, b, batch_size)
+                targets = rows[:, 1:]
+                weights = np.repeat(is_real[:, None], targets.shape[1], axis=1)
+                if not protocol.count_padding:
+                    weights *= targets != padding_id
+                yield rows[:, :-1], targets, weights / weights.sum()
+            pass_number += 1
+
+    shape = (batch_size, sessions.rows.shape[1] - 1)
+    return tf.data.Dataset.from_generator(
+        batches,
+        output_signature=(
+            tf.TensorSpec(shape, tf.int32),
+            tf.TensorSpec(shape, tf.int32),
+            tf.TensorSpec(shape, tf.float32),
+        ),
+    ).prefetch(4)
+
+
+def make_evaluation_dataset(
+    sessions: Sessions,
+    row_numbers: np.ndarray,
+    batch_size: int,
+    protocol: Protocol,
+) -> tuple[tf.data.Dataset, int]:
+    """One pass: (item_ids (B, T), next_item_ids (B,), weights (B,)).
+
+    Args:
+        sessions: all of them.
+        row_numbers: the rows to evaluate.
+        batch_size: B.
+        protocol: says whether the last batch is kept.
+
+    Returns:
+        The dataset and the number of sessions in it that count. Weights are
+        1, or 0 in rows that only fill the last batch.
+    """
+    row_numbers = np.asarray(row_numbers)
+    count = num_batches(len(row_numbers), batch_size, protocol)
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+        for b in range(count):
+            rows, is_real = _take(sessions.rows, row_numbers, b, batch_size)
+            yield rows[:, :-1], rows[:, -1], is_real
+
+    dataset = tf.data.Dataset.from_generator(
+        batches,
+        output_signature=(
+            tf.TensorSpec((batch_size, sessions.rows.shape[1] - 1), tf.int32),
+            tf.TensorSpec((batch_size,), tf.int32),
+            tf.TensorSpec((batch_size,), tf.float32),
+        ),
+    )
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    num_sessions = min(len(row_numbers), count * batch_size)
+    return dataset.prefetch(4), num_sessions
+
+
+def _take(rows, order, b, batch_size):
+    """Batch b of the rows in this order, filled up; 1 where a row is real."""
+    numbers = order[b * batch_size : (b + 1) * batch_size]
+    is_real = np.zeros(batch_size, "float32")
+    is_real[: len(numbers)] = 1
+    # Any row will do to fill up, but a row of the set brings no new ids.
+    return rows[np.resize(numbers, batch_size)], is_real
+
+
+def _split_users(users, data_ratio):
+    """80/10/10 of the users; the training fraction is one of rows."""
+    generator = np.random.default_rng(_SPLIT_SEED)
+    shuffled = generator.permutation(np.unique(users))
+    first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+    in_train, in_validation, in_test = (
+        np.flatnonzero(np.isin(users, group))
+        for group in np.split(shuffled, [first, second])
+    )
+    train = generator.permutation(in_train)
+    return Split(
+        train[: int(data_ratio * len(train))], in_validation, in_test
+    )
+
+
+def _read_items(path, meta):
+    """items.csv -> raw ids and counts by id, None and 0 for padding."""
+    as_integer = meta.get("item_id_type") == "int"
+    raw_ids: list[int | str | None] = [None]
+    counts = [0]
+    with open(path, newline="", encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            raw = row["raw_id"]
+            raw_ids.append(int(raw) if as_integer else raw)
+            counts.append(int(row["count"]))
+    return raw_ids, counts

@@ -1,0 +1,8 @@
+"""Keras layers the models are built from, one a file."""
+
+from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
+from nextitnet_tf.layers.item_embedding import ItemEmbedding
+from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.rezero import ReZero
+
+__all__ = ["DilatedResidualBlock", "ItemEmbedding", "ItemSoftmax", "ReZero"]

@@ -1,0 +1,119 @@
+"""The residual block of NextItNet."""
+
+import keras
+from keras import ops
+
+from nextitnet_tf.layers.rezero import ReZero
+
+# The release adds it to the variance, inside the root.
+NORM_EPSILON = 1e-8
+
+
+@keras.saving.register_keras_serializable(package="nextitnet_tf")
+class DilatedResidualBlock(keras.layers.Layer):
+    """Two causal dilated convolutions around which the input is added back.
+
+    The branch is convolution (dilation q), layer norm, ReLU, convolution
+    (dilation 2q), layer norm, ReLU; the block returns `x + alpha * branch`,
+    or `x + branch` without alpha. Position k of the output depends on
+    positions <= k of the input only.
+
+    Args:
+        embedding_dim: D, channels in and out.
+        kernel_size: positions a convolution looks at.
+        dilation_rate: q, in positions.
+        use_alpha: whether the branch is scaled by a learned alpha (Eq. 3)
+            or added as it is (Eq. 2).
+        kernel_seed: None draws every kernel independently; an integer
+            starts every kernel built with it at the same values, as the
+            release does.
+
+    Call arguments:
+        x: (B, T, D) hidden states.
+
+    Returns:
+        (B, T, D) hidden states.
+
+    Reference:
+        StackRec, Eq. 2 and 3, and Figure 3.
+    """
+
+    def __init__(
+        self,
+        embedding_dim,
+        kernel_size=3,
+        dilation_rate=1,
+        use_alpha=True,
+        kernel_seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.embedding_dim = embedding_dim
+        self.kernel_size = kernel_size
+        self.dilation_rate = dilation_rate
+        self.use_alpha = use_alpha
+        self.kernel_seed = kernel_seed
+        self.conv1 = self._make_conv(dilation_rate, "conv1")
+        self.norm1 = keras.layers.LayerNormalization(
+            epsilon=NORM_EPSILON, dtype=self.dtype_policy, name="norm1"
+        )
+        self.conv2 = self._make_conv(2 * dilation_rate, "conv2")
+        self.norm2 = keras.layers.LayerNormalization(
+            epsilon=NORM_EPSILON, dtype=self.dtype_policy, name="norm2"
+        )
+        self.rezero = (
+            ReZero(dtype=self.dtype_policy, name="rezero")
+            if use_alpha
+            else None
+        )
+
+    def build(self, input_shape):
+        for layer in (self.conv1, self.norm1, self.conv2, self.norm2):
+            layer.build(input_shape)
+        if self.rezero:
+            self.rezero.build(input_shape)
+
+    def call(self, x):
+        branch = ops.relu(self.norm1(self.conv1(x)))
+        branch = ops.relu(self.norm2(self.conv2(branch)))
+        return self.rezero(x, branch) if self.rezero else x + branch
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def parts(self):
+        """The block's layers by what they are to `Stacker`.
+
+        Returns:
+            {"blocks": layers with the weights proper, "norm": layer norms,
+            "alpha": the residual scale, if any}.
+        """
+        return {
+            "blocks": [self.conv1, self.conv2],
+            "norm": [self.norm1, self.norm2],
+            "alpha": [self.rezero] if self.rezero else [],
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "kernel_size": self.kernel_size,
+            "dilation_rate": self.dilation_rate,
+            "use_alpha": self.use_alpha,
+            "kernel_seed": self.kernel_seed,
+        }
+
+    def _make_conv(self, dilation_rate, name):
+        return keras.layers.Conv1D(
+            self.embedding_dim,
+            self.kernel_size,
+            padding="causal",
+            dilation_rate=dilation_rate,
+            # A fresh initializer each time: with a seed all start equal.
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=0.02, seed=self.kernel_seed
+            ),
+            dtype=self.dtype_policy,
+            name=name,
+        )

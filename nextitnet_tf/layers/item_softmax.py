@@ -1,0 +1,89 @@
+"""The output layer: a softmax over all items."""
+
+import keras
+from keras import ops
+
+from nextitnet_tf import losses
+from nextitnet_tf.layers.item_embedding import with_dense_gradient
+
+
+@keras.saving.register_keras_serializable(package="nextitnet_tf")
+class ItemSoftmax(keras.layers.Layer):
+    """Scores every item for a hidden state.
+
+    `logits = hidden @ kernel^T + bias`. The kernel is not tied to the item
+    embedding. The layer also knows its training loss, because other heads
+    (tied, factorised) compute theirs without ever having all the logits.
+
+    Args:
+        num_items: number of items without padding; N is one more.
+
+    Call arguments:
+        hidden: (..., D) hidden states.
+
+    Returns:
+        (..., N) logits, float32 whatever the compute type.
+
+    Reference:
+        StackRec, Eq. 4; initial values as in the release.
+    """
+
+    def __init__(self, num_items, **kwargs):
+        super().__init__(**kwargs)
+        self.num_items = num_items
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.num_items + 1, input_shape[-1]),
+            initializer=keras.initializers.RandomNormal(stddev=0.01),
+        )
+        self.bias = self.add_weight(
+            name="bias",
+            shape=(self.num_items + 1,),
+            initializer=keras.initializers.Constant(0.1),
+        )
+
+    def call(self, hidden):
+        logits = ops.matmul(hidden, ops.transpose(self.kernel))
+        return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
+
+    def loss(self, hidden, next_item_ids, weights, num_sampled=None):
+        """The weighted sum of the cross-entropies of the next items.
+
+        Args:
+            hidden: (M, D) hidden states, one a prediction.
+            next_item_ids: (M,) the items that did follow.
+            weights: (M,) float32; they sum to 1 over the global batch for a
+                mean.
+            num_sampled: S, negatives shared by the batch and drawn anew at
+                each call; None for the full softmax.
+
+        Returns:
+            Scalar, float32.
+        """
+        kernel = ops.cast(with_dense_gradient(self.kernel), self.compute_dtype)
+        bias = ops.cast(with_dense_gradient(self.bias), "float32")
+        if num_sampled is None:
+            return losses.full_softmax_loss(
+                hidden, kernel, bias, next_item_ids, weights
+            )
+        num_columns = self.num_items + 1
+        return losses.sampled_softmax_loss(
+            hidden,
+            kernel,
+            bias,
+            next_item_ids,
+            weights,
+            candidates=losses.sample_log_uniform(
+                num_columns, num_sampled, seed=self.seed_generator
+            ),
+            expected_counts=losses.expected_counts(num_columns, num_sampled),
+        )
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.num_items + 1)
+
+    def get_config(self):
+        return {**super().get_config(), "num_items": self.num_items}

@@ -1,0 +1,8 @@
+"""The models, by the name a recipe calls them."""
+
+from nextitnet_tf.models.most_pop import MostPop
+from nextitnet_tf.models.nextitnet import NextItNet
+
+MODELS = {"most_pop": MostPop, "nextitnet": NextItNet}
+
+__all__ = ["MODELS", "MostPop", "NextItNet"]

@@ -1,0 +1,110 @@
+"""NextItNet: stacked dilated convolutions over a history."""
+
+import keras
+
+from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
+from nextitnet_tf.layers.item_embedding import ItemEmbedding
+from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.models.sequential_recommender import SequentialRecommender
+
+
+@keras.saving.register_keras_serializable(package="nextitnet_tf")
+class NextItNet(SequentialRecommender):
+    """A stack of causal dilated residual blocks.
+
+    Each position predicts the item that follows it. With alpha every block
+    starts as the identity (StackRec's NextItNet); without, it is the plain
+    network of the papers before (SNextItNet).
+
+    Args:
+        num_items: number of items without padding; ids are 0..num_items.
+        num_blocks: L; one block is two convolutions.
+        embedding_dim: D, the width of embedding and hidden states.
+        kernel_size: positions a convolution looks at.
+        dilation_rates: cycled over the blocks; a block of rate q convolves
+            at q and 2q, so (1, 4) is the paper's 1, 2, 4, 8.
+        use_alpha: whether residual branches are scaled (Eq. 3, else Eq. 2).
+        kernel_seed: None, or an integer that starts all kernels at the same
+            values, as the release does.
+
+    Call arguments:
+        item_ids: (B, T) int, latest item at position -1.
+
+    Returns:
+        (B, N) logits of the item that follows the last position.
+
+    Raises:
+        ValueError: an argument that must be positive is not.
+
+    Reference:
+        Yuan et al., WSDM 2019; Wang et al., StackRec, SIGIR 2021, Eq. 2-4.
+    """
+
+    def __init__(
+        self,
+        num_items,
+        num_blocks=8,
+        embedding_dim=64,
+        kernel_size=3,
+        dilation_rates=(1, 4),
+        use_alpha=True,
+        kernel_seed=None,
+        **kwargs,
+    ):
+        super().__init__(num_items=num_items, **kwargs)
+        self.num_blocks = num_blocks
+        self.embedding_dim = embedding_dim
+        self.kernel_size = kernel_size
+        self.dilation_rates = tuple(dilation_rates)
+        self.use_alpha = use_alpha
+        self.kernel_seed = kernel_seed
+        self._check_arguments()
+        self.item_embedding = ItemEmbedding(
+            num_items,
+            embedding_dim,
+            embeddings_initializer=keras.initializers.TruncatedNormal(
+                stddev=0.02
+            ),
+            dtype=self.dtype_policy,
+            name="item_embedding",
+        )
+        self.blocks = [
+            DilatedResidualBlock(
+                embedding_dim,
+                kernel_size=kernel_size,
+                dilation_rate=self.dilation_rates[i % len(self.dilation_rates)],
+                use_alpha=use_alpha,
+                kernel_seed=kernel_seed,
+                dtype=self.dtype_policy,
+                name=f"block_{i}",
+            )
+            for i in range(num_blocks)
+        ]
+        self.item_softmax = ItemSoftmax(
+            num_items, dtype=self.dtype_policy, name="item_softmax"
+        )
+        self.build()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_blocks": self.num_blocks,
+            "embedding_dim": self.embedding_dim,
+            "kernel_size": self.kernel_size,
+            "dilation_rates": list(self.dilation_rates),
+            "use_alpha": self.use_alpha,
+            "kernel_seed": self.kernel_seed,
+        }
+
+    def _check_arguments(self):
+        for name in ("num_items", "num_blocks", "embedding_dim", "kernel_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if not self.dilation_rates or min(self.dilation_rates) < 1:
+            raise ValueError(
+                "`dilation_rates` must be one or more positive integers. "
+                f"Received: dilation_rates={self.dilation_rates}"
+            )

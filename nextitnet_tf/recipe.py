@@ -1,0 +1,187 @@
+"""What to train, as data: protocols, stages, recipes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+
+
+def _check_choice(instance, name, choices):
+    value = getattr(instance, name)
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {choices}. Received: {name}={value!r}"
+        )
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How sessions become numbers; printed with every number.
+
+    Attributes:
+        name: "release", "clean", or a name that says what was changed.
+        item_ids: "first_appearance" numbers items as the release does, with
+            padding an ordinary item; "frequency" keeps the sessions' own
+            ids, by falling frequency, padding 0.
+        sampled_fraction: negatives of the sampled softmax as a share of all
+            columns; 0 for the full softmax.
+        count_padding: whether predicting a padding counts in the loss.
+        rank_padding: whether padding can be ranked above the target.
+        split: "rows" is 80/20 with early stopping and report on the same
+            20 %; "users" is 80/10/10, stopping on validation, reporting on
+            test, no user in two of them.
+        nesting: of the training fractions: "release" with its flaw,
+            "repaired", or "prefix" (of one seeded permutation).
+        reshuffle: whether each pass over the rows has an order of its own.
+        keep_last_batch: whether an incomplete last batch counts. If not,
+            the last batch is dropped even when it is full, as the release
+            does.
+        adam_epsilon: of the optimizer.
+        l2: weight of the release's L2 penalty.
+        identical_kernels: whether all convolution kernels start equal.
+    """
+
+    name: str
+    item_ids: str
+    sampled_fraction: float
+    count_padding: bool
+    rank_padding: bool
+    split: str
+    nesting: str
+    reshuffle: bool
+    keep_last_batch: bool
+    adam_epsilon: float
+    l2: float
+    identical_kernels: bool
+
+    def __post_init__(self):
+        _check_choice(self, "item_ids", ("first_appearance", "frequency"))
+        _check_choice(self, "split", ("rows", "users"))
+        _check_choice(self, "nesting", ("release", "repaired", "prefix"))
+        if not 0 <= self.sampled_fraction < 1:
+            raise ValueError(
+                "`sampled_fraction` must be in [0, 1). Received: "
+                f"sampled_fraction={self.sampled_fraction}"
+            )
+
+
+PROTOCOLS = {
+    "release": Protocol(
+        name="release",
+        item_ids="first_appearance",
+        sampled_fraction=0.2,
+        count_padding=True,
+        rank_padding=True,
+        split="rows",
+        nesting="release",
+        reshuffle=False,
+        keep_last_batch=False,
+        adam_epsilon=1e-8,
+        l2=0.0,
+        identical_kernels=True,
+    ),
+    "clean": Protocol(
+        name="clean",
+        item_ids="frequency",
+        sampled_fraction=0.0,
+        count_padding=False,
+        rank_padding=False,
+        split="users",
+        nesting="prefix",
+        reshuffle=True,
+        keep_last_batch=True,
+        adam_epsilon=1e-7,
+        l2=0.0,
+        identical_kernels=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One call of fit, to convergence or to a cap.
+
+    Attributes:
+        num_blocks: depth.
+        data_ratio: fraction of the training rows.
+        method: None starts from scratch; "adjacent" and "cross" stack the
+            stage before; "continue" goes on with the very same model.
+        preset: what stacking copies (`stacking.PRESETS`).
+        switches: overrides of the preset, (name, on) pairs.
+        max_steps: training steps at most.
+        eval_every: steps between two evaluations.
+        patience: evaluations without a better MRR@5 before stopping.
+    """
+
+    num_blocks: int
+    data_ratio: float = 1.0
+    method: str | None = None
+    preset: str = "best"
+    switches: tuple[tuple[str, bool], ...] = ()
+    max_steps: int = 20_000
+    eval_every: int = 100
+    patience: int = 10
+
+    def __post_init__(self):
+        _check_choice(self, "method", (None, "adjacent", "cross", "continue"))
+        for name in ("num_blocks", "max_steps", "eval_every", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if self.eval_every > self.max_steps:
+            raise ValueError(
+                "A stage needs at least one evaluation: `eval_every` must "
+                "not exceed `max_steps`. Received: "
+                f"eval_every={self.eval_every}, max_steps={self.max_steps}"
+            )
+        if not 0 < self.data_ratio <= 1:
+            raise ValueError(
+                "`data_ratio` must be in (0, 1]. "
+                f"Received: data_ratio={self.data_ratio}"
+            )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model and the stages it goes through.
+
+    Attributes:
+        stages: in order; the first starts from scratch.
+        protocol: how data become numbers.
+        model: a name in `models.MODELS`.
+        model_config: arguments of the model class but for `num_items`,
+            `num_blocks` and `kernel_seed`.
+        batch_size: global, over all devices.
+        learning_rate: of Adam.
+        seed: of initial weights, negatives and the order of rows; the split
+            does not depend on it.
+    """
+
+    stages: tuple[Stage, ...]
+    protocol: Protocol = PROTOCOLS["clean"]
+    model: str = "nextitnet"
+    model_config: Mapping[str, object] = field(default_factory=dict)
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self):
+        if not self.stages or self.stages[0].method is not None:
+            raise ValueError(
+                "A recipe needs stages, the first of them from scratch "
+                f"(method=None). Received: stages={self.stages}"
+            )
+
+
+def protocol_differences(protocol: Protocol) -> list[str]:
+    """In which fields a protocol departs from the one it is named after."""
+    base = PROTOCOLS.get(protocol.name)
+    if base is None:
+        return []
+    return [
+        f"{f.name}={getattr(protocol, f.name)}"
+        for f in fields(Protocol)
+        if getattr(protocol, f.name) != getattr(base, f.name)
+    ]

@@ -1,0 +1,108 @@
+"""What exists only to agree with the original TF1 release of StackRec."""
+
+import random
+
+import numpy as np
+
+_SEED = 10
+_NESTINGS = ("release", "repaired")
+
+
+def number_by_first_appearance(rows):
+    """Item ids as the release's loader gives them.
+
+    Ids count up from 1 in the order in which tokens first appear, row by
+    row, left to right. Padding, written out as a token, is one of them. Id 0
+    is `<UNK>`, which never occurs.
+
+    Args:
+        rows: (num_rows, t) non-negative integers, 0 the padding token.
+
+    Returns:
+        (num_rows, t) int32 new ids, and the old value of each new id
+        (position 0, `<UNK>`, holds -1).
+
+    Reference:
+        The release's loader, a contrib VocabularyProcessor.
+    """
+    flat = np.asarray(rows).ravel()
+    first = np.full(int(flat.max(initial=0)) + 1, -1, dtype="int64")
+    # Of repeated indices the last assignment stays, hence backwards.
+    first[flat[::-1]] = np.arange(len(flat) - 1, -1, -1)
+    present = np.flatnonzero(first >= 0)
+    old_ids = present[np.argsort(first[present])]
+    new_ids = np.zeros(len(first), dtype="int32")
+    new_ids[old_ids] = np.arange(1, len(old_ids) + 1)
+    return new_ids[rows], np.concatenate([[-1], old_ids])
+
+
+def split(num_rows, data_ratio, nesting="release"):
+    """Rows to train and to test on, in the release's order.
+
+    A seeded permutation; the last 20 % are the test set, a sample of the
+    rest is the training set of this ratio.
+
+    The fractions 0.2, 0.4, 0.6 and 0.8 are meant to be nested. In the
+    release 0.6 is not: 0.6 - 0.2 - 0.2 falls short of 0.2 in floating point,
+    so where the number of training rows is a multiple of 5 its first draw is
+    one row shorter and all later draws differ. `nesting="repaired"` draws
+    the sizes of the 0.2 chain everywhere.
+
+    Args:
+        num_rows: rows in all.
+        data_ratio: fraction of the training rows, in (0, 1].
+        nesting: "release", or "repaired" for subsets that do nest.
+
+    Returns:
+        Two int64 arrays of row numbers, train and test.
+
+    Raises:
+        ValueError: a ratio out of range, an unknown nesting.
+
+    Reference:
+        The release's trainers; Python's and NumPy's generators with seed 10.
+    """
+    if not 0 < data_ratio <= 1:
+        raise ValueError(
+            f"`data_ratio` must be in (0, 1]. Received: data_ratio={data_ratio}"
+        )
+    if nesting not in _NESTINGS:
+        raise ValueError(
+            f"`nesting` must be one of {_NESTINGS}. "
+            f"Received: nesting={nesting!r}"
+        )
+    order = np.random.RandomState(_SEED).permutation(num_rows)
+    num_test = int(0.2 * num_rows)
+    train, test = order[: num_rows - num_test], order[num_rows - num_test :]
+    if data_ratio == 1:
+        return train, test
+    return train[_subset(len(train), data_ratio, nesting)], test
+
+
+# How the release writes the size of the first of its four draws. Evaluated
+# in floating point, 0.6 - 0.2 - 0.2 is not 0.2.
+_FIRST_SHARE = {
+    0.2: 0.2,
+    0.4: 0.4 - 0.2,
+    0.6: 0.6 - 0.2 - 0.2,
+    0.8: 0.8 - 0.2 - 0.2 - 0.2,
+}
+
+
+def _subset(num_train, data_ratio, nesting):
+    """Positions among the training rows, oldest fifth first."""
+    generator = random.Random(_SEED)
+    if data_ratio not in _FIRST_SHARE:
+        return generator.sample(range(num_train), int(data_ratio * num_train))
+    share = 0.2 if nesting == "repaired" else _FIRST_SHARE[data_ratio]
+    remainder = set(range(num_train))
+    drawn = generator.sample(list(remainder), int(share * num_train))
+    chosen = list(drawn)
+    # Each further fifth: a quarter, a third, a half of what is left. The
+    # order of list(set) is part of the release's result: do not sort.
+    for parts in (4, 3, 2)[: round(data_ratio * 5) - 1]:
+        remainder = remainder - set(drawn)
+        size = int((1.0 / parts) * float(len(remainder)))
+        drawn = generator.sample(list(remainder), size)
+        chosen += drawn
+    return chosen

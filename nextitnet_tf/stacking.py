@@ -1,0 +1,231 @@
+"""Growing a trained model: which block copies which, and the copying."""
+
+from collections.abc import Mapping
+
+METHODS = ("adjacent", "cross")
+
+# What can be copied from the shallow model, in the order it is described.
+SWITCHES = ("blocks", "alpha", "norm", "embedding", "head", "optimizer")
+
+_PRESETS = {
+    # The release's StackA and StackC: kernels, biases and the embedding.
+    "release": ("blocks", "embedding"),
+    # The paper's text: everything that is a parameter.
+    "paper": ("blocks", "alpha", "norm", "embedding", "head"),
+    # Provisional, by a prototype's three seeds on ML-1M.
+    "best": ("blocks", "norm", "embedding", "head"),
+}
+PRESETS = tuple(_PRESETS)
+
+
+def source_blocks(
+    num_source: int, num_target: int, method: str
+) -> list[int | None]:
+    """Which shallow block each block of the deep model is copied from.
+
+    Doubling repeats every block. For fewer new blocks, the top blocks are
+    the ones repeated and those below keep their places.
+
+    >>> source_blocks(num_source=4, num_target=8, method="adjacent")
+    [0, 0, 1, 1, 2, 2, 3, 3]
+    >>> source_blocks(num_source=4, num_target=8, method="cross")
+    [0, 1, 2, 3, 0, 1, 2, 3]
+    >>> source_blocks(num_source=4, num_target=6, method="adjacent")
+    [0, 1, 2, 2, 3, 3]
+
+    Args:
+        num_source: L, blocks of the shallow model.
+        num_target: blocks of the deep one, from L + 1 to 2 L.
+        method: "adjacent" (StackA) puts a copy next to its original;
+            "cross" (StackC) puts the copies on top, in order.
+
+    Returns:
+        One 0-based index a deep block; None where a block starts fresh.
+
+    Raises:
+        ValueError: an unknown method, or a depth that cannot be reached.
+
+    Reference:
+        StackRec, Section 3.2 and Figure 1; Table 5 for growth short of
+        doubling.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"`method` must be one of {METHODS}. Received: method={method!r}"
+        )
+    if num_source < 1:
+        raise ValueError(
+            "Stacking needs a model with at least one block. "
+            f"Received: num_source={num_source}"
+        )
+    if not num_source < num_target <= 2 * num_source:
+        raise ValueError(
+            f"{num_source} blocks can be stacked to {num_source + 1} to "
+            f"{2 * num_source} blocks. Received: num_target={num_target}"
+        )
+    num_kept = 2 * num_source - num_target
+    kept: list[int | None] = list(range(num_kept))
+    doubled = list(range(num_kept, num_source))
+    if method == "adjacent":
+        return kept + [i for i in doubled for _ in range(2)]
+    return kept + doubled + doubled
+
+
+def preset_switches(preset: str) -> dict[str, bool]:
+    """What a preset copies.
+
+    >>> [name for name, on in preset_switches("release").items() if on]
+    ['blocks', 'embedding']
+
+    Args:
+        preset: "release", "paper" or "best".
+
+    Returns:
+        On or off for each of `SWITCHES`.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    if preset not in _PRESETS:
+        raise ValueError(
+            f"`preset` must be one of {PRESETS}. Received: preset={preset!r}"
+        )
+    return {name: name in _PRESETS[preset] for name in SWITCHES}
+
+
+class Stacker:
+    """Makes a deeper model out of a trained one.
+
+    The deep model is built fresh from the shallow one's configuration; then,
+    layer by layer, `get_weights()` of what is to be copied is set into it.
+    Whatever is not copied keeps its fresh start: alpha 0, norms 1 and 0, the
+    head's and embedding's random values. A dilation belongs to the place of
+    a block, not to its weights.
+
+    Args:
+        method: "adjacent" (StackA) or "cross" (StackC).
+        preset: what is copied: "release" (kernels, biases and the item
+            embedding), "paper" (every parameter) or "best" (provisional:
+            every parameter but alpha).
+        switches: overrides of the preset, by name: {"alpha": True, ...};
+            the names are those of `SWITCHES`. "optimizer" copies the
+            optimizer with its slots; the deep model then is compiled.
+
+    Raises:
+        ValueError: an unknown method, preset or switch.
+
+    Reference:
+        StackRec, Algorithm 1 and Section 3.2.
+    """
+
+    def __init__(
+        self,
+        method: str = "adjacent",
+        preset: str = "best",
+        switches: Mapping[str, bool] | None = None,
+    ):
+        if method not in METHODS:
+            raise ValueError(
+                f"`method` must be one of {METHODS}. "
+                f"Received: method={method!r}"
+            )
+        self.method = method
+        self.preset = preset
+        self.switches = preset_switches(preset)
+        for name, on in (switches or {}).items():
+            if name not in SWITCHES:
+                raise ValueError(
+                    f"`switches` must be among {SWITCHES}. "
+                    f"Received: switches={switches!r}"
+                )
+            self.switches[name] = on
+
+    def stack(self, model, num_blocks: int | None = None):
+        """A new, built model with the copied weights; `model` stays as it is.
+
+        Args:
+            model: a `SequentialRecommender` with `blocks`.
+            num_blocks: depth of the new one, from L + 1 to 2 L (default).
+
+        Returns:
+            A model of the same class.
+
+        Raises:
+            ValueError: a model without blocks, a depth out of reach, or
+                optimizer slots asked of a model that has no optimizer.
+        """
+        blocks = getattr(model, "blocks", None)
+        if not blocks:
+            raise ValueError(
+                "Stacking needs a model with blocks. "
+                f"Received: model={type(model).__name__}"
+            )
+        if num_blocks is None:
+            num_blocks = 2 * len(blocks)
+        sources = source_blocks(len(blocks), num_blocks, self.method)
+        deep = type(model).from_config(
+            {**model.get_config(), "num_blocks": num_blocks}
+        )
+        deep.vocabulary = model.vocabulary
+        pairs = list(self._layer_pairs(model, deep, sources))
+        for shallow_layer, deep_layer in pairs:
+            deep_layer.set_weights(shallow_layer.get_weights())
+        if self.switches["optimizer"]:
+            _copy_optimizer(model, deep, pairs)
+        return deep
+
+    def _layer_pairs(self, model, deep, sources):
+        """(shallow layer, deep layer) of everything that is copied."""
+        if self.switches["embedding"]:
+            yield model.item_embedding, deep.item_embedding
+        for block, source in zip(deep.blocks, sources, strict=True):
+            if source is None:
+                continue
+            shallow_parts = model.blocks[source].parts()
+            for part, layers in block.parts().items():
+                if self.switches[part]:
+                    yield from zip(shallow_parts[part], layers, strict=True)
+        if self.switches["head"]:
+            yield model.item_softmax, deep.item_softmax
+
+
+def _copy_optimizer(model, deep, pairs):
+    """Compiles `deep` as `model` is, and copies slots along with weights."""
+    if getattr(model, "optimizer", None) is None or not model.optimizer.built:
+        raise ValueError(
+            "Copying optimizer slots needs a model that has been trained and "
+            "still has its optimizer. Received: a model without one"
+        )
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    deep.compile(
+        optimizer=optimizer, num_sampled=model.num_sampled, l2=model.l2
+    )
+    optimizer.build(deep.trainable_variables)
+    optimizer.iterations.assign(model.optimizer.iterations)
+    shallow_slots = _slots(model)
+    deep_slots = _slots(deep)
+    for shallow_layer, deep_layer in pairs:
+        for variable, copy in zip(
+            shallow_layer.trainable_variables,
+            deep_layer.trainable_variables,
+            strict=True,
+        ):
+            for slot, slot_copy in zip(
+                shallow_slots[id(variable)], deep_slots[id(copy)], strict=True
+            ):
+                slot_copy.assign(slot)
+
+
+def _slots(model):
+    """The optimizer's variables for each trainable variable, by its id."""
+    optimizer = model.optimizer
+    # A fresh optimizer has its own few variables (iterations, learning rate);
+    # building appends the slots, all those of one model variable together.
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    slots = optimizer.variables[len(fresh.variables) :]
+    variables = model.trainable_variables
+    each = len(slots) // len(variables)
+    return {
+        id(variable): slots[i * each : (i + 1) * each]
+        for i, variable in enumerate(variables)
+    }

@@ -1,0 +1,438 @@
+"""Runs recipes: the only place that calls fit."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nextitnet_tf import data
+from nextitnet_tf import distribution
+from nextitnet_tf import metrics
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import protocol_differences
+from nextitnet_tf.stacking import Stacker
+
+# What early stopping and the best checkpoint look at.
+MONITOR = "val_mrr_at_5"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage that is done.
+
+    Attributes:
+        folder: holds model.keras (the best evaluation's weights), run.json
+            and log.csv.
+        summary: what run.json says: `stage`, `curve` (a list with step,
+            train_seconds and val_mrr_at_5 of each evaluation), `best_step`,
+            `test` (metrics of the best weights), `num_sessions` (evaluated),
+            `step_seconds`, ...
+    """
+
+    folder: Path
+    summary: dict
+
+    @classmethod
+    def read(cls, folder: Path) -> "StageRun":
+        """A stage that was run before."""
+        text = (folder / "run.json").read_text(encoding="utf-8")
+        return cls(folder, json.loads(text))
+
+    def load_model(self, with_optimizer: bool = False):
+        """The best weights, as a built model."""
+        return keras.saving.load_model(
+            self.folder / "model.keras", compile=with_optimizer
+        )
+
+
+def run(
+    recipe: Recipe,
+    sessions: data.Sessions,
+    folder,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    jit_compile: bool | None = None,
+    verbose: int | str = "auto",
+) -> list[StageRun]:
+    """Trains a recipe, stage by stage.
+
+    Each stage has a folder of its own, named after everything that
+    determines it: a stage that is already done, by this recipe or by one
+    that begins with the same stages, is not run again. An interrupted stage
+    starts again from its beginning.
+
+    Args:
+        recipe: what to train.
+        sessions: numbered as `recipe.protocol.item_ids` says.
+        folder: where the stages' folders go.
+        strategy: default one device.
+        jit_compile: whether XLA compiles the steps; default wherever it can.
+        verbose: as for Keras' fit.
+
+    Returns:
+        One `StageRun` a stage.
+
+    Raises:
+        ValueError: a batch that does not split over the devices.
+        FloatingPointError: the loss is no longer a number.
+    """
+    strategy = strategy or distribution.make_strategy()
+    distribution.check_batch_size(recipe.batch_size, strategy)
+    if jit_compile is None:
+        jit_compile = distribution.can_jit_compile(strategy)
+    fingerprint = sessions.fingerprint()
+    folders = [
+        Path(folder) / _stage_name(recipe, i, fingerprint)
+        for i in range(len(recipe.stages))
+    ]
+    runs: list[StageRun] = []
+    for stage, stage_folder, is_missing in zip(
+        recipe.stages, folders, _missing_stages(folders), strict=True
+    ):
+        if not is_missing:
+            runs.append(StageRun.read(stage_folder))
+            continue
+        # The seed of a stage depends on the stage alone, so that a resumed
+        # recipe trains the same model as an uninterrupted one.
+        keras.utils.set_random_seed(recipe.seed)
+        with strategy.scope():
+            model = _begin_stage(
+                recipe, stage, sessions, runs[-1] if runs else None
+            )
+            summary = _run_stage(
+                recipe,
+                stage,
+                model,
+                sessions,
+                stage_folder,
+                jit_compile=jit_compile,
+                verbose=verbose,
+            )
+        summary = {
+            **_describe(recipe, stage, sessions, fingerprint),
+            **summary,
+            "jit_compile": jit_compile,
+            "num_devices": strategy.num_replicas_in_sync,
+        }
+        write_json(stage_folder / "run.json", summary)
+        runs.append(StageRun(stage_folder, summary))
+    return runs
+
+
+def make_model(recipe: Recipe, num_blocks: int, num_items: int):
+    """A fresh model of a recipe's class and configuration."""
+    config = dict(recipe.model_config)
+    if recipe.model != "most_pop":
+        config["num_blocks"] = num_blocks
+    if recipe.model == "nextitnet" and recipe.protocol.identical_kernels:
+        config["kernel_seed"] = 1
+    return MODELS[recipe.model](num_items=num_items, **config)
+
+
+def compile_model(model, recipe: Recipe, sessions, jit_compile: bool):
+    """Compiles a model as its recipe's protocol says.
+
+    A model that already has an optimizer (stacked along with its slots)
+    keeps it.
+    """
+    protocol = recipe.protocol
+    ignored_ids = () if protocol.rank_padding else (
+        sessions.vocabulary.padding_id,
+    )
+    num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
+    optimizer = getattr(model, "optimizer", None) or keras.optimizers.Adam(
+        recipe.learning_rate, epsilon=protocol.adam_epsilon
+    )
+    model.compile(
+        optimizer=optimizer,
+        num_sampled=num_sampled or None,
+        l2=protocol.l2,
+        weighted_metrics=metrics.make_ranking_metrics(
+            ignored_ids=ignored_ids
+        ),
+        jit_compile=jit_compile,
+    )
+
+
+def evaluate(model, sessions, row_numbers, recipe: Recipe, verbose=0) -> dict:
+    """Ranking metrics of a compiled model on the given rows.
+
+    Returns:
+        Metrics by name, and `num_sessions`, the number that counted.
+    """
+    dataset, num_sessions = data.make_evaluation_dataset(
+        sessions, row_numbers, recipe.batch_size, recipe.protocol
+    )
+    results = model.evaluate(dataset, verbose=verbose, return_dict=True)
+    return {
+        **{name: float(value) for name, value in results.items()},
+        "num_sessions": num_sessions,
+    }
+
+
+def measure_step_seconds(
+    recipe: Recipe,
+    num_blocks: int,
+    sessions: data.Sessions,
+    *,
+    repetitions: int = 7,
+    steps: int = 15,
+) -> float:
+    """Seconds of one training step at a depth, compilation left out.
+
+    Measure on an otherwise idle machine: the median of `repetitions` calls
+    of fit with `steps` steps each, after one to warm up.
+
+    Returns:
+        Seconds a step.
+    """
+    model = make_model(recipe, num_blocks, sessions.num_items)
+    compile_model(
+        model,
+        recipe,
+        sessions,
+        distribution.can_jit_compile(distribution.make_strategy()),
+    )
+    train = data.split(sessions, recipe.protocol).train
+    dataset = data.make_training_dataset(
+        sessions, train, recipe.batch_size, recipe.protocol
+    )
+    timer = _StepTimer()
+    model.fit(
+        dataset,
+        shuffle=False,
+        steps_per_epoch=steps,
+        epochs=repetitions + 1,
+        callbacks=[timer],
+        verbose=0,
+    )
+    return statistics.median(timer.seconds[1:]) / steps
+
+
+def write_json(path, content) -> None:
+    """Writes a file that is either whole or not there."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+class _StepTimer(keras.callbacks.Callback):
+    """Adds to the logs how long training has taken, evaluations left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds: list[float] = []
+        self._started = 0.0
+        self._stopped: float | None = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.perf_counter()
+        self._stopped = None
+
+    def on_test_begin(self, logs=None):
+        self._stopped = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        stopped = self._stopped or time.perf_counter()
+        self.seconds.append(stopped - self._started)
+        if logs is not None:
+            logs["train_seconds"] = sum(self.seconds)
+
+
+class _StopIfDiverged(keras.callbacks.Callback):
+    """Ends training once the loss is not a number.
+
+    Looks once an evaluation; Keras' TerminateOnNaN waits for every step's
+    loss, which keeps an accelerator from running ahead.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True
+
+
+def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
+    """The model a stage starts training from.
+
+    It is always read back from the stage before, never taken from memory, so
+    that an interrupted recipe goes on exactly as an uninterrupted one.
+    """
+    if before is None or stage.method is None:
+        model = make_model(recipe, stage.num_blocks, sessions.num_items)
+    elif stage.method == "continue":
+        model = before.load_model()
+        if stage.num_blocks != len(model.blocks):
+            raise ValueError(
+                "Continuing keeps the depth: expected num_blocks="
+                f"{len(model.blocks)}. Received: num_blocks={stage.num_blocks}"
+            )
+    else:
+        stacker = Stacker(stage.method, stage.preset, dict(stage.switches))
+        shallow = before.load_model(stacker.switches["optimizer"])
+        model = stacker.stack(shallow, stage.num_blocks)
+    model.vocabulary = sessions.vocabulary
+    return model
+
+
+def _run_stage(
+    recipe, stage: Stage, model, sessions, folder, jit_compile, verbose
+) -> dict:
+    """Trains one stage into its folder; returns what it came to."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    parts = data.split(sessions, recipe.protocol, stage.data_ratio)
+    compile_model(model, recipe, sessions, jit_compile)
+    began = time.perf_counter()
+    if hasattr(model, "adapt"):
+        model.adapt(sessions.rows[np.sort(parts.train)])
+        fitted = {"curve": [], "best_step": 0, "step_seconds": 0.0}
+    else:
+        fitted = _fit(
+            recipe, stage, model, sessions, parts, folder, verbose
+        )
+    test = evaluate(model, sessions, parts.test, recipe)
+    model.save(folder / "model.part.keras")
+    os.replace(folder / "model.part.keras", folder / "model.keras")
+    (folder / "best.keras").unlink(missing_ok=True)
+    return {
+        **fitted,
+        "test": test,
+        "num_sessions": test["num_sessions"],
+        "num_train_rows": len(parts.train),
+        "num_parameters": model.count_params(),
+        "wall_seconds": time.perf_counter() - began,
+    }
+
+
+def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
+    """Fits to convergence; leaves the best weights in the model."""
+    training = data.make_training_dataset(
+        sessions, parts.train, recipe.batch_size, recipe.protocol, recipe.seed
+    )
+    validation, _ = data.make_evaluation_dataset(
+        sessions, parts.validation, recipe.batch_size, recipe.protocol
+    )
+    timer = _StepTimer()
+    history = model.fit(
+        training,
+        validation_data=validation,
+        shuffle=False,  # the dataset does that
+        steps_per_epoch=stage.eval_every,
+        epochs=stage.max_steps // stage.eval_every,
+        callbacks=[
+            timer,
+            _StopIfDiverged(),
+            # What an interrupted run leaves behind.
+            keras.callbacks.ModelCheckpoint(
+                folder / "best.keras",
+                monitor=MONITOR,
+                mode="max",
+                save_best_only=True,
+            ),
+            keras.callbacks.EarlyStopping(
+                monitor=MONITOR,
+                mode="max",
+                patience=stage.patience,
+                restore_best_weights=True,
+            ),
+            keras.callbacks.CSVLogger(folder / "log.csv"),
+        ],
+        verbose=verbose,
+    ).history
+    if not history.get(MONITOR) or not math.isfinite(history["loss"][-1]):
+        raise FloatingPointError(
+            "The loss is no longer a number: a smaller learning rate may "
+            f"help. Received: learning_rate={recipe.learning_rate}"
+        )
+    names = ["train_seconds", "loss", *(n for n in history if "val_" in n)]
+    curve = [
+        {
+            "step": (i + 1) * stage.eval_every,
+            **{name: float(history[name][i]) for name in names},
+        }
+        for i in range(len(history[MONITOR]))
+    ]
+    best = max(range(len(curve)), key=lambda i: curve[i][MONITOR])
+    # The first interval holds the compilation.
+    intervals = timer.seconds[1:] or timer.seconds
+    return {
+        "curve": curve,
+        "best_step": curve[best]["step"],
+        "best_validation": curve[best][MONITOR],
+        "step_seconds": statistics.median(intervals) / stage.eval_every,
+        "train_seconds": sum(timer.seconds),
+    }
+
+
+def _missing_stages(folders: list[Path]) -> list[bool]:
+    """Which stages must be run.
+
+    A stage is done when its run.json is there. Its model may have been
+    thrown away since; it is trained again only if a missing stage needs it.
+    """
+    missing = []
+    is_needed = False
+    for folder in reversed(folders):
+        is_missing = not (folder / "run.json").is_file() or (
+            is_needed and not (folder / "model.keras").is_file()
+        )
+        missing.append(is_missing)
+        is_needed = is_missing
+    return missing[::-1]
+
+
+def _stage_name(recipe: Recipe, index: int, fingerprint: str) -> str:
+    """A readable name that no different stage shares."""
+    stage = recipe.stages[index]
+    identity = dataclasses.asdict(
+        dataclasses.replace(recipe, stages=recipe.stages[: index + 1])
+    )
+    text = json.dumps([identity, fingerprint], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    how = stage.method or "scratch"
+    if how in ("adjacent", "cross"):
+        how = f"{how}-{stage.preset}"
+    return (
+        f"{recipe.model}-{stage.num_blocks}-{how}"
+        f"-{round(100 * stage.data_ratio)}pct-seed{recipe.seed}-{digest}"
+    )
+
+
+def _describe(recipe: Recipe, stage: Stage, sessions, fingerprint) -> dict:
+    return {
+        "model": recipe.model,
+        "model_config": dict(recipe.model_config),
+        "stage": dataclasses.asdict(stage),
+        "protocol": dataclasses.asdict(recipe.protocol),
+        "protocol_differences": protocol_differences(recipe.protocol),
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "seed": recipe.seed,
+        "data": {
+            "source": sessions.meta.get("source"),
+            "num_rows": len(sessions.rows),
+            "t": sessions.rows.shape[1],
+            "num_items": sessions.num_items,
+            "fingerprint": fingerprint,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+    }

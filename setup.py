@@ -1,0 +1,31 @@
+"""Install the library: `pip install .` (extras: gpu, jax, dev)."""
+
+from setuptools import find_packages
+from setuptools import setup
+
+setup(
+    name="nextitnet_tf",
+    version="0.1.0",
+    description=(
+        "StackRec: very deep sequential recommenders in TensorFlow 2 / Keras 3"
+    ),
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # `datasets` and `experiments` stay out: installed under those names they
+    # would hide other people's packages. They run from a checkout.
+    packages=find_packages(include=["nextitnet_tf", "nextitnet_tf.*"]),
+    package_data={"nextitnet_tf": ["py.typed"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "keras>=3.12,<4",
+        "matplotlib>=3.9",
+        "numpy>=1.26",
+        "pandas>=2.2",
+        "tensorflow>=2.20,<3",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "jax": ["jax>=0.4.34"],
+        "dev": ["hypothesis>=6", "mypy>=1.13", "pytest>=8", "ruff>=0.8"],
+    },
+)
