@@ -28,10 +28,10 @@ from absl import app
 from absl import flags
 
 from datasets import sessions
+from datasets.columns import ALIASES
+from datasets.columns import find_columns
 from datasets.errors import DataError
 from datasets.interactions import prepare_interactions
-from datasets.interactions_csv import ALIASES
-from datasets.interactions_csv import find_columns
 from datasets.movielens import prepare_movielens
 from datasets.raw_files import RawFile
 from datasets.raw_files import first_line

@@ -12,7 +12,7 @@ import pandas as pd
 
 from datasets import sessions
 from datasets.errors import DataError
-from datasets.interactions import pad_left
+from datasets.histories import pad_left
 from datasets.raw_files import DAMAGE
 from datasets.raw_files import RawFile
 from datasets.raw_files import damaged

@@ -1,0 +1,218 @@
+"""The entry point: formats, reuse, flags, and how it fails."""
+
+import ast
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from absl import flags
+
+import datasets
+from datasets import prepare as command
+from datasets.errors import DataError
+from datasets.prepare import detect_format
+from datasets.prepare import prepare
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = {"min_users_per_item": 0, "min_items_per_user": 0, "min_length": 1}
+
+
+def run(*arguments):
+    values = flags.FlagValues()
+    command.define_flags(values)
+    values(["prepare", *arguments])
+    return command.run_command(values)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    path = tmp_path / "raw.csv"
+    path.write_text("user,item,timestamp\n1,5,2\n1,4,1\n2,4,1\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", "user,item,order\n1,2,3\n", "interactions"),
+        ("a.csv", '"userId","movieId"\n1,2,3\n', "interactions"),
+        ("a.csv", "\n1,2,3\n", "sessions"),
+        ("a.csv", "12\n", "sessions"),
+        ("ratings.dat", "1::2::3::4\n", "movielens"),
+        ("ratings.dat.gz", "", "movielens"),
+        ("ml-20m.zip", "", "movielens"),
+    ],
+)
+def test_detection(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    assert detect_format(tmp_path / name) == expected
+    assert detect_format(tmp_path) == "movielens"
+
+
+def test_an_unclear_format(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("who,what,when\n1,2,3\n")
+    with pytest.raises(DataError, match="pass --format.*'who,what,when'"):
+        prepare(path, tmp_path / "s")
+    named = {
+        "user_column": "who",
+        "item_column": "what",
+        "order_column": "when",
+    }
+    assert prepare(path, tmp_path / "s", t=3, **SMALL, **named)
+
+
+def test_options_of_another_format(tmp_path, raw):
+    with pytest.raises(DataError, match="Received: keep_latest=True"):
+        prepare(raw, tmp_path / "s", keep_latest=True)
+    with pytest.raises(DataError, match="Expected a format of auto"):
+        prepare(raw, tmp_path / "s", format="parquet")
+
+
+def test_the_same_again_is_reused(tmp_path, raw):
+    folder = prepare(raw, tmp_path / "s", t=3, **SMALL)
+    before = (folder / "meta.json").stat()
+    assert prepare(raw, tmp_path / "s", t=3, **SMALL) == folder
+    # The name of the file does not matter, its content does.
+    other = raw.rename(tmp_path / "other.csv")
+    prepare(other, tmp_path / "s", t=3, **SMALL)
+    assert (folder / "meta.json").stat().st_ino == before.st_ino
+    prepare(other, tmp_path / "s", t=3, force=True, **SMALL)
+    assert (folder / "meta.json").stat().st_ino != before.st_ino
+
+
+def test_other_choices_and_other_files_are_not_reused(tmp_path, raw):
+    folder = prepare(raw, tmp_path / "s", t=3, **SMALL)
+    with pytest.raises(DataError, match="Expected t=3 .*Received: t=4; prep"):
+        prepare(raw, folder, t=4, **SMALL)
+    with pytest.raises(DataError, match='cut_from="end".*cut_from="start"'):
+        prepare(raw, folder, t=3, cut_from="start", **SMALL)
+    raw.write_text("user,item,timestamp\n1,5,2\n")
+    with pytest.raises(DataError, match="sha256"):
+        prepare(raw, folder, t=3, **SMALL)
+    assert prepare(raw, folder, t=4, force=True, **SMALL) == folder
+
+
+def test_an_incomplete_folder_is_not_reused(tmp_path, raw):
+    folder = prepare(raw, tmp_path / "s", t=3, **SMALL)
+    (folder / "users.npy").unlink()
+    with pytest.raises(DataError, match="with --force"):
+        prepare(raw, folder, t=3, **SMALL)
+    prepare(raw, folder, t=3, force=True, **SMALL)
+
+
+def test_command(tmp_path, raw, capsys):
+    arguments = [
+        f"--raw={raw}", f"--output={tmp_path / 's'}", "--t=3",
+        "--min_users_per_item=2", "--min_items_per_user=1", "--min_length=1",
+        "--filter_order=users,items", "--noiterate",
+    ]  # fmt: skip
+    assert run(*arguments) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "read: 3 interactions, 2 users, 2 items" in out
+    assert "items: 2 interactions, 2 users, 1 items" in out
+    assert "2 rows of t=3, 2 users, 1 items" in out
+    assert "interactions/s" in out
+    assert run(*arguments) == 0
+    out, err = capsys.readouterr()
+    assert "is already prepared in this way" in out
+    assert "interactions/s" not in out
+    assert run(*arguments[:2], "--t=4") == 1
+    assert capsys.readouterr().err.startswith("error: Expected ")
+
+
+def test_command_for_sessions(tmp_path, capsys):
+    raw = tmp_path / "raw.csv"
+    raw.write_text("a,b,c\nb,c\n")
+    output = f"--output={tmp_path / 's'}"
+    assert run(f"--raw={raw}", output) == 1
+    assert "pass --format" in capsys.readouterr().err
+    assert run(f"--raw={raw}", output, "--format=sessions") == 0
+    assert "2 rows of t=3" in capsys.readouterr().out
+    assert run(f"--raw={raw}", output, "--format=sessions", "--iterate") == 1
+    assert "iterate=True" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,item,timestamp\n1,2,3\n1,,3\n", "line 3: Expected an item"),
+        ("user,item,timestamp\n1,2,x\n", "line 2: Expected a number"),
+        ("user,item,when\n1,2,3\n", "Received: columns 'user', 'item', 'when'"),
+        ("1,2\n3,,4\n", "line 2: Expected a token"),
+        ("", "an empty file"),
+        ("user,item,timestamp\n1,2,3\n", "to be left after step 'items'"),
+    ],
+)
+def test_failures_are_one_line(tmp_path, capsys, text, message):
+    raw = tmp_path / "raw.csv"
+    raw.write_text(text)
+    assert run(f"--raw={raw}", f"--output={tmp_path / 'new' / 's'}") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "datasets.prepare", *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_process_fails_without_a_traceback(tmp_path):
+    process = start("--raw=none.csv", f"--output={tmp_path / 's'}")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out == ""
+    assert err == (
+        "error: Expected a file that can be read. Received: none.csv (No such "
+        "file or directory)\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_teaches(tmp_path):
+    process = start("--help")
+    out, _ = process.communicate(timeout=60)
+    assert "python -m datasets.prepare --raw=ml-20m.zip" in out
+    assert "--min_users_per_item" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_process_leaves_nothing(tmp_path, number):
+    raw = tmp_path / "fifo"
+    os.mkfifo(raw)  # the process waits for what never comes
+    process = start(
+        f"--raw={raw}", f"--output={tmp_path / 's'}", "--format=interactions"
+    )
+    writer = os.open(raw, os.O_WRONLY)  # returns once it has begun to read
+    time.sleep(0.2)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    os.close(writer)
+    assert process.returncode == 130
+    assert err == "error: interrupted, nothing was written\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+def test_imports_of_the_package():
+    allowed = {*sys.stdlib_module_names, "absl", "datasets", "numpy", "pandas"}
+    files = list(pathlib.Path(datasets.__file__).parent.glob("*.py"))
+    assert len(files) >= 8
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names = [node.module]
+            assert {name.split(".")[0] for name in names} <= allowed, file
