@@ -42,5 +42,16 @@ def run(main: Callable[[], int | None]) -> None:
     app.run(guarded)
 
 
+def metrics_line(metrics: dict) -> str:
+    """Metrics of an evaluation, for people."""
+    names = {"mrr": "MRR", "hit_rate": "HR", "ndcg": "NDCG"}
+    shown = ", ".join(
+        f"{short}@{n} {metrics[f'{name}_at_{n}']:.4f}"
+        for n in (5, 10)
+        for name, short in names.items()
+    )
+    return f"{shown} ({metrics['num_sessions']:,} sessions)"
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

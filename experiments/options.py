@@ -7,55 +7,70 @@ from absl import flags
 
 from datasets import movielens
 from datasets import prepare
-try:
-    from datasets import synthetic
-except ImportError:
-    synthetic=None
+from datasets import sessions as sessions_on_disk
+from datasets import synthetic
 from nextitnet_tf import recipe
 
 DATASET = flags.DEFINE_string(
-    "dataset", "ml20",
-    "Name of the data: ml20 is downloaded unless --raw says where it is; "
-    "synthetic is generated; any other name needs --raw.",
+    "dataset",
+    None,
+    "Name of the data: ml20 is downloaded unless --raw says where it is, "
+    "synthetic is generated; any other name needs --raw or --sessions. "
+    "Default: the name of the raw file.",
 )
 RAW = flags.DEFINE_string(
-    "raw", None,
+    "raw",
+    None,
     "Raw data: a csv of interactions (gz too), a csv of sessions, or "
     "MovieLens' zip, folder or ratings file.",
 )
 SESSIONS = flags.DEFINE_string(
-    "sessions", None,
+    "sessions",
+    None,
     "Folder of prepared sessions (default data/DATASET): what --raw is "
     "prepared into, or what `python -m datasets.prepare` made.",
 )
 T = flags.DEFINE_integer(
-    "t", 20, "Length of a session, in items; longer histories are cut."
+    "t",
+    None,
+    "Length of a session, in items (20; of a csv of sessions, its widest "
+    "line); longer histories are cut.",
 )
 OUTPUT = flags.DEFINE_string(
     "output", None, "Folder of results (default results/DATASET)."
 )
-PROTOCOL = flags.DEFINE_enum(
-    "protocol", "clean", list(recipe.PROTOCOLS),
+PROTOCOL = flags.DEFINE_list(
+    "protocol",
+    ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
-    "'clean' without its flaws. Any field of it can be changed by a flag.",
+    "'clean' without its flaws; tables take both, comma separated. Any field "
+    "can be changed by a flag of its name.",
 )
 STRATEGY = flags.DEFINE_enum(
-    "strategy", "default", ["default", "mirrored"],
+    "strategy",
+    "default",
+    ["default", "mirrored"],
     "tf.distribute: one device, or all GPUs (all logical CPU devices where "
     "there is none) sharing each batch.",
 )
 _STAGE_DEFAULTS = recipe.Stage(num_blocks=1)
 MAX_STEPS = flags.DEFINE_integer(
-    "max_steps", _STAGE_DEFAULTS.max_steps, "Training steps a stage at most.",
+    "max_steps",
+    _STAGE_DEFAULTS.max_steps,
+    "Training steps a stage at most.",
     lower_bound=1,
 )
 EVAL_EVERY = flags.DEFINE_integer(
-    "eval_every", _STAGE_DEFAULTS.eval_every,
-    "Training steps between two evaluations.", lower_bound=1,
+    "eval_every",
+    _STAGE_DEFAULTS.eval_every,
+    "Training steps between two evaluations.",
+    lower_bound=1,
 )
 PATIENCE = flags.DEFINE_integer(
-    "patience", _STAGE_DEFAULTS.patience,
-    "Evaluations without a better MRR@5 before a stage stops.", lower_bound=1,
+    "patience",
+    _STAGE_DEFAULTS.patience,
+    "Evaluations without a better MRR@5 before a stage stops.",
+    lower_bound=1,
 )
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 256, "Sessions a step, over all devices.", lower_bound=1
@@ -64,11 +79,14 @@ LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", 1e-3, "Of Adam.", lower_bound=0.0
 )
 EMBEDDING_DIM = flags.DEFINE_integer(
-    "embedding_dim", 64, "Width of embedding and hidden states.",
+    "embedding_dim",
+    64,
+    "Width of embedding and hidden states.",
     lower_bound=1,
 )
 DILATION_RATES = flags.DEFINE_list(
-    "dilation_rates", ["1", "4"],
+    "dilation_rates",
+    ["1", "4"],
     "Cycled over the blocks; a block of rate q convolves at q and 2q.",
 )
 USE_ALPHA = flags.DEFINE_boolean(
@@ -78,11 +96,14 @@ USE_ALPHA = flags.DEFINE_boolean(
 # One flag a field of the protocol, None for "as the protocol has it".
 _FIELDS = {
     field.name: (
-        flags.DEFINE_boolean if field.type in (bool, "bool")
-        else flags.DEFINE_float if field.type in (float, "float")
+        flags.DEFINE_boolean
+        if field.type in (bool, "bool")
+        else flags.DEFINE_float
+        if field.type in (float, "float")
         else flags.DEFINE_string
     )(
-        field.name, None,
+        field.name,
+        None,
         "Changes the protocol: "
         + ", ".join(
             f"{getattr(p, field.name)} in {name}"
@@ -95,14 +116,33 @@ _FIELDS = {
 }
 
 
-def protocol() -> recipe.Protocol:
-    """The protocol the flags ask for."""
+def protocols() -> list[recipe.Protocol]:
+    """The protocols the flags ask for."""
     changes = {
         name: flag.value
         for name, flag in _FIELDS.items()
         if flag.value is not None
     }
-    return dataclasses.replace(recipe.PROTOCOLS[PROTOCOL.value], **changes)
+    for name in PROTOCOL.value:
+        if name not in recipe.PROTOCOLS:
+            raise ValueError(
+                f"--protocol must be among {', '.join(recipe.PROTOCOLS)}. "
+                f"Received: {name}"
+            )
+    return [
+        dataclasses.replace(recipe.PROTOCOLS[name], **changes)
+        for name in PROTOCOL.value
+    ]
+
+
+def protocol() -> recipe.Protocol:
+    """The one protocol the flags ask for."""
+    found = protocols()
+    if len(found) != 1:
+        raise ValueError(
+            f"--protocol takes one name here. Received: {PROTOCOL.value}"
+        )
+    return found[0]
 
 
 def recipe_options() -> dict:
@@ -123,27 +163,43 @@ def recipe_options() -> dict:
     }
 
 
+def dataset_name() -> str:
+    """What the data are called, in folders and tables."""
+    if DATASET.value:
+        return DATASET.value
+    source = RAW.value or SESSIONS.value
+    if not source:
+        raise ValueError(
+            "Expected --raw=FILE, --sessions=FOLDER or --dataset=ml20. "
+            "Received: none of them"
+        )
+    return Path(source).name.split(".")[0] or "data"
+
+
 def sessions_folder() -> Path:
     """Prepared sessions; prepares them first if need be."""
-    folder = Path(SESSIONS.value or f"data/{DATASET.value}")
-    if DATASET.value == "synthetic" and not RAW.value:
-        return synthetic.prepare_synthetic(folder, t=T.value)
-    if RAW.value:
-        return prepare.prepare(RAW.value, folder, t=T.value)
-    if SESSIONS.value:
+    name = dataset_name()
+    folder = Path(SESSIONS.value or f"data/{name}")
+    choices = {"t": T.value} if T.value else {}
+    raw = RAW.value
+    if raw is None and SESSIONS.value:
+        sessions_on_disk.check_folder(folder, T.value)
         return folder
-    if DATASET.value == "ml20":
-        archive = movielens.download_ml20(Path("data/raw"))
-        return prepare.prepare(archive, folder, t=T.value)
-    raise ValueError(
-        f"--dataset={DATASET.value} needs --raw=FILE (or --sessions=FOLDER, "
-        "prepared before). Received: neither"
-    )
+    if raw is None and name == "synthetic":
+        return synthetic.prepare_synthetic(folder, **choices)
+    if raw is None and name == "ml20":
+        raw = movielens.download_ml20(Path("data/raw"))
+    if raw is None:
+        raise ValueError(
+            f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
+            "was prepared before. Received: neither"
+        )
+    return prepare.prepare(raw, folder, **choices)
 
 
 def output_folder() -> Path:
     """Where results go; made if need be."""
-    folder = Path(OUTPUT.value or f"results/{DATASET.value}")
+    folder = Path(OUTPUT.value or f"results/{dataset_name()}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

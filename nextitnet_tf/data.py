@@ -281,9 +281,7 @@ def _split_users(users, data_ratio):
         for group in np.split(shuffled, [first, second])
     )
     train = generator.permutation(in_train)
-    return Split(
-        train[: int(data_ratio * len(train))], in_validation, in_test
-    )
+    return Split(train[: int(data_ratio * len(train))], in_validation, in_test)
 
 
 def _read_items(path, meta):

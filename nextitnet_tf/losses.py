@@ -31,7 +31,8 @@ def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):
     logits = ops.matmul(hidden, ops.transpose(kernel))  # (M, N)
     logits = ops.cast(logits, "float32") + bias
     return ops.sum(
-        weights * (ops.logsumexp(logits, axis=-1) - _pick(logits, next_item_ids))
+        weights
+        * (ops.logsumexp(logits, axis=-1) - _pick(logits, next_item_ids))
     )
 
 

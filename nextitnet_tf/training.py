@@ -9,6 +9,7 @@ import platform
 import shutil
 import statistics
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,7 @@ class StageRun:
 
     def load_model(self, with_optimizer: bool = False):
         """The best weights, as a built model."""
-        return keras.saving.load_model(
-            self.folder / "model.keras", compile=with_optimizer
-        )
+        return load_model(self.folder / "model.keras", with_optimizer)
 
 
 def run(
@@ -94,10 +93,7 @@ def run(
     if jit_compile is None:
         jit_compile = distribution.can_jit_compile(strategy)
     fingerprint = sessions.fingerprint()
-    folders = [
-        Path(folder) / _stage_name(recipe, i, fingerprint)
-        for i in range(len(recipe.stages))
-    ]
+    folders = _stage_folders(recipe, folder, fingerprint)
     runs: list[StageRun] = []
     for stage, stage_folder, is_missing in zip(
         recipe.stages, folders, _missing_stages(folders), strict=True
@@ -132,6 +128,40 @@ def run(
     return runs
 
 
+def load_model(path, with_optimizer: bool = False):
+    """Reads a model.keras, its vocabulary included.
+
+    Args:
+        path: the file.
+        with_optimizer: also the optimizer it was saved with.
+
+    Returns:
+        A built model.
+
+    Raises:
+        ValueError: there is no such file, or it is no saved model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
+            "which is no file"
+        )
+    try:
+        return keras.saving.load_model(path, compile=with_optimizer)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(
+            f"Expected a saved model (.keras). Received: path={str(path)!r} "
+            f"({error})"
+        ) from None
+
+
+def read_run(recipe: Recipe, sessions, folder) -> StageRun | None:
+    """The last stage of a recipe, if `run` has done it in this folder."""
+    last = _stage_folders(recipe, folder, sessions.fingerprint())[-1]
+    return StageRun.read(last) if (last / "run.json").is_file() else None
+
+
 def make_model(recipe: Recipe, num_blocks: int, num_items: int):
     """A fresh model of a recipe's class and configuration."""
     config = dict(recipe.model_config)
@@ -149,8 +179,8 @@ def compile_model(model, recipe: Recipe, sessions, jit_compile: bool):
     keeps it.
     """
     protocol = recipe.protocol
-    ignored_ids = () if protocol.rank_padding else (
-        sessions.vocabulary.padding_id,
+    ignored_ids = (
+        () if protocol.rank_padding else (sessions.vocabulary.padding_id,)
     )
     num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
     optimizer = getattr(model, "optimizer", None) or keras.optimizers.Adam(
@@ -160,9 +190,7 @@ def compile_model(model, recipe: Recipe, sessions, jit_compile: bool):
         optimizer=optimizer,
         num_sampled=num_sampled or None,
         l2=protocol.l2,
-        weighted_metrics=metrics.make_ranking_metrics(
-            ignored_ids=ignored_ids
-        ),
+        weighted_metrics=metrics.make_ranking_metrics(ignored_ids=ignored_ids),
         jit_compile=jit_compile,
     )
 
@@ -301,9 +329,7 @@ def _run_stage(
         model.adapt(sessions.rows[np.sort(parts.train)])
         fitted = {"curve": [], "best_step": 0, "step_seconds": 0.0}
     else:
-        fitted = _fit(
-            recipe, stage, model, sessions, parts, folder, verbose
-        )
+        fitted = _fit(recipe, stage, model, sessions, parts, folder, verbose)
     test = evaluate(model, sessions, parts.test, recipe)
     model.save(folder / "model.part.keras")
     os.replace(folder / "model.part.keras", folder / "model.keras")
@@ -376,6 +402,13 @@ def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
         "step_seconds": statistics.median(intervals) / stage.eval_every,
         "train_seconds": sum(timer.seconds),
     }
+
+
+def _stage_folders(recipe: Recipe, folder, fingerprint: str) -> list[Path]:
+    return [
+        Path(folder) / _stage_name(recipe, i, fingerprint)
+        for i in range(len(recipe.stages))
+    ]
 
 
 def _missing_stages(folders: list[Path]) -> list[bool]:

@@ -84,22 +84,21 @@ class Row:
     Attributes:
         setting: name of the setting, e.g. 40-60.
         label: as the paper calls it.
-        preset: what stacking copied, or "".
+        role: "baseline", "shallow" (where stacking begins), "scratch" (what
+            speed-ups are counted against), "stacked" or "continued".
         recipe: how to get there.
     """
 
     setting: str
     label: str
-    preset: str
+    role: str
     recipe: Recipe
 
     @property
-    def is_reference(self) -> bool:
-        """Whether speed-ups are counted against this line."""
-        stages = self.recipe.stages
-        return len(stages) == 1 and self.label.endswith(
-            f"-{stages[0].num_blocks} ({self.setting.split('-')[1]}%)"
-        )
+    def preset(self) -> str:
+        """What stacking copied, or ""."""
+        is_stacked = self.role == "stacked"
+        return self.recipe.stages[-1].preset if is_stacked else ""
 
 
 def make_rows(
@@ -148,7 +147,7 @@ def make_rows(
         Row(
             "100-100",
             "MostPop",
-            "",
+            "baseline",
             recipe(stage(1, 1.0), model="most_pop", model_config={}),
         )
     ]
@@ -161,13 +160,13 @@ def make_rows(
             Row(
                 s.name,
                 f"NextItNet-{s.num_blocks} ({before})",
-                "",
+                "shallow",
                 recipe(shallow),
             ),
             Row(
                 s.name,
                 f"NextItNet-{s.num_blocks_after} ({after})",
-                "",
+                "scratch",
                 recipe(deep),
             ),
         ]
@@ -183,7 +182,7 @@ def make_rows(
                     Row(
                         s.name,
                         f"{name}-Next-{s.num_blocks_after}",
-                        preset,
+                        "stacked",
                         recipe(*stages),
                     )
                 )
@@ -191,10 +190,8 @@ def make_rows(
             Row(
                 s.name,
                 f"CL-NextItNet-{s.num_blocks}",
-                "",
-                recipe(
-                    shallow, stage(s.num_blocks, s.ratio_after, "continue")
-                ),
+                "continued",
+                recipe(shallow, stage(s.num_blocks, s.ratio_after, "continue")),
             )
         )
     return rows

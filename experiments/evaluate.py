@@ -1,0 +1,65 @@
+r"""Evaluates a trained model on prepared sessions.
+
+  python -m experiments.evaluate --model=results/my/model.keras \
+    --sessions=data/my
+
+Prints MRR, hit rate and NDCG at 5 and 10, and how many sessions counted.
+Under the protocol the model was trained with, the sessions are the test set
+it has never seen; --part=all takes every session of the folder.
+"""
+
+import numpy as np
+from absl import flags
+
+from experiments import command  # first: it quietens TensorFlow
+from experiments import options
+from nextitnet_tf import data
+from nextitnet_tf import distribution
+from nextitnet_tf import training
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+
+_MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
+_PART = flags.DEFINE_enum(
+    "part", "test", ["validation", "test", "all"], "Which sessions."
+)
+
+
+def main() -> None:
+    protocol = options.protocol()
+    strategy = distribution.make_strategy(options.STRATEGY.value)
+    folder = options.sessions_folder()
+    sessions = data.read_sessions(folder, protocol.item_ids)
+    with strategy.scope():
+        model = training.load_model(_MODEL.value)
+        known = model.vocabulary
+        if known is None or list(known.raw_ids) != list(
+            sessions.vocabulary.raw_ids
+        ):
+            raise ValueError(
+                "Expected sessions with the items the model was trained on, "
+                "numbered as its protocol does (--protocol). Received: "
+                f"{folder} with {sessions.num_items} items, a model of "
+                f"{model.num_items}"
+            )
+        recipe = Recipe(
+            stages=(Stage(1),),
+            protocol=protocol,
+            batch_size=options.BATCH_SIZE.value,
+        )
+        training.compile_model(
+            model, recipe, sessions, distribution.can_jit_compile(strategy)
+        )
+        if _PART.value == "all":
+            rows = np.arange(len(sessions.rows))
+        else:
+            rows = getattr(data.split(sessions, protocol), _PART.value)
+        results = training.evaluate(model, sessions, rows, recipe)
+    print(
+        f"{_PART.value}, protocol {protocol.name}: "
+        f"{command.metrics_line(results)}"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

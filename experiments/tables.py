@@ -1,0 +1,380 @@
+"""The continual-learning table: its rows run and written down."""
+
+import dataclasses
+import statistics
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets import synthetic_law
+from experiments import figures
+from experiments import step_times
+from experiments.recipes import table2
+from experiments.recipes.table2 import Row
+from nextitnet_tf import data
+from nextitnet_tf import training
+
+MONITOR = training.MONITOR
+_COLUMNS = (
+    "Setting",
+    "Model",
+    "Copied",
+    "Protocol",
+    "Seed",
+    "MRR@5",
+    "HR@5",
+    "NDCG@5",
+    "Paper MRR@5",
+    "Speed-up",
+    "Paper",
+    "Steps",
+    "Seconds",
+    "Sessions",
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table that has been run.
+
+    Attributes:
+        row: what it is.
+        summary: of its last stage (`training.StageRun.summary`).
+        step_seconds: seconds of a training step at its depth.
+        is_idle_time: whether that was measured on an idle machine.
+        paper: the paper's MRR@5, HR@5, NDCG@5 and speed-up, or None.
+    """
+
+    row: Row
+    summary: dict
+    step_seconds: float
+    is_idle_time: bool = False
+    paper: tuple | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Training time up to the best evaluation, of this stage alone."""
+        return self.summary["best_step"] * self.step_seconds
+
+
+def speedup(line: Line, reference: Line) -> float | None:
+    """How much sooner a line is as good as its reference ever gets.
+
+    The reference's time to its best MRR@5 over this line's time to the first
+    evaluation at least as good, on the sessions early stopping looks at. The
+    shallow model's own training is not counted.
+
+    Returns:
+        The ratio, or None if the line never gets there.
+    """
+    target = reference.summary["best_validation"]
+    for point in line.summary["curve"]:
+        if point[MONITOR] >= target:
+            return reference.seconds / (point["step"] * line.step_seconds)
+    return None
+
+
+def to_records(lines: list[Line]) -> list[dict]:
+    """One flat dictionary a line, in the table's order."""
+    records = []
+    for line in lines:
+        test = line.summary["test"]
+        protocol = line.summary["protocol"]["name"]
+        changed = line.summary["protocol_differences"]
+        reference = _reference(line, lines)
+        paper = line.paper or (None,) * 4
+        records.append(
+            {
+                "setting": line.row.setting,
+                "model": line.row.label,
+                "copied": line.row.preset,
+                "protocol": " ".join([protocol, *changed]),
+                "nesting": line.summary["protocol"]["nesting"],
+                "seed": line.summary["seed"],
+                **{
+                    name: test[name]
+                    for name in sorted(test)
+                    if name not in ("loss", "num_sessions")
+                },
+                "num_sessions": test["num_sessions"],
+                "paper": {
+                    "mrr_at_5": paper[0],
+                    "hit_rate_at_5": paper[1],
+                    "ndcg_at_5": paper[2],
+                    "speedup": paper[3],
+                },
+                "speedup": speedup(line, reference) if reference else None,
+                "is_compared": reference is not None,
+                "best_step": line.summary["best_step"],
+                "step_seconds": line.step_seconds,
+                "seconds": line.seconds,
+                "wall_seconds": line.summary["wall_seconds"],
+                "num_train_rows": line.summary["num_train_rows"],
+                "num_parameters": line.summary["num_parameters"],
+                "curve": [
+                    {
+                        "step": point["step"],
+                        "seconds": point["step"] * line.step_seconds,
+                        MONITOR: point[MONITOR],
+                    }
+                    for point in line.summary["curve"]
+                ],
+            }
+        )
+    return records
+
+
+def to_markdown(records: list[dict], title: str, notes: list[str]) -> str:
+    """The table as a reader sees it.
+
+    Args:
+        records: of `to_records`.
+        title: the heading.
+        notes: sentences below the table: data, what time counts, ...
+    """
+    # A column nobody fills is left out.
+    cells = [_cells(record) for record in records]
+    shown = [
+        i for i in range(len(_COLUMNS)) if any(row[i] != "" for row in cells)
+    ]
+    lines = [
+        f"# {title}",
+        "",
+        _markdown_row([_COLUMNS[i] for i in shown]),
+        _markdown_row(["---"] * len(shown)),
+        *(_markdown_row([row[i] for i in shown]) for row in cells),
+        "",
+        *(f"- {note}" for note in notes),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def run(
+    rows: list[Row],
+    sessions: Mapping[str, data.Sessions],
+    folder: Path,
+    strategy,
+    title: str,
+) -> None:
+    """Runs the rows that are not done; writes the table after each.
+
+    Args:
+        rows: of the table.
+        sessions: by numbering (`Protocol.item_ids`).
+        folder: gets the runs, in a folder of that name, and the table.
+        strategy: of `distribution.make_strategy`.
+        title: of table and picture.
+    """
+    for i, row in enumerate(rows):
+        recipe = row.recipe
+        print(
+            f"[{i + 1}/{len(rows)}] {row.setting}: {row.label} {row.preset} "
+            f"(protocol {recipe.protocol.name}, seed {recipe.seed})",
+            file=sys.stderr,
+            flush=True,
+        )
+        of_row = sessions[recipe.protocol.item_ids]
+        training.run(recipe, of_row, folder / "runs", strategy=strategy)
+        write(rows, sessions, folder, title)
+
+
+def write(
+    rows: list[Row],
+    sessions: Mapping[str, data.Sessions],
+    folder: Path,
+    title: str,
+) -> str:
+    """Writes table.md, table.json and convergence.png of what is done.
+
+    Args:
+        rows: of the table; those not run yet are left out.
+        sessions: by numbering (`Protocol.item_ids`).
+        folder: holds the runs, gets the table.
+        title: of table and picture.
+
+    Returns:
+        The table, as markdown.
+    """
+    measured = step_times.read(folder / step_times.FILE_NAME)
+    lines = []
+    for row in rows:
+        of_row = sessions[row.recipe.protocol.item_ids]
+        done = training.read_run(row.recipe, of_row, folder / "runs")
+        if done is not None:
+            lines.append(_line(row, done.summary, measured))
+    if not lines:
+        return "Nothing is done yet.\n"
+    # One clock a depth: what was measured idle, else the median over runs.
+    lines = _with_one_clock(lines)
+    first = next(iter(sessions.values()))
+    records = to_records(lines) + _ceilings(rows, sessions)
+    notes = _notes(lines, first, measured)
+    markdown = to_markdown(records, title, notes)
+    partial = folder / "table.md.part"
+    partial.write_text(markdown, encoding="utf-8")
+    partial.replace(folder / "table.md")
+    training.write_json(
+        folder / "table.json",
+        {
+            "title": title,
+            "data": first.meta,
+            "notes": notes,
+            "versions": lines[0].summary["versions"],
+            "rows": records,
+        },
+    )
+    figures.draw_convergence(
+        records, folder / "convergence.png", title, "validation MRR@5"
+    )
+    return markdown
+
+
+def _line(row: Row, summary: dict, measured: dict) -> Line:
+    times = measured.get(summary["protocol"]["name"], {})
+    seconds = times.get(str(summary["stage"]["num_blocks"]))
+    paper = table2.PAPER.get(row.setting, {}).get(row.label)
+    return Line(
+        row,
+        summary,
+        step_seconds=seconds or summary["step_seconds"],
+        is_idle_time=seconds is not None,
+        paper=paper,
+    )
+
+
+def _with_one_clock(lines: list[Line]) -> list[Line]:
+    """Lines of equal depth and protocol get the same step time."""
+
+    def clock(line: Line) -> tuple:
+        return (
+            line.summary["protocol"]["name"],
+            line.summary["stage"]["num_blocks"],
+            line.summary["model"],
+        )
+
+    times: dict[tuple, list[float]] = {}
+    for line in lines:
+        times.setdefault(clock(line), []).append(line.step_seconds)
+    return [
+        dataclasses.replace(
+            line, step_seconds=statistics.median(times[clock(line)])
+        )
+        for line in lines
+    ]
+
+
+def _ceilings(rows: list[Row], sessions) -> list[dict]:
+    """What nobody can beat, where the data's law is known."""
+    records = []
+    for protocol in dict.fromkeys(row.recipe.protocol for row in rows):
+        of_protocol = sessions[protocol.item_ids]
+        # The law speaks of the ids on disk.
+        if "law" not in of_protocol.meta or protocol.item_ids != "frequency":
+            continue
+        law = synthetic_law.Law.from_json(of_protocol.meta["law"])
+        test = data.split(of_protocol, protocol).test
+        best = synthetic_law.ceiling(of_protocol.rows[test], law)
+        records.append(
+            {
+                "setting": "",
+                "model": "Bayes-optimal ceiling",
+                "protocol": protocol.name,
+                "num_sessions": len(test),
+                **best,
+            }
+        )
+    return records
+
+
+def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
+    """What a reader must know to use the numbers."""
+    meta = sessions.meta
+    seeds = sorted({line.summary["seed"] for line in lines})
+    is_idle = all(line.is_idle_time for line in lines if line.seconds)
+    notes = [
+        f"Data: {meta.get('source')}, {len(sessions.rows):,} sessions of "
+        f"t = {sessions.rows.shape[1]}, {meta.get('num_items'):,} items.",
+        "Metrics rank the last item of each session among all items; "
+        "Sessions is how many were evaluated.",
+        "Protocol release: the original release's, in which training stops "
+        "and reports on the same sessions and padding is an item like any "
+        "other; its 60 % fraction is not a superset of the 40 % one where "
+        "the column Protocol does not say otherwise. Protocol clean: split "
+        "by users 80/10/10, stops on validation, reports on test.",
+        "Copied: what stacking copies. release: kernels, biases and item "
+        "embedding; paper: every parameter; best (provisional): every "
+        "parameter but alpha.",
+        "Speed-up: seconds the model from scratch takes to its best "
+        "validation MRR@5, over the seconds of this line to its first "
+        "evaluation at least as good; '-' if it never is. The shallow "
+        "model's own training is not counted.",
+        "Seconds: training steps to the best evaluation times the time of "
+        "a step of that depth, "
+        + (
+            "measured on an otherwise idle machine"
+            if is_idle
+            else "the median of the runs themselves"
+        )
+        + "; compilation and evaluations are not in it. Wall seconds, all "
+        "included, are in table.json.",
+        f"Seeds: {', '.join(map(str, seeds))}."
+        + (" One seed is an anecdote." if len(seeds) == 1 else ""),
+    ]
+    if any(line.paper for line in lines):
+        notes.append(
+            f"The paper's figures are for {table2.PAPER_DATA}, for "
+            "orientation only: its 2018 extract cannot be had any more, and "
+            "the original release stops and reports on the test set."
+        )
+    return notes
+
+
+def _reference(line: Line, lines: list[Line]) -> Line | None:
+    """The line from scratch that this one is compared with."""
+    if line.row.role in ("baseline", "shallow"):
+        return None
+    for other in lines:
+        if (
+            other.row.role == "scratch"
+            and other.row.setting == line.row.setting
+            and other.row.recipe.protocol == line.row.recipe.protocol
+            and other.row.recipe.seed == line.row.recipe.seed
+        ):
+            return other
+    return None
+
+
+def _cells(record: dict) -> list[str]:
+    paper = record.get("paper", {})
+    if record.get("is_compared"):
+        ratio = record["speedup"]
+        faster = f"{ratio:.2f}x" if ratio else "-"
+    else:
+        faster = ""
+    trained = record.get("best_step")
+    return [
+        record["setting"],
+        record["model"],
+        record.get("copied", ""),
+        record.get("protocol", ""),
+        str(record.get("seed", "")),
+        _number(record.get("mrr_at_5")),
+        _number(record.get("hit_rate_at_5")),
+        _number(record.get("ndcg_at_5")),
+        _number(paper.get("mrr_at_5")),
+        faster,
+        f"{paper['speedup']:.2f}x" if paper.get("speedup") else "",
+        str(trained) if trained else "",
+        f"{record['seconds']:.0f}" if trained else "",
+        f"{record['num_sessions']:,}" if "num_sessions" in record else "",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _markdown_row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
