@@ -116,12 +116,14 @@ def records(raw: RawFile) -> Iterator[tuple[int, list[str]]]:
     reader has met. A quoted field may hold line ends; the number is then
     that of the record's last line.
     """
-    with raw.open() as stream:
-        with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text)
-            for fields in reader:
-                if len(fields) > 1 or (fields and fields[0].strip()):
-                    yield reader.line_num, fields
+    with (
+        raw.open() as stream,
+        io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text)
+        for fields in reader:
+            if len(fields) > 1 or (fields and fields[0].strip()):
+                yield reader.line_num, fields
 
 
 def locate(
@@ -182,10 +184,13 @@ class _Converted(io.RawIOBase):
             text = self._held + block
             self._held = b""
             # Half a separator at the end waits for its other half.
-            if block and text.endswith(self._separator[:1]):
-                if not text.endswith(self._separator):
-                    self._held = text[-1:]
-                    text = text[:-1]
+            if (
+                block
+                and text.endswith(self._separator[:1])
+                and not text.endswith(self._separator)
+            ):
+                self._held = text[-1:]
+                text = text[:-1]
             self._ready = text.replace(self._separator, b",")
             if not block:
                 break

@@ -158,7 +158,7 @@ def _read(
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Yields blocks of whole lines without blank ones, each ended by \\n."""
+    """Yields blocks of whole lines without blank ones, each ended."""
     held = b""
     first = True
     while True:
@@ -236,13 +236,15 @@ def _first_problem(raw: RawFile, t: int | None, keep_latest: bool) -> DataError:
             )
         return None
 
-    with raw.open() as stream:
-        with io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
-            for number, line in enumerate(text, start=1):
-                if line.strip():
-                    found = problem(line)
-                    if found is not None:
-                        return DataError(f"{raw.label}, line {number}: {found}")
+    with (
+        raw.open() as stream,
+        io.TextIOWrapper(stream, encoding="utf-8-sig") as text,
+    ):
+        for number, line in enumerate(text, start=1):
+            if line.strip():
+                found = problem(line)
+                if found is not None:
+                    return DataError(f"{raw.label}, line {number}: {found}")
     raise AssertionError(f"no line of {raw.label} has a problem")
 
 

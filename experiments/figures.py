@@ -6,7 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")  # no screen needed
 
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 
 def draw_convergence(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datasets import synthetic_law
 from experiments import figures
@@ -75,9 +76,9 @@ def speedup(line: Line, reference: Line) -> float | None:
     return None
 
 
-def to_records(lines: list[Line]) -> list[dict]:
+def to_records(lines: list[Line]) -> list[dict[str, Any]]:
     """One flat dictionary a line, in the table's order."""
-    records = []
+    records: list[dict[str, Any]] = []
     for line in lines:
         test = line.summary["test"]
         protocol = line.summary["protocol"]["name"]
@@ -267,7 +268,7 @@ def _with_one_clock(lines: list[Line]) -> list[Line]:
 
 def _ceilings(rows: list[Row], sessions) -> list[dict]:
     """What nobody can beat, where the data's law is known."""
-    records = []
+    records: list[dict[str, Any]] = []
     for protocol in dict.fromkeys(row.recipe.protocol for row in rows):
         of_protocol = sessions[protocol.item_ids]
         # The law speaks of the ids on disk.
@@ -346,7 +347,7 @@ def _reference(line: Line, lines: list[Line]) -> Line | None:
     return None
 
 
-def _cells(record: dict) -> list[str]:
+def _cells(record: dict[str, Any]) -> list[str]:
     paper = record.get("paper", {})
     if record.get("is_compared"):
         ratio = record["speedup"]

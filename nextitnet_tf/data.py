@@ -58,8 +58,8 @@ class Sessions:
 
     def fingerprint(self) -> str:
         """Changes when a row, its numbering or its user does."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.rows))
-        digest.update(np.ascontiguousarray(self.users))
+        digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
+        digest.update(np.ascontiguousarray(self.users).data)
         return digest.hexdigest()[:16]
 
 

@@ -1,11 +1,15 @@
 """The one place that names tf.distribute."""
 
+from typing import TypeAlias
+
 import tensorflow as tf
 
+# What the rest of the package calls it; only this module knows TensorFlow's.
+Strategy: TypeAlias = tf.distribute.Strategy
 STRATEGIES = ("default", "mirrored")
 
 
-def make_strategy(name: str = "default") -> tf.distribute.Strategy:
+def make_strategy(name: str = "default") -> Strategy:
     """A strategy by name.
 
     Args:
@@ -30,7 +34,7 @@ def make_strategy(name: str = "default") -> tf.distribute.Strategy:
     )
 
 
-def can_jit_compile(strategy: tf.distribute.Strategy) -> bool:
+def can_jit_compile(strategy: Strategy) -> bool:
     """Whether XLA can compile a step under this strategy.
 
     It cannot where several CPU devices share a step.
@@ -39,7 +43,7 @@ def can_jit_compile(strategy: tf.distribute.Strategy) -> bool:
     return not (is_cpu and isinstance(strategy, tf.distribute.MirroredStrategy))
 
 
-def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+def check_batch_size(batch_size: int, strategy: Strategy) -> None:
     """Raises ValueError if a global batch does not split evenly."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:

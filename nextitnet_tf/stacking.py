@@ -225,7 +225,16 @@ def _slots(model):
     slots = optimizer.variables[len(fresh.variables) :]
     variables = model.trainable_variables
     each = len(slots) // len(variables)
-    return {
+    found = {
         id(variable): slots[i * each : (i + 1) * each]
         for i, variable in enumerate(variables)
     }
+    # Some (Adam with amsgrad, ...) keep them in another order.
+    for variable in variables:
+        if any(slot.shape != variable.shape for slot in found[id(variable)]):
+            raise ValueError(
+                "Copying optimizer slots needs an optimizer that keeps those "
+                "of each variable together, as Adam does. "
+                f"Received: optimizer={optimizer.get_config()}"
+            )
+    return found

@@ -62,7 +62,7 @@ def run(
     sessions: data.Sessions,
     folder,
     *,
-    strategy: tf.distribute.Strategy | None = None,
+    strategy: distribution.Strategy | None = None,
     jit_compile: bool | None = None,
     verbose: int | str = "auto",
 ) -> list[StageRun]:

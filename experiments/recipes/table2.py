@@ -24,7 +24,7 @@ from nextitnet_tf.recipe import Stage
 METHOD_NAMES = {"adjacent": "StackA", "cross": "StackC"}
 
 PAPER_DATA = "ML20, 27.5 M actions"
-PAPER = {
+PAPER: dict[str, dict[str, tuple]] = {
     "100-100": {"MostPop": (0.0062, 0.0182, 0.0092, None)},
     "40-60": {
         "NextItNet-4 (40%)": (0.0703, 0.1209, 0.0827, None),

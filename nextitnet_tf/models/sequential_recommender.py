@@ -48,6 +48,7 @@ class SequentialRecommender(keras.Model):
 
         Args:
             item_ids: (B, T) int.
+            training: whether blocks behave as in training.
 
         Returns:
             (B, T, D); position k knows the items up to position k.
@@ -75,6 +76,8 @@ class SequentialRecommender(keras.Model):
         self.l2 = l2
 
     def get_compile_config(self):
+        if not self.compiled:
+            return {}
         return {
             **super().get_compile_config(),
             "num_sampled": self.num_sampled,
@@ -175,7 +178,7 @@ class SequentialRecommender(keras.Model):
         num_unknown = sum(unknown for _, unknown in encoded)
         if num_unknown:
             logging.getLogger(__name__).warning(
-                "%d unknown item ids skipped", num_unknown
+                "unknown item ids skipped: %d", num_unknown
             )
         answers = []
         for start in range(0, len(encoded), batch_size):

@@ -1,0 +1,135 @@
+# Everything the project does, from a fresh checkout on. `make help` lists it.
+#
+# Each target first makes .venv with the pinned dependencies and the package
+# itself: once, and again when the lock file, setup.py or pyproject.toml
+# changes.
+
+PYTHON ?= python3.11
+ifndef GPU
+GPU := $(if $(shell command -v nvidia-smi 2>/dev/null),1,0)
+endif
+LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed-$(LOCK)
+INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
+
+# The shell reads these from its environment, where spaces and quotes in a
+# path do no harm. An empty one is no flag at all.
+VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
+	MODEL HISTORY INPUT K
+export $(VARIABLES)
+# TensorFlow is the backend that is shipped, whatever ~/.keras says.
+export KERAS_BACKEND := tensorflow
+
+DATA_FLAGS = $${RAW:+"--raw=$$RAW"} $${SESSIONS:+"--sessions=$$SESSIONS"}
+COMMON_FLAGS = $(DATA_FLAGS) $${OUTPUT:+"--output=$$OUTPUT"}
+TABLE2 = $(BIN)/python -m experiments.continual_learning \
+	"--dataset=$${DATASET:-ml20}" $(COMMON_FLAGS) \
+	"--protocol=$${PROTOCOL:-release}" \
+	"--presets=$${PRESETS:-release,paper,best}" \
+	$${SETTINGS:+"--settings=$$SETTINGS"} $${SEEDS:+"--seeds=$$SEEDS"}
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install quickstart test test-all test-jax check lint format \
+	reproduce-table2 step-times prepare train evaluate recommend clean
+
+help: ## list the targets
+	@echo 'usage: make TARGET [VARIABLE=value ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / \
+		{ printf "  %-17s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'variables: PYTHON GPU $(VARIABLES)'
+	@echo '           ARGS="--flag=value ..." is passed on as it is'
+
+install: $(INSTALLED) ## only make .venv (every other target does, too)
+
+# --- the main job ----------------------------------------------------------
+
+quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quickstart
+	$(BIN)/python -m experiments.quickstart $${OUTPUT:+"--output=$$OUTPUT"} \
+		$(ARGS)
+
+reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
+	$(TABLE2) $(ARGS)
+
+step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
+	$(TABLE2) --measure_step_times $(ARGS)
+
+# --- your own data ---------------------------------------------------------
+
+prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RAW OUTPUT)
+	$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
+
+train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT)
+	$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
+		$${DATASET:+"--dataset=$$DATASET"} \
+		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
+
+evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained model (MODEL, RAW or SESSIONS)
+	$(BIN)/python -m experiments.evaluate "--model=$$MODEL" $(DATA_FLAGS) \
+		$${DATASET:+"--dataset=$$DATASET"} \
+		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
+
+recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history (MODEL, HISTORY=1,2,3 or INPUT, K)
+	$(BIN)/python -m experiments.recommend "--model=$$MODEL" \
+		$${HISTORY:+"--history=$$HISTORY"} $${INPUT:+"--input=$$INPUT"} \
+		$${K:+"--k=$$K"} $(ARGS)
+
+# --- development -----------------------------------------------------------
+
+test: $(INSTALLED) ## tests and doctests but for the slow ones
+	$(BIN)/pytest -q -m "not slow" $(ARGS)
+
+test-all: $(INSTALLED) ## all tests
+	$(BIN)/pytest -q $(ARGS)
+
+test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without TensorFlow
+	KERAS_BACKEND=jax $(BIN)/pytest -q tests/backend
+
+check: lint test-jax ## what must hold besides the tests: lint, test-jax
+
+lint: $(INSTALLED) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## let ruff repair what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove .venv and caches; data/ and results/ stay
+	rm -rf $(VENV) build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find datasets experiments nextitnet_tf tests -name __pycache__ \
+		-prune -exec rm -rf {} +
+
+# --- set-up ----------------------------------------------------------------
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		2>/dev/null || { echo 'error: expected Python 3.11 as $(PYTHON);' \
+		'install it or say where it is: make PYTHON=/path/to/python3.11' \
+		>&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(LOCK) setup.py pyproject.toml | $(BIN)/pip
+	@echo 'installing $(LOCK) into $(VENV): once, a few minutes'
+	@$(PIP) -r $(LOCK)
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(INSTALLED_JAX): requirements-jax.lock $(INSTALLED)
+	@echo 'installing requirements-jax.lock into $(VENV)'
+	@$(PIP) -r requirements-jax.lock
+	@touch $@
+
+# `need-A-or-B` fails, before anything is installed, unless A or B is given.
+need-%:
+	@$(if $(strip $(foreach v,$(subst -or-, ,$*),$($(v)))),:,$(error \
+		expected $(subst -or-, or ,$*): make $(firstword $(MAKECMDGOALS)) \
+		$(firstword $(subst -or-, ,$*))=...))
