@@ -51,32 +51,32 @@ install: $(INSTALLED) ## only make .venv (every other target does, too)
 # --- the main job ----------------------------------------------------------
 
 quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quickstart
-	$(BIN)/python -m experiments.quickstart $${OUTPUT:+"--output=$$OUTPUT"} \
+	@$(BIN)/python -m experiments.quickstart $${OUTPUT:+"--output=$$OUTPUT"} \
 		$(ARGS)
 
 reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
-	$(TABLE2) $(ARGS)
+	@$(TABLE2) $(ARGS)
 
 step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
-	$(TABLE2) --measure_step_times $(ARGS)
+	@$(TABLE2) --measure_step_times $(ARGS)
 
 # --- your own data ---------------------------------------------------------
 
 prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RAW OUTPUT)
-	$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
+	@$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
 
 train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT)
-	$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
+	@$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
 		$${DATASET:+"--dataset=$$DATASET"} \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
 
 evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained model (MODEL, RAW or SESSIONS)
-	$(BIN)/python -m experiments.evaluate "--model=$$MODEL" $(DATA_FLAGS) \
+	@$(BIN)/python -m experiments.evaluate "--model=$$MODEL" $(DATA_FLAGS) \
 		$${DATASET:+"--dataset=$$DATASET"} \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
 
 recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history (MODEL, HISTORY=1,2,3 or INPUT, K)
-	$(BIN)/python -m experiments.recommend "--model=$$MODEL" \
+	@$(BIN)/python -m experiments.recommend "--model=$$MODEL" \
 		$${HISTORY:+"--history=$$HISTORY"} $${INPUT:+"--input=$$INPUT"} \
 		$${K:+"--k=$$K"} $(ARGS)
 

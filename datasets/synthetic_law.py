@@ -172,8 +172,9 @@ def make_law(
 ) -> Law:
     """Draws the tables of a law, and deals the items to groups in turn.
 
-    Each row of each table is a permutation of the groups, so that no group
-    becomes popular by itself. The r-th item of a group (from 1) has a share
+    Entries of tables are drawn one by one, so that a group alone says a
+    little about the next state, and two together say it: a model finds its
+    way from shallow to deep. The r-th item of a group (from 1) has a share
     proportional to r ** -exponent.
     """
     if (
@@ -197,9 +198,8 @@ def make_law(
             f"Received: {num_groups=}, {num_items=}, {exponent=}"
         )
     shape = (len(weights), num_groups, num_groups)
-    # Sorting uniform numbers permutes each row; `random` is the most stable
-    # of numpy's draws from version to version.
-    tables = np.argsort(generator.random(shape), axis=-1, kind="stable")
+    # `random` is the most stable of numpy's draws from version to version.
+    tables = (num_groups * generator.random(shape)).astype(np.int64)
     groups = np.arange(num_items) % num_groups
     shares = (np.arange(num_items) // num_groups + 1.0) ** -exponent
     shares /= np.bincount(groups, weights=shares)[groups]

@@ -2,13 +2,47 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 
 from absl import app
 from absl import flags
 
-# TensorFlow's own start-up chatter; warnings of ours still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+def _import_tensorflow_quietly() -> None:
+    """Imports TensorFlow without the remarks it makes on every start.
+
+    Its native code writes them before any log level counts, past Python's
+    stderr. Warnings and errors of its still show, those of a driver that is
+    not there excepted.
+    """
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held.read().decode(errors="replace").splitlines():
+                if not _is_remark(line):
+                    print(line, file=sys.stderr)
+
+
+def _is_remark(line: str) -> bool:
+    return (
+        not line.strip()
+        or line[:2] in ("I0", "I1")
+        or "before absl::InitializeLog()" in line
+        or "failed call to cuInit" in line
+        or line.startswith("To enable the following instructions")
+    )
+
+
+_import_tensorflow_quietly()
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -25,7 +25,6 @@ TITLE = "Quickstart: continual learning on generated sessions"
 _OUTPUT = flags.DEFINE_string(
     "output", "results/quickstart", "Folder of results."
 )
-_MAX_STEPS = 800
 SETTINGS = [
     table2.Setting(0.5, 0.75, 2, 4),
     table2.Setting(0.75, 1.0, 4, 8),
@@ -35,7 +34,7 @@ SETTINGS = [
 def main() -> None:
     output = Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    folder = synthetic.prepare_synthetic(output / "sessions")
+    folder = synthetic.prepare_synthetic(output / "sessions", t=16)
     protocol = PROTOCOLS["clean"]
     sessions = {protocol.item_ids: data.read_sessions(folder)}
     rows = table2.make_rows(
@@ -43,7 +42,10 @@ def main() -> None:
         protocol,
         presets=["best"],
         seed=0,
-        max_steps=_MAX_STEPS,
+        # Small and quick to learn, so that ten models fit ten minutes.
+        model_config={"embedding_dim": 32},
+        learning_rate=3e-3,
+        max_steps=800,
         eval_every=50,
         patience=4,
     )

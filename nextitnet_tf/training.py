@@ -147,6 +147,11 @@ def load_model(path, with_optimizer: bool = False):
             f"Expected a saved model (.keras). Received: path={str(path)!r}, "
             "which is no file"
         )
+    if not zipfile.is_zipfile(path):  # Keras says that there is no file
+        raise ValueError(
+            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
+            "which is another kind of file"
+        )
     try:
         return keras.saving.load_model(path, compile=with_optimizer)
     except (zipfile.BadZipFile, KeyError) as error:

@@ -21,10 +21,13 @@ class ReZero(keras.layers.Layer):
         StackRec, Eq. 3; the release calls alpha `rez`.
     """
 
-    def build(self, input_shape, branch_shape=None):
+    def build(self, x_shape, branch_shape=None):
         self.alpha = self.add_weight(
             name="alpha", shape=(), initializer="zeros"
         )
 
     def call(self, x, branch):
         return x + self.alpha * branch
+
+    def compute_output_shape(self, x_shape, branch_shape=None):
+        return x_shape
