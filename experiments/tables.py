@@ -17,6 +17,15 @@ from nextitnet_tf import data
 from nextitnet_tf import training
 
 MONITOR = training.MONITOR
+_PROTOCOL_NOTES = {
+    "release": "Protocol release: the original release's. Training stops and "
+    "reports on the same 20 % of the sessions; padding is an item like any "
+    "other; fractions are nested as in the release (nesting=release), whose "
+    "60 % set can miss rows of its 40 % set, unless the column Protocol "
+    "says nesting=repaired.",
+    "clean": "Protocol clean: split by users 80/10/10, stops on validation, "
+    "reports on test; padding is never an item; fractions are nested.",
+}
 _COLUMNS = (
     "Setting",
     "Model",
@@ -96,7 +105,7 @@ def to_records(lines: list[Line]) -> list[dict[str, Any]]:
                 **{
                     name: test[name]
                     for name in sorted(test)
-                    if name not in ("loss", "num_sessions")
+                    if name != "num_sessions"
                 },
                 "num_sessions": test["num_sessions"],
                 "paper": {
@@ -204,7 +213,8 @@ def write(
         of_row = sessions[row.recipe.protocol.item_ids]
         done = training.read_run(row.recipe, of_row, folder / "runs")
         if done is not None:
-            lines.append(_line(row, done.summary, measured))
+            has_paper = "law" not in of_row.meta  # real data, not generated
+            lines.append(_line(row, done.summary, measured, has_paper))
     if not lines:
         return "Nothing is done yet.\n"
     # One clock a depth: what was measured idle, else the median over runs.
@@ -232,7 +242,7 @@ def write(
     return markdown
 
 
-def _line(row: Row, summary: dict, measured: dict) -> Line:
+def _line(row: Row, summary: dict, measured: dict, has_paper: bool) -> Line:
     times = measured.get(summary["protocol"]["name"], {})
     seconds = times.get(str(summary["stage"]["num_blocks"]))
     paper = table2.PAPER.get(row.setting, {}).get(row.label)
@@ -241,7 +251,7 @@ def _line(row: Row, summary: dict, measured: dict) -> Line:
         summary,
         step_seconds=seconds or summary["step_seconds"],
         is_idle_time=seconds is not None,
-        paper=paper,
+        paper=paper if has_paper else None,
     )
 
 
@@ -299,11 +309,12 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
         f"t = {sessions.rows.shape[1]}, {meta.get('num_items'):,} items.",
         "Metrics rank the last item of each session among all items; "
         "Sessions is how many were evaluated.",
-        "Protocol release: the original release's, in which training stops "
-        "and reports on the same sessions and padding is an item like any "
-        "other; its 60 % fraction is not a superset of the 40 % one where "
-        "the column Protocol does not say otherwise. Protocol clean: split "
-        "by users 80/10/10, stops on validation, reports on test.",
+        *(
+            _PROTOCOL_NOTES[name]
+            for name in dict.fromkeys(
+                line.summary["protocol"]["name"] for line in lines
+            )
+        ),
         "Copied: what stacking copies. release: kernels, biases and item "
         "embedding; paper: every parameter; best (provisional): every "
         "parameter but alpha.",

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
 
+from nextitnet_tf.stacking import METHODS
+from nextitnet_tf.stacking import PRESETS
+
 
 def _check_choice(instance, name, choices):
     value = getattr(instance, name)
@@ -123,7 +126,8 @@ class Stage:
     patience: int = 10
 
     def __post_init__(self):
-        _check_choice(self, "method", (None, "adjacent", "cross", "continue"))
+        _check_choice(self, "method", (None, *METHODS, "continue"))
+        _check_choice(self, "preset", PRESETS)
         for name in ("num_blocks", "max_steps", "eval_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -210,6 +210,9 @@ def evaluate(model, sessions, row_numbers, recipe: Recipe, verbose=0) -> dict:
         sessions, row_numbers, recipe.batch_size, recipe.protocol
     )
     results = model.evaluate(dataset, verbose=verbose, return_dict=True)
+    # The loss Keras adds is a mean over batches, a last one that was filled
+    # up included: not a number to compare.
+    del results["loss"]
     return {
         **{name: float(value) for name, value in results.items()},
         "num_sessions": num_sessions,
@@ -389,7 +392,7 @@ def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
             "The loss is no longer a number: a smaller learning rate may "
             f"help. Received: learning_rate={recipe.learning_rate}"
         )
-    names = ["train_seconds", "loss", *(n for n in history if "val_" in n)]
+    names = ["train_seconds", "loss", *(n for n in history if "_at_" in n)]
     curve = [
         {
             "step": (i + 1) * stage.eval_every,

@@ -33,6 +33,9 @@ class ItemEmbedding(keras.layers.Embedding):
         self.embedding_dim = embedding_dim
 
     def call(self, item_ids):
+        # As the base class does: under tf.distribute Keras builds a model on
+        # the mean of the devices' batches, which is float.
+        item_ids = ops.cast(item_ids, "int32")
         return ops.cast(
             ops.take(with_dense_gradient(self.embeddings), item_ids, axis=0),
             self.compute_dtype,

@@ -1,0 +1,205 @@
+"""The core runs on another Keras backend, with TensorFlow blocked.
+
+`make test-jax` runs this folder in a process of its own.
+"""
+
+import os
+import sys
+
+import pytest
+
+if os.environ.get("KERAS_BACKEND") != "jax":
+    pytest.skip(
+        "needs KERAS_BACKEND=jax and a fresh process: `make test-jax`",
+        allow_module_level=True,
+    )
+if sys.modules.get("tensorflow"):
+    pytest.skip("TensorFlow is already imported", allow_module_level=True)
+sys.modules["tensorflow"] = None  # any import of it now fails
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+import nextitnet_tf  # noqa: E402
+
+NUM_ITEMS = 11
+NEXT_OF = np.r_[0, np.random.default_rng(0).permutation(NUM_ITEMS) + 1]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    keras.utils.set_random_seed(0)
+
+
+def make_model(num_blocks=2):
+    return nextitnet_tf.NextItNet(
+        num_items=NUM_ITEMS,
+        num_blocks=num_blocks,
+        embedding_dim=8,
+        dilation_rates=(1, 2),
+    )
+
+
+def make_rows(num_rows=16, t=7):
+    """Sessions in which an item decides the next one; two are short."""
+    rows = np.zeros((num_rows, t), "int32")
+    rows[:, 0] = np.arange(num_rows) % NUM_ITEMS + 1
+    for position in range(1, t):
+        rows[:, position] = NEXT_OF[rows[:, position - 1]]
+    rows[0, :4] = 0
+    rows[1, :2] = 0
+    return rows
+
+
+def with_other_weights(model):
+    """Alphas start at 0 and hide the blocks: give every weight a value."""
+    generator = np.random.default_rng(1)
+    model.set_weights(
+        [w + 0.3 * generator.normal(size=w.shape) for w in model.get_weights()]
+    )
+    return model
+
+
+def numpy_of(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def test_tensorflow_is_blocked():
+    assert keras.backend.backend() == "jax"
+    with pytest.raises(ImportError):
+        import tensorflow  # noqa: F401
+    with pytest.raises(ImportError):
+        _ = nextitnet_tf.training
+
+
+def test_forward():
+    model = with_other_weights(make_model())
+    item_ids = make_rows()[:, :-1]
+    logits = numpy_of(model(item_ids))
+    assert logits.shape == (16, 12)
+    assert np.isfinite(logits).all()
+    # The last position sees all of a history, the others see none of it.
+    changed = item_ids.copy()
+    changed[:, -1] = NEXT_OF[changed[:, -1]]
+    hidden = numpy_of(model.encode(item_ids))
+    hidden_of_changed = numpy_of(model.encode(changed))
+    assert hidden.shape == (16, 6, 8)
+    np.testing.assert_allclose(
+        hidden[:, :-1], hidden_of_changed[:, :-1], atol=1e-6
+    )
+    assert np.abs(hidden[:, -1] - hidden_of_changed[:, -1]).max() > 1e-2
+
+
+def test_loss_is_the_mean_over_real_targets():
+    model = with_other_weights(make_model())
+    model.compile(optimizer="adam")
+    rows = make_rows()
+    inputs, targets = rows[:, :-1], rows[:, 1:]
+    loss = float(model.compute_loss(x=inputs, y=targets))
+    logits = numpy_of(model.item_softmax(model.encode(inputs)))
+    logits = logits.astype("float64")
+    minus_log = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(
+        logits, targets[..., None], -1
+    ).squeeze(-1)
+    assert loss == pytest.approx(minus_log[targets != 0].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("num_sampled", [None, 5])
+def test_training_lowers_the_loss(num_sampled):
+    model = make_model()
+    rows = make_rows()
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    before = full_loss(model, rows)
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.02), num_sampled=num_sampled
+    )
+    for _ in range(30):
+        model.train_on_batch(rows[:, :-1], rows[:, 1:])
+    assert full_loss(model, rows) < 0.7 * before
+
+
+def full_loss(model, rows):
+    num_sampled, model.num_sampled = model.num_sampled, None
+    loss = float(model.compute_loss(x=rows[:, :-1], y=rows[:, 1:]))
+    model.num_sampled = num_sampled
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("method", "sources"),
+    [("adjacent", [0, 0, 1, 1]), ("cross", [0, 1, 0, 1])],
+)
+def test_stacking(method, sources):
+    model = with_other_weights(make_model(num_blocks=2))
+    deep = nextitnet_tf.Stacker(method=method, preset="paper").stack(model)
+    assert len(deep.blocks) == 4
+    for block, source in zip(deep.blocks, sources, strict=True):
+        of_shallow = model.blocks[source].get_weights()
+        assert len(of_shallow) == 9  # two kernels, biases, norms; an alpha
+        for weight, copied in zip(of_shallow, block.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, copied)
+    for part in ("item_embedding", "item_softmax"):
+        for weight, copied in zip(
+            getattr(model, part).get_weights(),
+            getattr(deep, part).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(weight, copied)
+
+
+def test_blocks_with_alpha_0_change_nothing():
+    model = make_model(num_blocks=2)
+    deep = nextitnet_tf.Stacker(preset="best").stack(model, num_blocks=3)
+    item_ids = make_rows()[:, :-1]
+    np.testing.assert_allclose(
+        numpy_of(deep(item_ids)), numpy_of(model(item_ids)), rtol=1e-6
+    )
+
+
+def test_target_rank():
+    logits = np.array(
+        [[0.1, 0.4, 0.3, 0.2], [1, 2, 2, 2], [1, 2, 2, 2], [1, 2, 2, 2]],
+        "float32",
+    )
+    ranks = nextitnet_tf.metrics.target_rank(logits, np.array([3, 1, 3, 0]))
+    assert numpy_of(ranks).tolist() == [2, 0, 2, 3]
+
+
+def test_ranking_metrics():
+    logits = np.array([[0, 3, 2, 1], [3, 2, 1, 0]], "float32")
+    targets = np.array([2, 0])
+    mrr, hit_rate, ndcg = nextitnet_tf.metrics.make_ranking_metrics((2,))
+    for metric, expected in (
+        (mrr, (1 / 2 + 1) / 2),
+        (hit_rate, 1),
+        (ndcg, (0.6309298 + 1) / 2),
+    ):
+        metric.update_state(targets, logits)
+        assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_round_trip(tmp_path):
+    model = with_other_weights(make_model())
+    model.vocabulary = nextitnet_tf.Vocabulary(
+        raw_ids=[None, *"abcdefghijk"],
+        counts=[0, *range(NUM_ITEMS, 0, -1)],
+        padding_id=0,
+        history_length=6,
+    )
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    item_ids = make_rows()[:, :-1]
+    np.testing.assert_array_equal(
+        numpy_of(copy(item_ids)), numpy_of(model(item_ids))
+    )
+    answers = copy.recommend(["abc", "zz", ""], k=4)
+    assert answers == model.recommend(["abc", "zz", ""], k=4)
+    assert not set(answers[0]) & set("abc")
+    assert answers[1] == answers[2] == list("abcd")  # the most popular
+
+
+def test_most_pop():
+    model = nextitnet_tf.MostPop(num_items=3)
+    model.adapt(np.array([[0, 1, 2], [2, 2, 3]]))
+    counts = numpy_of(model(np.array([[0, 3], [1, 2]])))
+    assert counts.tolist() == [[1, 1, 3, 1], [1, 1, 3, 1]]

@@ -1,0 +1,266 @@
+"""The rules of the house, read from the source: who may import whom.
+
+A unit is a module or a folder right below `nextitnet_tf`; what a unit may
+import is `MAY_IMPORT`, and everything in it points down.
+"""
+
+import ast
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGES = ("datasets", "experiments", "nextitnet_tf")
+
+MAY_IMPORT = {
+    "vocabulary": set(),
+    "recipe": {"stacking"},  # the names of methods and presets
+    "losses": set(),
+    "metrics": set(),
+    "distribution": set(),
+    "layers": {"losses"},
+    "models": {"layers", "losses", "vocabulary"},
+    "stacking": set(),
+    "release": {"models", "vocabulary"},
+    "data": {"recipe", "release", "vocabulary"},
+    "training": {
+        "data",
+        "distribution",
+        "metrics",
+        "models",
+        "recipe",
+        "stacking",
+        "vocabulary",
+    },
+}
+# `import nextitnet_tf` must work where no TensorFlow is installed.
+MAY_IMPORT["__init__"] = set(MAY_IMPORT) - {
+    "data",
+    "distribution",
+    "release",
+    "training",
+}
+MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
+# Decisions are plain Python.
+PLAIN_PYTHON = {"recipe", "vocabulary"}
+BASE_MODEL = "sequential_recommender"
+DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
+HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
+
+FILES = [
+    path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
+
+
+def dotted_name(path):
+    """nextitnet_tf/models/nextitnet.py -> nextitnet_tf.models.nextitnet."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imported_names(tree):
+    """Full dotted names of all that is imported, inside functions, too."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            names += [f"{start}.{alias.name}" for alias in node.names]
+    return names
+
+
+def import_violations(module, source):
+    """What the import statements of a module do against the rules."""
+    package, _, rest = module.partition(".")
+    check = {
+        "datasets": _datasets_violation,
+        "experiments": _experiments_violation,
+        "nextitnet_tf": _library_violation,
+    }[package]
+    found = []
+    for name in imported_names(ast.parse(source)):
+        problem = "is relative" if name.startswith(".") else check(rest, name)
+        if problem:
+            found.append(f"{module} imports {name}, which {problem}")
+    return found
+
+
+def _datasets_violation(rest, name):
+    del rest
+    top = name.split(".")[0]
+    if top not in DATASETS_MAY_IMPORT and not _is_standard(top):
+        return f"is not among {sorted(DATASETS_MAY_IMPORT)}"
+    return None
+
+
+def _experiments_violation(rest, name):
+    """Recipes are data: they must not reach for what runs them."""
+    if not rest.startswith("recipes."):
+        return None
+    parts = name.split(".")
+    is_data = parts[:2] == ["nextitnet_tf", "recipe"]
+    is_recipe = parts[:2] == ["experiments", "recipes"]
+    if not is_data and not is_recipe and not _is_standard(parts[0]):
+        return "a recipe does not need"
+    return None
+
+
+def _library_violation(rest, name):
+    unit, _, inner = rest.partition(".")
+    parts = name.split(".")
+    top, target = parts[0], (parts + [""])[1]
+    if top in ("datasets", "experiments"):
+        return "the library must not know"
+    if top == "tensorflow" and unit not in MAY_IMPORT_TENSORFLOW:
+        return f"only {sorted(MAY_IMPORT_TENSORFLOW)} may"
+    if unit in PLAIN_PYTHON and not _is_standard(top):
+        return "is more than plain Python"
+    if top != "nextitnet_tf":
+        return None
+    if target == unit and unit == "models":
+        # The folder's `__init__` lists them; a model knows the base alone.
+        if inner != "__init__" and parts[2:3] != [BASE_MODEL]:
+            return "is another model"
+        return None
+    if target != unit and target not in MAY_IMPORT[unit]:
+        return f"is none of {sorted(MAY_IMPORT[unit])}"
+    return None
+
+
+def _is_standard(top):
+    return top in sys.stdlib_module_names
+
+
+def names_distribute(source):
+    """Lines that name tf.distribute, in code or imports."""
+    tree = ast.parse(source)
+    lines = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr == "distribute"
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("tf", "tensorflow")
+    ]
+    if any(n.startswith("tensorflow.distribute") for n in imported_names(tree)):
+        lines.append(0)
+    return lines
+
+
+def calls_fit(source):
+    """Lines that call a method named fit."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "fit"
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=dotted_name)
+def test_imports_point_down(path):
+    source = path.read_text(encoding="utf-8")
+    assert import_violations(dotted_name(path), source) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=dotted_name)
+def test_one_place_names_tf_distribute(path):
+    if dotted_name(path) != "nextitnet_tf.distribution":
+        assert names_distribute(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=dotted_name)
+def test_one_place_calls_fit(path):
+    if dotted_name(path) != "nextitnet_tf.training":
+        assert calls_fit(path.read_text(encoding="utf-8")) == []
+
+
+def test_every_unit_has_its_rule():
+    units = {
+        dotted_name(path).split(".")[1]
+        for path in FILES[::-1]
+        if path.is_relative_to(ROOT / "nextitnet_tf")
+    }
+    assert units <= set(MAY_IMPORT)
+
+
+def test_rules_have_no_circle():
+    done = set()
+    left = dict(MAY_IMPORT)
+    while left:
+        free = {unit for unit, below in left.items() if below <= done}
+        assert free, f"these import each other: {sorted(left)}"
+        done |= free
+        left = {u: below for u, below in left.items() if u not in free}
+
+
+def test_every_module_has_a_home():
+    parts = {
+        part
+        for path in FILES
+        for part in path.relative_to(ROOT).with_suffix("").parts
+    }
+    assert not parts & HOMELESS
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("nextitnet_tf.layers.rezero", "from nextitnet_tf import models"),
+        ("nextitnet_tf.layers.rezero", "import nextitnet_tf.training"),
+        ("nextitnet_tf.layers.rezero", "import tensorflow as tf"),
+        ("nextitnet_tf.losses", "def f():\n  from tensorflow import nn"),
+        ("nextitnet_tf.losses", "from nextitnet_tf import metrics"),
+        (
+            "nextitnet_tf.models.nextitnet",
+            "from nextitnet_tf.models.most_pop import MostPop",
+        ),
+        ("nextitnet_tf.models.nextitnet", "from nextitnet_tf import models"),
+        ("nextitnet_tf.models.nextitnet", "from . import most_pop"),
+        ("nextitnet_tf.release", "from nextitnet_tf import data"),
+        ("nextitnet_tf.data", "from nextitnet_tf import training"),
+        ("nextitnet_tf.vocabulary", "import numpy as np"),
+        ("nextitnet_tf.training", "from experiments import tables"),
+        ("nextitnet_tf.training", "from datasets import sessions"),
+        ("nextitnet_tf.__init__", "from nextitnet_tf import training"),
+        ("datasets.sessions", "import keras"),
+        ("datasets.sessions", "from nextitnet_tf import release"),
+        ("experiments.recipes.table2", "from nextitnet_tf import training"),
+    ],
+)
+def test_a_wrong_import_is_found(module, source):
+    assert len(import_violations(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("nextitnet_tf.data.rows", "from nextitnet_tf.data import split"),
+        (
+            "nextitnet_tf.models.nextitnet",
+            "from nextitnet_tf.models.sequential_recommender import X",
+        ),
+        (
+            "nextitnet_tf.models.__init__",
+            "from nextitnet_tf.models.nextitnet import NextItNet",
+        ),
+        ("nextitnet_tf.training", "import tensorflow as tf"),
+        ("datasets.sessions", "import json\nimport numpy as np"),
+        ("experiments.train", "from nextitnet_tf import training"),
+    ],
+)
+def test_a_right_import_is_not(module, source):
+    assert import_violations(module, source) == []
+
+
+def test_wrong_calls_are_found():
+    assert names_distribute("s = tf.distribute.get_strategy()") == [1]
+    assert names_distribute("def f(s: tf.distribute.Strategy): ...") == [1]
+    assert names_distribute("from tensorflow import distribute") == [0]
+    assert names_distribute('"""tf.distribute in words."""') == []
+    assert calls_fit("\nmodel.fit(x, y)") == [2]
+    assert calls_fit("fit = 1; benefit(x); model.fitted()") == []

@@ -1,0 +1,310 @@
+"""Softmax losses against NumPy in double precision and TensorFlow's own."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nextitnet_tf import losses
+
+
+def make_inputs(num_rows=7, num_columns=30, width=4, seed=0):
+    generator = np.random.default_rng(seed)
+    hidden = generator.normal(size=(num_rows, width)).astype("float32")
+    kernel = generator.normal(size=(num_columns, width)).astype("float32")
+    bias = generator.normal(size=num_columns).astype("float32")
+    targets = generator.integers(0, num_columns, num_rows).astype("int32")
+    weights = generator.uniform(size=num_rows).astype("float32")
+    return hidden, kernel, bias, targets, weights
+
+
+def cross_entropies(logits, targets):
+    logits = np.float64(logits)
+    total = np.log(np.exp(logits).sum(-1))
+    return total - logits[np.arange(len(targets)), targets]
+
+
+def log_uniform_probabilities(num_columns):
+    k = np.arange(num_columns, dtype="float64")
+    return (np.log(k + 2) - np.log(k + 1)) / np.log(num_columns + 1.0)
+
+
+# --- full softmax ---------------------------------------------------------
+
+
+def test_full_softmax():
+    hidden, kernel, bias, targets, weights = make_inputs()
+    logits = np.float64(hidden) @ np.float64(kernel).T + bias
+    expected = (weights * cross_entropies(logits, targets)).sum()
+    found = losses.full_softmax_loss(hidden, kernel, bias, targets, weights)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_full_softmax_by_hand():
+    # Two columns, logits 0 and log 3: probabilities 1/4 and 3/4.
+    loss = functools.partial(
+        losses.full_softmax_loss,
+        np.zeros((2, 1), "float32"),
+        np.zeros((2, 1), "float32"),
+        np.log([1.0, 3.0]).astype("float32"),
+        np.array([0, 1], "int32"),
+    )
+    assert float(loss(np.array([1, 0], "float32"))) == pytest.approx(np.log(4))
+    assert float(loss(np.array([0, 1], "float32"))) == pytest.approx(
+        np.log(4 / 3)
+    )
+    assert float(loss(np.array([2, 3], "float32"))) == pytest.approx(
+        2 * np.log(4) + 3 * np.log(4 / 3)
+    )
+
+
+def test_full_softmax_of_huge_logits():
+    hidden = np.array([[1e4]], "float32")
+    kernel = np.array([[1.0], [-1.0]], "float32")
+    loss = losses.full_softmax_loss(
+        hidden,
+        kernel,
+        np.zeros(2, "float32"),
+        np.array([1], "int32"),
+        np.ones(1, "float32"),
+    )
+    assert float(loss) == pytest.approx(2e4)
+
+
+def test_weights_of_0_take_a_row_out():
+    hidden, kernel, bias, targets, _ = make_inputs()
+    weights = np.array([1, 1, 0, 0, 0, 1, 0], "float32")
+    kept = weights > 0
+    counts = np.full(30, 0.5, "float32")
+    candidates = np.array([3, 5, 8], "int32")
+    for loss in (
+        losses.full_softmax_loss,
+        functools.partial(
+            losses.sampled_softmax_loss,
+            candidates=candidates,
+            expected_counts=counts,
+        ),
+    ):
+        some = loss(
+            hidden[kept],
+            kernel,
+            bias,
+            targets[kept],
+            np.ones(3, "float32"),
+        )
+        found = loss(hidden, kernel, bias, targets, weights)
+        assert float(found) == pytest.approx(float(some), rel=1e-6)
+
+
+# --- sampled softmax ------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sampled_softmax_is_tensorflows(seed):
+    hidden, kernel, bias, targets, weights = make_inputs(seed=seed)
+    generator = np.random.default_rng(seed)
+    candidates = generator.permutation(30)[:12].astype("int32")
+    # Some of the candidates are targets: left out of those rows.
+    assert np.isin(targets, candidates).any()
+    assert not np.isin(targets, candidates).all()
+    counts = generator.uniform(0.1, 1, 30).astype("float32")
+    expected = tf.nn.sampled_softmax_loss(
+        weights=kernel,
+        biases=bias,
+        labels=targets[:, None].astype("int64"),
+        inputs=hidden,
+        num_sampled=12,
+        num_classes=30,
+        sampled_values=(
+            candidates.astype("int64"),
+            counts[targets][:, None],
+            counts[candidates],
+        ),
+    )
+    found = losses.sampled_softmax_loss(
+        hidden, kernel, bias, targets, weights, candidates, counts
+    )
+    assert float(found) == pytest.approx(
+        float(np.sum(weights * expected.numpy())), rel=1e-5
+    )
+
+
+def test_sampled_softmax_by_hand():
+    # Logits are biases; subtracting log counts divides by the counts.
+    loss = losses.sampled_softmax_loss(
+        np.zeros((2, 1), "float32"),
+        np.zeros((4, 1), "float32"),
+        np.log([1.0, 2.0, 3.0, 4.0]).astype("float32"),
+        np.array([0, 2], "int32"),
+        np.array([1, 10], "float32"),
+        candidates=np.array([1, 2], "int32"),
+        expected_counts=np.array([0.5, 0.5, 1, 1], "float32"),
+    )
+    # Target 0: 2 against 2 / 0.5 and 3. Target 2: itself left out.
+    first = -np.log(2 / (2 + 4 + 3))
+    second = -np.log(3 / (3 + 4))
+    assert float(loss) == pytest.approx(first + 10 * second, rel=1e-6)
+
+
+def test_with_every_column_drawn_it_is_the_full_softmax():
+    hidden, kernel, bias, targets, weights = make_inputs()
+    found = losses.sampled_softmax_loss(
+        hidden,
+        kernel,
+        bias,
+        targets,
+        weights,
+        candidates=np.arange(30, dtype="int32"),
+        expected_counts=np.ones(30, "float32"),
+    )
+    full = losses.full_softmax_loss(hidden, kernel, bias, targets, weights)
+    assert float(found) == pytest.approx(float(full), rel=1e-5)
+
+
+def test_gradients_of_the_sampled_softmax_are_numbers():
+    hidden, kernel, bias, targets, weights = make_inputs()
+    kernel = tf.constant(kernel)
+    # The first row's target is the only candidate: nothing is left of it.
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        loss = losses.sampled_softmax_loss(
+            hidden,
+            kernel,
+            bias,
+            targets,
+            weights,
+            candidates=targets[:1],
+            expected_counts=np.ones(30, "float32"),
+        )
+    assert np.isfinite(tf.convert_to_tensor(tape.gradient(loss, kernel))).all()
+
+
+# --- the sampler ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("num_columns", "num_sampled"), [(2, 1), (61, 12), (61, 60), (5000, 1000)]
+)
+def test_expected_counts_sum_to_the_number_drawn(num_columns, num_sampled):
+    counts = losses.expected_counts(num_columns, num_sampled)
+    assert counts.shape == (num_columns,)
+    assert counts.dtype == np.float32
+    assert (counts > 0).all() and (counts <= 1).all()
+    assert (np.diff(counts) <= 0).all()
+    assert np.float64(counts).sum() == pytest.approx(num_sampled, rel=1e-5)
+
+
+def test_expected_counts_have_the_stated_form():
+    # E(k) = 1 - (1 - p(k))^T with one T for all k. The first few are so near
+    # to 1 that float32 has no digits left.
+    counts = np.float64(losses.expected_counts(500, 100))[5:]
+    draws = np.log1p(-counts) / np.log1p(-log_uniform_probabilities(500)[5:])
+    assert draws.std() / draws.mean() < 1e-4
+    assert draws.mean() > 100
+
+
+def test_expected_counts_are_tensorflows_in_the_mean():
+    num_columns, num_sampled, num_draws = 300, 60, 400
+    total = np.zeros(num_columns)
+    for seed in range(num_draws):
+        drawn, _, _ = tf.random.log_uniform_candidate_sampler(
+            true_classes=np.zeros((1, 1), "int64"),
+            num_true=1,
+            num_sampled=num_sampled,
+            unique=True,
+            range_max=num_columns,
+            seed=seed,
+        )
+        total[drawn.numpy()] += 1
+    frequencies = total / num_draws
+    counts = losses.expected_counts(num_columns, num_sampled)
+    # A frequency of 400 draws is off by 0.025 at most, one in three times.
+    assert np.abs(frequencies - counts).max() < 0.11
+    assert np.abs(frequencies - counts).mean() < 0.025
+
+
+def test_expected_counts_tensorflow_reports():
+    """TensorFlow's own expected counts, averaged over its random T."""
+    counts = losses.expected_counts(300, 60)
+    found = []
+    for seed in range(200):
+        _, of_true, _ = tf.random.log_uniform_candidate_sampler(
+            true_classes=np.arange(300)[None, :],
+            num_true=300,
+            num_sampled=60,
+            unique=True,
+            range_max=300,
+            seed=seed,
+        )
+        found.append(of_true.numpy()[0])
+    np.testing.assert_allclose(np.mean(found, axis=0), counts, rtol=0.04)
+
+
+@pytest.mark.parametrize(
+    ("num_columns", "num_sampled"), [(2, 1), (61, 12), (61, 60), (4000, 800)]
+)
+def test_drawn_ids_are_distinct_and_in_range(num_columns, num_sampled):
+    seed = keras.random.SeedGenerator(3)
+    ids = np.array(losses.sample_log_uniform(num_columns, num_sampled, seed))
+    assert ids.shape == (num_sampled,)
+    assert ids.dtype == np.int32
+    assert len(set(ids.tolist())) == num_sampled
+    assert ids.min() >= 0 and ids.max() < num_columns
+
+
+def test_each_call_draws_anew_and_a_seed_repeats():
+    def draw(generator):
+        drawn = losses.sample_log_uniform(1000, 50, generator)
+        return np.sort(np.array(drawn)).tolist()
+
+    generator = keras.random.SeedGenerator(3)
+    first, second = draw(generator), draw(generator)
+    assert first != second
+    again = keras.random.SeedGenerator(3)
+    assert [draw(again), draw(again)] == [first, second]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_inclusion_frequencies_are_those_of_drawing_with_rejection(
+    jit_compile,
+):
+    num_columns, num_sampled, num_draws = 40, 10, 4000
+    generator = np.random.default_rng(0)
+    # Drawing one after the other and rejecting repeats, in plain NumPy.
+    probabilities = log_uniform_probabilities(num_columns)
+    expected = np.zeros(num_columns)
+    for _ in range(num_draws):
+        chosen = set()
+        while len(chosen) < num_sampled:
+            chosen.add(
+                int(np.exp(generator.uniform() * np.log(num_columns + 1.0))) - 1
+            )
+        expected[list(chosen)] += 1
+    # The probabilities this file states are those of that draw.
+    one = np.exp(generator.uniform(size=200_000) * np.log(num_columns + 1.0))
+    one = np.bincount(one.astype(int) - 1, minlength=num_columns) / 200_000
+    np.testing.assert_allclose(one, probabilities, atol=0.004)
+
+    seed = keras.random.SeedGenerator(1)
+
+    @tf.function(jit_compile=jit_compile)
+    def draw_many():
+        found = tf.zeros(num_columns)
+        for _ in tf.range(num_draws):
+            ids = losses.sample_log_uniform(num_columns, num_sampled, seed)
+            found += tf.reduce_sum(tf.one_hot(ids, num_columns), axis=0)
+        return found
+
+    found = draw_many().numpy()
+    # Two frequencies of 4000 draws: 0.011 is one deviation at most.
+    np.testing.assert_allclose(
+        found / num_draws, expected / num_draws, atol=0.045
+    )
+
+
+@pytest.mark.parametrize("num_sampled", [-1, 0, 61, 70])
+def test_a_number_that_cannot_be_drawn(num_sampled):
+    with pytest.raises(ValueError, match=f"num_sampled={num_sampled}"):
+        losses.sample_log_uniform(61, num_sampled, seed=1)

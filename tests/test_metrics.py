@@ -1,0 +1,197 @@
+"""Ranks and ranking metrics, against hand-made numbers and TensorFlow."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from nextitnet_tf import metrics
+from nextitnet_tf.metrics import target_rank
+
+INF = math.inf
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "expected"),
+    [
+        ([1.0, 3.0, 2.0], 0, 2),
+        ([1.0, 3.0, 2.0], 1, 0),
+        ([1.0, 3.0, 2.0], 2, 1),
+        ([5.0], 0, 0),
+        # Ties: the lower id first.
+        ([2.0, 2.0, 2.0, 2.0], 0, 0),
+        ([2.0, 2.0, 2.0, 2.0], 1, 1),
+        ([2.0, 2.0, 2.0, 2.0], 3, 3),
+        ([1.0, 4.0, 1.0, 4.0], 2, 3),
+        ([0.0, -0.0, 0.0], 1, 1),
+        # Columns that were taken out.
+        ([-INF, 1.0, 2.0], 1, 1),
+        ([-INF, 1.0, 2.0], 0, 2),
+        ([-INF, -INF, 2.0], 0, 1),
+        ([-INF, -INF, 2.0], 1, 2),
+        ([INF, INF, 0.0], 1, 1),
+        # What is not a number ranks as badly as can be.
+        ([NAN, 1.0, 2.0], 2, 1),
+        ([2.0, 1.0, NAN], 0, 1),
+        ([NAN, 1.0, 2.0], 0, 2),
+        ([2.0, 1.0, NAN], 2, 2),
+        ([NAN, NAN, NAN], 0, 2),
+        ([NAN, -INF, 0.0], 1, 2),
+    ],
+)
+def test_target_rank(logits, target, expected):
+    rank = target_rank(np.array([logits], "float32"), np.array([target]))
+    assert np.array(rank).tolist() == [expected]
+
+
+def test_target_rank_of_a_batch():
+    logits = np.array([[0, 1, 2], [2, 1, 0], [1, 1, 1]], "float32")
+    rank = target_rank(logits, np.array([0, 0, 2]))
+    assert np.array(rank).tolist() == [2, 0, 2]
+
+
+def test_target_rank_under_tf_function_and_xla():
+    logits = np.array([[0, 1, 2], [2, 2, 0]], "float32")
+    for jit_compile in (False, True):
+        compiled = tf.function(target_rank, jit_compile=jit_compile)
+        found = compiled(tf.constant(logits), tf.constant([1, 1]))
+        assert found.numpy().tolist() == [1, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    num_columns=st.integers(1, 12),
+    num_values=st.integers(1, 5),
+    seed=st.integers(0, 2**31),
+)
+def test_target_rank_is_the_place_in_top_k(num_columns, num_values, seed):
+    generator = np.random.default_rng(seed)
+    # Few values: many ties.
+    logits = generator.integers(0, num_values, (8, num_columns))
+    logits = logits.astype("float32")
+    targets = generator.integers(0, num_columns, 8)
+    order = tf.math.top_k(logits, num_columns).indices.numpy()
+    expected = [list(o).index(t) for o, t in zip(order, targets, strict=True)]
+    assert np.array(target_rank(logits, targets)).tolist() == expected
+
+
+# --- metrics --------------------------------------------------------------
+
+# Ranks 0, 4, 5, 9, 10 of the target 0 among twelve columns.
+RANKS = (0, 4, 5, 9, 10)
+
+
+def logits_of_rank(rank, num_columns=12):
+    """Logits for which column 0 has this rank."""
+    row = np.zeros(num_columns, "float32")
+    row[1 : rank + 1] = 2
+    row[0] = 1
+    return row
+
+
+def five_sessions():
+    return np.zeros(5, "int32"), np.stack([logits_of_rank(r) for r in RANKS])
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "expected"),
+    [
+        ("MRR", 5, (1 + 1 / 5) / 5),
+        ("MRR", 10, (1 + 1 / 5 + 1 / 6 + 1 / 10) / 5),
+        ("HitRate", 5, 2 / 5),
+        ("HitRate", 10, 4 / 5),
+        ("NDCG", 5, (1 + 1 / math.log2(6)) / 5),
+        (
+            "NDCG",
+            10,
+            (1 + 1 / math.log2(6) + 1 / math.log2(7) + 1 / math.log2(11)) / 5,
+        ),
+        ("HitRate", 1, 1 / 5),
+        ("HitRate", 11, 1),
+    ],
+)
+def test_metrics_by_hand(name, at, expected):
+    metric = getattr(metrics, name)(at=at)
+    targets, logits = five_sessions()
+    # In two batches of unequal size: a mean over sessions, not batches.
+    metric.update_state(targets[:2], logits[:2])
+    metric.update_state(targets[2:], logits[2:])
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    metric.reset_state()
+    metric.update_state(targets[:1], logits[:1])
+    assert float(metric.result()) == 1
+
+
+def test_rows_of_weight_0_do_not_count():
+    metric = metrics.MRR(at=5)
+    targets, logits = five_sessions()
+    metric.update_state(
+        targets, logits, sample_weight=np.array([1, 1, 0, 0, 0], "float32")
+    )
+    assert float(metric.result()) == pytest.approx((1 + 1 / 5) / 2)
+    metric.update_state(
+        targets, logits, sample_weight=np.array([0, 0, 1, 0, 0], "float32")
+    )
+    assert float(metric.result()) == pytest.approx((1 + 1 / 5) / 3)
+
+
+def test_ignored_columns_are_not_ranked():
+    targets = np.array([2, 2])
+    logits = np.array([[9, 1, 3, 4], [1, 1, 3, 2]], "float32")
+    metric = metrics.MRR(at=5)
+    metric.update_state(targets, logits)
+    assert float(metric.result()) == pytest.approx((1 / 3 + 1) / 2)
+    for ignored_ids, expected in (
+        ((0,), (1 / 2 + 1) / 2),
+        ((0, 3), 1.0),
+        ((1,), (1 / 3 + 1) / 2),
+    ):
+        metric = metrics.MRR(at=5, ignored_ids=ignored_ids)
+        metric.update_state(targets, logits)
+        assert float(metric.result()) == pytest.approx(expected)
+
+
+def test_a_model_that_diverged_never_looks_good():
+    # All logits NaN: comparisons that are false must not make rank 0.
+    metric = metrics.HitRate(at=5)
+    metric.update_state(
+        np.zeros(4, "int32"), np.full((4, 20), np.nan, "float32")
+    )
+    assert float(metric.result()) == 0
+
+
+def test_a_target_beyond_the_cutoff_scores_exactly_0():
+    for name in ("MRR", "HitRate", "NDCG"):
+        metric = getattr(metrics, name)(at=5)
+        metric.update_state(np.array([0]), logits_of_rank(5)[None])
+        assert float(metric.result()) == 0
+
+
+def test_make_ranking_metrics():
+    made = metrics.make_ranking_metrics(cutoffs=(5, 10), ignored_ids=(0,))
+    assert [m.name for m in made] == [
+        *("mrr_at_5", "hit_rate_at_5", "ndcg_at_5"),
+        *("mrr_at_10", "hit_rate_at_10", "ndcg_at_10"),
+    ]
+    assert all(m.ignored_ids == (0,) for m in made)
+    again = metrics.make_ranking_metrics()
+    assert len(again) == 6
+    assert not set(map(id, made)) & set(map(id, again))
+
+
+@pytest.mark.parametrize("name", ["MRR", "HitRate", "NDCG"])
+def test_metrics_keep_their_configuration(name):
+    metric = getattr(metrics, name)(at=7, ignored_ids=(0, 3))
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(metric)
+    )
+    assert type(copy) is type(metric)
+    assert copy.at == 7
+    assert copy.ignored_ids == (0, 3)
+    assert copy.name == metric.name

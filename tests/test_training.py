@@ -1,0 +1,597 @@
+"""`training.run`: stages, their folders, resuming, stopping, failing."""
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from nextitnet_tf import data
+from nextitnet_tf import training
+from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import protocol_differences
+from tests.checks import write_sessions
+
+SMALL = {"max_steps": 4, "eval_every": 2, "patience": 5}
+MODEL = {"embedding_dim": 4, "dilation_rates": [1, 2]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """300 sessions of 100 users: the next item is nearly always item + 1."""
+    generator = np.random.default_rng(0)
+    first = generator.integers(0, 30, 300)
+    rows = (first[:, None] + np.arange(6)) % 30 + 1
+    noise = generator.random(rows.shape) < 0.1
+    rows[noise] = generator.integers(1, 31, noise.sum())
+    rows[::3, :2] = 0
+    users = np.arange(300) % 100
+    return write_sessions(
+        tmp_path_factory.mktemp("data") / "s", rows, users=users
+    )
+
+
+@pytest.fixture(scope="module")
+def sessions(folder):
+    return data.read_sessions(folder)
+
+
+def make_recipe(*stages, **changes):
+    return Recipe(
+        stages=stages or (Stage(1, **SMALL),),
+        **{"model_config": MODEL, "batch_size": 16, **changes},
+    )
+
+
+def run(recipe, sessions, folder):
+    return training.run(recipe, sessions, folder, jit_compile=False, verbose=0)
+
+
+TWO_STAGES = (
+    Stage(1, data_ratio=0.5, **SMALL),
+    Stage(2, method="adjacent", preset="paper", **SMALL),
+)
+
+
+@pytest.fixture
+def count_fits(monkeypatch):
+    """How often a model was fitted, by its number of blocks."""
+    fitted = []
+    fit = keras.Model.fit
+
+    def counting_fit(self, *args, **kwargs):
+        fitted.append(len(self.blocks))
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", counting_fit)
+    return fitted
+
+
+# --- what a run leaves ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_stages(sessions, tmp_path_factory):
+    """(runs, folder); tests that change the folder work on a copy."""
+    folder = tmp_path_factory.mktemp("runs") / "runs"
+    recipe = make_recipe(*TWO_STAGES)
+    return run(recipe, sessions, folder), folder
+
+
+def test_each_stage_has_a_folder(two_stages):
+    runs, folder = two_stages
+    assert len(runs) == 2
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        r.folder.name for r in runs
+    )
+    assert runs[0].folder.name.startswith("nextitnet-1-scratch-50pct-seed0")
+    assert runs[1].folder.name.startswith(
+        "nextitnet-2-adjacent-paper-100pct-seed0"
+    )
+    for r in runs:
+        assert sorted(p.name for p in r.folder.iterdir()) == [
+            "log.csv",
+            "model.keras",
+            "run.json",
+        ]
+        written = json.loads((r.folder / "run.json").read_text())
+        assert written == json.loads(json.dumps(r.summary))
+
+
+def test_what_a_summary_says(two_stages, sessions):
+    (first, second), _ = two_stages
+    summary = second.summary
+    assert [point["step"] for point in summary["curve"]] == [2, 4]
+    best = max(point["val_mrr_at_5"] for point in summary["curve"])
+    assert summary["best_validation"] == best
+    (best_step,) = [
+        p["step"] for p in summary["curve"] if p["val_mrr_at_5"] == best
+    ][:1]
+    assert summary["best_step"] == best_step
+    seconds = [point["train_seconds"] for point in summary["curve"]]
+    assert 0 < seconds[0] < seconds[1]
+    assert summary["step_seconds"] > 0
+    assert summary["wall_seconds"] >= seconds[-1]
+    assert summary["stage"]["num_blocks"] == 2
+    assert summary["stage"]["method"] == "adjacent"
+    assert summary["protocol"]["name"] == "clean"
+    assert summary["protocol_differences"] == []
+    assert (summary["seed"], summary["batch_size"]) == (0, 16)
+    assert summary["jit_compile"] is False
+    assert summary["num_devices"] == 1
+    assert summary["data"]["num_rows"] == 300
+    assert summary["data"]["num_items"] == 30
+    # 80 of 100 users with three rows each; half of them in the first stage.
+    assert summary["num_train_rows"] == 240
+    assert first.summary["num_train_rows"] == 120
+    assert summary["num_sessions"] == summary["test"]["num_sessions"] == 30
+    # Two blocks, 4 wide: 2 * (3 * 16 + 4 + 8) + 1 each; 31 columns.
+    weights = 2 * (2 * (48 + 4 + 8) + 1) + 31 * (2 * 4 + 1)
+    assert weights <= summary["num_parameters"] <= weights + 2
+
+
+def test_the_model_of_a_stage(two_stages, sessions):
+    _, second = two_stages[0]
+    model = second.load_model()
+    assert len(model.blocks) == 2
+    assert list(model.vocabulary.raw_ids) == [None, *range(101, 131)]
+    assert model.vocabulary.history_length == 5
+    assert len(model.recommend([[101, 102], []], k=3)[0]) == 3
+    # Its metrics are those of the summary.
+    recipe = make_recipe(*TWO_STAGES)
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    parts = data.split(sessions, recipe.protocol)
+    found = training.evaluate(model, sessions, parts.test, recipe)
+    for name, value in second.summary["test"].items():
+        assert found[name] == pytest.approx(value, rel=1e-5), name
+
+
+def test_reported_metrics_by_hand(two_stages, sessions):
+    """From the logits, in plain NumPy: everybody, padding left out."""
+    _, second = two_stages[0]
+    model = second.load_model()
+    rows = sessions.rows[data.split(sessions, PROTOCOLS["clean"]).test]
+    logits = model(rows[:, :-1]).numpy()[:, 1:]
+    targets = rows[:, -1] - 1
+    of_target = np.take_along_axis(logits, targets[:, None], axis=1)
+    ranks = (logits > of_target).sum(axis=1)
+    assert len(ranks) == 30
+    for n in (5, 10):
+        hits = ranks < n
+        expected = {
+            f"mrr_at_{n}": (hits / (ranks + 1)).mean(),
+            f"hit_rate_at_{n}": hits.mean(),
+            f"ndcg_at_{n}": (hits / np.log2(ranks + 2)).mean(),
+        }
+        for name, value in expected.items():
+            assert second.summary["test"][name] == pytest.approx(
+                value, abs=1e-6
+            )
+
+
+def test_read_run(two_stages, sessions, tmp_path):
+    runs, folder = two_stages
+    recipe = make_recipe(*TWO_STAGES)
+    found = training.read_run(recipe, sessions, folder)
+    assert found.folder == runs[1].folder
+    assert found.summary["best_step"] == runs[1].summary["best_step"]
+    assert training.read_run(recipe, sessions, tmp_path) is None
+    other = make_recipe(*TWO_STAGES, seed=1)
+    assert training.read_run(other, sessions, folder) is None
+
+
+def test_a_stage_keeps_its_best_weights(
+    sessions, tmp_path, monkeypatch, script_mrr
+):
+    seen = []
+    on_epoch_end = keras.callbacks.CSVLogger.on_epoch_end
+
+    def watch(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        seen.append([v.numpy() for v in self.model.trainable_variables])
+
+    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", watch)
+    script_mrr([0.1, 0.9, 0.2])
+    recipe = make_recipe(Stage(1, max_steps=3, eval_every=1))
+    (done,) = run(recipe, sessions, tmp_path)
+    assert done.summary["best_step"] == 2
+    _, best, last = seen
+    kept = done.load_model().trainable_variables
+    for variable, value in zip(kept, best, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert not all(map(np.array_equal, best, last))
+
+
+def test_continuing_goes_on_with_the_same_model(
+    sessions, tmp_path, monkeypatch
+):
+    recipe = make_recipe(
+        Stage(1, data_ratio=0.5, **SMALL),
+        Stage(1, method="continue", **SMALL),
+    )
+    before = []
+    fit = keras.Model.fit
+
+    def watching_fit(self, *args, **kwargs):
+        before.append([v.numpy() for v in self.trainable_variables])
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", watching_fit)
+    first, _ = run(recipe, sessions, tmp_path)
+    for value, variable in zip(
+        before[1], first.load_model().trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(value, variable.numpy())
+
+
+# --- resuming -------------------------------------------------------------
+
+
+def copy_of(two_stages, tmp_path):
+    runs, folder = two_stages
+    shutil.copytree(folder, tmp_path / "runs")
+    return tmp_path / "runs", [tmp_path / "runs" / r.folder.name for r in runs]
+
+
+def test_done_stages_are_not_run_again(
+    two_stages, sessions, tmp_path, count_fits
+):
+    folder, stages = copy_of(two_stages, tmp_path)
+    recipe = make_recipe(*TWO_STAGES)
+    again = run(recipe, sessions, folder)
+    assert count_fits == []
+    assert [r.folder for r in again] == stages
+    assert [r.summary for r in again] == [
+        json.loads(json.dumps(r.summary)) for r in two_stages[0]
+    ]
+    # A recipe that begins alike shares its stages.
+    longer = make_recipe(
+        *TWO_STAGES, Stage(3, method="cross", preset="best", **SMALL)
+    )
+    assert len(run(longer, sessions, folder)) == 3
+    assert count_fits == [3]
+    # A model that is not needed any more may be thrown away.
+    shutil.rmtree(stages[1])
+    (stages[0] / "model.keras").unlink()
+    assert len(run(make_recipe(TWO_STAGES[0]), sessions, folder)) == 1
+    assert count_fits == [3]
+
+
+def test_a_model_thrown_away_is_trained_again_only_if_needed(
+    two_stages, sessions, tmp_path, count_fits
+):
+    folder, (first, second) = copy_of(two_stages, tmp_path)
+    recipe = make_recipe(*TWO_STAGES)
+    (first / "model.keras").unlink()
+    (second / "model.keras").unlink()
+    run(recipe, sessions, folder)
+    assert count_fits == []
+    (second / "run.json").unlink()
+    resumed = run(recipe, sessions, folder)
+    assert count_fits == [1, 2]
+    assert (first / "model.keras").is_file()
+    assert curves(resumed) == curves(two_stages[0])
+
+
+def test_an_interrupted_stage_starts_again(
+    two_stages, sessions, tmp_path, monkeypatch
+):
+    folder = tmp_path / "runs"
+    recipe = make_recipe(*TWO_STAGES)
+    on_epoch_end = keras.callbacks.CSVLogger.on_epoch_end
+
+    def interrupt(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        if len(self.model.blocks) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keras.callbacks.CSVLogger, "on_epoch_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, sessions, folder)
+    first, second = (folder / r.folder.name for r in two_stages[0])
+    assert (first / "run.json").is_file()
+    assert second.is_dir()
+    assert not (second / "run.json").exists()
+    assert not (second / "model.keras").exists()
+    assert training.read_run(recipe, sessions, folder) is None
+    written = (first / "run.json").stat().st_mtime_ns
+
+    resumed = run(recipe, sessions, folder)
+    assert (first / "run.json").stat().st_mtime_ns == written
+    # As if nothing had happened.
+    assert curves(resumed) == curves(two_stages[0])
+    for found, expected in zip(
+        resumed[1].load_model().get_weights(),
+        two_stages[0][1].load_model().get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def curves(runs):
+    return [
+        [(p["step"], p["loss"], p["val_mrr_at_5"]) for p in r.summary["curve"]]
+        for r in runs
+    ]
+
+
+def test_a_seed_decides_a_run(two_stages, sessions, tmp_path):
+    keras.utils.set_random_seed(99)  # must not matter
+    again = run(make_recipe(TWO_STAGES[0]), sessions, tmp_path / "a")
+    assert curves(again) == curves(two_stages[0][:1])
+    other = run(make_recipe(TWO_STAGES[0], seed=1), sessions, tmp_path / "b")
+    assert curves(other) != curves(again)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"batch_size": 8},
+        {"learning_rate": 0.1},
+        {"model_config": {**MODEL, "embedding_dim": 8}},
+        {"protocol": PROTOCOLS["release"]},
+        {"protocol": dataclasses.replace(PROTOCOLS["clean"], l2=0.1)},
+        {"stages": (Stage(1, data_ratio=0.25, **SMALL),)},
+        {"stages": (Stage(1, **{**SMALL, "patience": 6}),)},
+        {"stages": (Stage(1, **{**SMALL, "max_steps": 6}),)},
+    ],
+)
+def test_what_determines_a_stage_is_in_its_name(sessions, tmp_path, change):
+    recipe = make_recipe()
+    (done,) = training._stage_folders(recipe, tmp_path, "print")
+    done.mkdir()
+    (done / "run.json").write_text("{}")
+    (same,) = training._stage_folders(make_recipe(), tmp_path, "print")
+    assert same == done
+    (other,) = training._stage_folders(
+        dataclasses.replace(recipe, **change), tmp_path, "print"
+    )
+    assert other != done
+    (other,) = training._stage_folders(recipe, tmp_path, "other data")
+    assert other != done
+
+
+# --- protocols ------------------------------------------------------------
+
+
+def test_clean_stops_on_validation_and_reports_on_test(
+    sessions, tmp_path, monkeypatch
+):
+    (seen, done) = evaluated_rows(
+        make_recipe(), sessions, tmp_path, monkeypatch
+    )
+    # Twice in training, then the report.
+    assert len(seen) == 2
+    validation, test = seen
+    assert len(validation) == len(test) == 30
+    users = [set(sessions.users[rows]) for rows in seen]
+    assert not users[0] & users[1]
+    assert done.summary["num_sessions"] == 30
+
+
+def test_release_stops_and_reports_on_the_same_sessions(
+    folder, tmp_path, monkeypatch
+):
+    sessions = data.read_sessions(folder, "first_appearance")
+    recipe = make_recipe(
+        Stage(1, data_ratio=0.6, **SMALL), protocol=PROTOCOLS["release"]
+    )
+    seen, done = evaluated_rows(recipe, sessions, tmp_path, monkeypatch)
+    np.testing.assert_array_equal(*seen)
+    assert len(seen[0]) == 60
+    # 60 sessions in batches of 16: three of them, the last is dropped.
+    summary = done.summary
+    assert summary["num_sessions"] == 48
+    assert summary["best_validation"] == pytest.approx(
+        summary["test"]["mrr_at_5"], abs=1e-7
+    )
+    # The release's 0.6 of 240 rows, its flaw included: int(0.19999 * 240).
+    assert summary["num_train_rows"] == 47 + 48 + 48
+    assert summary["data"]["num_items"] == 31  # padding is one
+
+
+def evaluated_rows(recipe, sessions, folder, monkeypatch):
+    """The row numbers of each evaluation set made."""
+    seen = []
+    make = data.make_evaluation_dataset
+
+    def watch(sessions, row_numbers, batch_size, protocol):
+        seen.append(np.asarray(row_numbers))
+        return make(sessions, row_numbers, batch_size, protocol)
+
+    monkeypatch.setattr(data, "make_evaluation_dataset", watch)
+    (done,) = run(recipe, sessions, folder)
+    return seen, done
+
+
+def test_what_a_protocol_compiles(folder):
+    for name, numbering in (
+        ("release", "first_appearance"),
+        ("clean", "frequency"),
+    ):
+        protocol = PROTOCOLS[name]
+        sessions = data.read_sessions(folder, numbering)
+        recipe = make_recipe(protocol=protocol)
+        model = training.make_model(recipe, 2, sessions.num_items)
+        training.compile_model(model, recipe, sessions, jit_compile=False)
+        kernels = [model.blocks[0].conv1.kernel, model.blocks[1].conv2.kernel]
+        is_release = name == "release"
+        assert np.array_equal(*(k.numpy() for k in kernels)) == is_release
+        assert model.optimizer.epsilon == (1e-8 if is_release else 1e-7)
+        # 30 items, padding and <UNK>: int(0.2 * 32).
+        assert model.num_sampled == (6 if is_release else None)
+        assert model.num_items == (31 if is_release else 30)
+        assert model.l2 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("release", 0.5), ("clean", 1.0)]
+)
+def test_padding_in_the_ranking(folder, tmp_path, name, expected):
+    """Padding outscores every item, the target comes second."""
+    numbering = {"release": "first_appearance", "clean": "frequency"}[name]
+    sessions = data.read_sessions(folder, numbering)
+    recipe = make_recipe(protocol=PROTOCOLS[name])
+    model = training.make_model(recipe, 1, sessions.num_items)
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    bias = np.zeros(sessions.num_items + 1)
+    bias[sessions.vocabulary.padding_id] = 9
+    target = int(sessions.rows[0, -1])
+    bias[target] = 8
+    model.item_softmax.bias.assign(bias)
+    rows = np.flatnonzero(sessions.rows[:, -1] == target)
+    assert len(rows) > 1
+    rows = np.resize(rows, 17)  # one batch, and one row to drop
+    found = training.evaluate(model, sessions, rows, recipe)
+    assert found["mrr_at_5"] == pytest.approx(expected)
+
+
+# --- stopping -------------------------------------------------------------
+
+
+@pytest.fixture
+def script_mrr(monkeypatch):
+    """`script_mrr(values)`: what the evaluations of the next fit say."""
+
+    def script(values):
+        remaining = iter(values)
+
+        class Scripted(training._StepTimer):
+            def on_epoch_end(self, epoch, logs=None):
+                super().on_epoch_end(epoch, logs)
+                logs["val_mrr_at_5"] = next(remaining)
+
+        monkeypatch.setattr(training, "_StepTimer", Scripted)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "num_evaluations", "best_step"),
+    [
+        # The best at the second evaluation, then `patience` without a better.
+        ([0.1, 0.5, 0.2, 0.3, 0.4, 0.9], 3, 5, 4),
+        # As good is not better.
+        ([0.5, 0.5, 0.5, 0.9], 2, 3, 2),
+        # An improvement starts the count anew.
+        ([0.1, 0.05, 0.2, 0.15, 0.3, 0.25], 2, 6, 10),
+    ],
+)
+def test_patience(
+    sessions, tmp_path, script_mrr, values, patience, num_evaluations, best_step
+):
+    """Six evaluations, every two steps, at most."""
+    script_mrr(values)
+    recipe = make_recipe(
+        Stage(1, max_steps=12, eval_every=2, patience=patience)
+    )
+    (done,) = run(recipe, sessions, tmp_path)
+    assert len(done.summary["curve"]) == num_evaluations
+    assert done.summary["best_step"] == best_step
+
+
+def test_max_steps_are_a_cap(sessions, tmp_path):
+    recipe = make_recipe(Stage(1, max_steps=7, eval_every=2, patience=99))
+    (done,) = run(recipe, sessions, tmp_path)
+    # An evaluation every two steps, none at step 7.
+    assert [p["step"] for p in done.summary["curve"]] == [2, 4, 6]
+
+
+def test_training_learns(sessions, tmp_path):
+    """The next item is nearly always item + 1: chance is 0.07."""
+    recipe = make_recipe(
+        Stage(1, max_steps=120, eval_every=40),
+        learning_rate=0.05,
+        model_config={**MODEL, "embedding_dim": 16},
+    )
+    (done,) = run(recipe, sessions, tmp_path)
+    assert done.summary["test"]["mrr_at_5"] > 0.5
+    losses = [p["loss"] for p in done.summary["curve"]]
+    assert losses[-1] < losses[0] < np.log(31) + 0.1
+
+
+# --- other models, errors -------------------------------------------------
+
+
+def test_most_pop(sessions, tmp_path):
+    recipe = make_recipe(
+        Stage(1, data_ratio=0.5, **SMALL), model="most_pop", model_config={}
+    )
+    (done,) = run(recipe, sessions, tmp_path)
+    assert done.summary["curve"] == []
+    assert done.summary["num_sessions"] == 30
+    parts = data.split(sessions, PROTOCOLS["clean"], 0.5)
+    counts = np.bincount(sessions.rows[parts.train].ravel(), minlength=31)
+    model = done.load_model()
+    np.testing.assert_array_equal(model(np.zeros((1, 5)))[0], counts)
+    # Its hit rate, by hand: the target among the five most frequent items.
+    best = np.argsort(-counts[1:], kind="stable")[:5] + 1
+    hits = np.isin(sessions.rows[parts.test, -1], best).mean()
+    assert done.summary["test"]["hit_rate_at_5"] == pytest.approx(hits)
+    assert len(model.recommend([[]], k=5)[0]) == 5
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_diverges(sessions, tmp_path):
+    recipe = make_recipe(
+        Stage(2, max_steps=60, eval_every=20), learning_rate=1e30
+    )
+    with pytest.raises(FloatingPointError, match="learning_rate=1e[+]30"):
+        run(recipe, sessions, tmp_path)
+    assert training.read_run(recipe, sessions, tmp_path) is None
+
+
+def test_continuing_at_another_depth(sessions, two_stages, tmp_path):
+    folder, _ = copy_of(two_stages, tmp_path)
+    recipe = make_recipe(TWO_STAGES[0], Stage(2, method="continue", **SMALL))
+    with pytest.raises(ValueError, match="num_blocks=2"):
+        run(recipe, sessions, folder)
+
+
+def test_recipes_and_stages_that_make_no_sense():
+    with pytest.raises(ValueError, match="from scratch"):
+        Recipe(stages=())
+    with pytest.raises(ValueError, match="from scratch"):
+        Recipe(stages=(Stage(2, method="adjacent"),))
+    for wrong in (
+        {"num_blocks": 0},
+        {"num_blocks": 2, "data_ratio": 0},
+        {"num_blocks": 2, "data_ratio": 1.5},
+        {"num_blocks": 2, "method": "stackA"},
+        {"num_blocks": 2, "method": "cross", "preset": "newest"},
+        {"num_blocks": 2, "patience": 0},
+        {"num_blocks": 2, "max_steps": 10, "eval_every": 11},
+    ):
+        with pytest.raises(ValueError, match="Received"):
+            Stage(**wrong)
+    for wrong in (
+        {"item_ids": "random"},
+        {"split": "time"},
+        {"nesting": "none"},
+        {"sampled_fraction": 1.0},
+        {"sampled_fraction": -0.1},
+    ):
+        with pytest.raises(ValueError, match="Received"):
+            dataclasses.replace(PROTOCOLS["clean"], **wrong)
+
+
+def test_loading_what_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match="no file"):
+        training.load_model(tmp_path / "missing.keras")
+    path = tmp_path / "model.keras"
+    path.write_text("not a model")
+    with pytest.raises(ValueError, match="saved model"):
+        training.load_model(path)
+
+
+def test_protocol_differences():
+    release = PROTOCOLS["release"]
+    assert protocol_differences(release) == []
+    changed = dataclasses.replace(release, nesting="repaired", l2=0.5)
+    assert protocol_differences(changed) == ["nesting=repaired", "l2=0.5"]
