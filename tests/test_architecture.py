@@ -43,7 +43,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - {
 }
 MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
 # Decisions are plain Python.
-PLAIN_PYTHON = {"recipe", "vocabulary"}
+PLAIN_PYTHON = {"recipe", "stacking", "vocabulary"}
 BASE_MODEL = "sequential_recommender"
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
@@ -116,7 +116,8 @@ def _library_violation(rest, name):
         return "the library must not know"
     if top == "tensorflow" and unit not in MAY_IMPORT_TENSORFLOW:
         return f"only {sorted(MAY_IMPORT_TENSORFLOW)} may"
-    if unit in PLAIN_PYTHON and not _is_standard(top):
+    is_plain = _is_standard(top) or target in PLAIN_PYTHON
+    if unit in PLAIN_PYTHON and not is_plain:
         return "is more than plain Python"
     if top != "nextitnet_tf":
         return None
