@@ -59,7 +59,7 @@ _MEASURE = flags.DEFINE_boolean(
 def main() -> None:
     strategy = distribution.make_strategy(options.STRATEGY.value)
     settings = [_setting(name) for name in _SETTINGS.value]
-    seeds = [options.whole_number("seeds", seed) for seed in _SEEDS.value]
+    seeds = [command.whole_number("seeds", seed) for seed in _SEEDS.value]
     rows = [
         row
         for protocol in options.protocols()

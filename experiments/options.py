@@ -9,6 +9,7 @@ from datasets import movielens
 from datasets import prepare
 from datasets import sessions as sessions_on_disk
 from datasets import synthetic
+from experiments import command
 from nextitnet_tf import recipe
 
 DATASET = flags.DEFINE_string(
@@ -156,7 +157,8 @@ def recipe_options() -> dict:
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,
             "dilation_rates": [
-                whole_number("dilation_rates", q) for q in DILATION_RATES.value
+                command.whole_number("dilation_rates", q)
+                for q in DILATION_RATES.value
             ],
             "use_alpha": USE_ALPHA.value,
         },
@@ -202,13 +204,3 @@ def output_folder() -> Path:
     folder = Path(OUTPUT.value or f"results/{dataset_name()}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def whole_number(name: str, text: str) -> int:
-    """One value of a list flag of whole numbers."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(
-            f"--{name} takes whole numbers. Received: {text!r}"
-        ) from None

@@ -25,6 +25,12 @@ TITLE = "Quickstart: continual learning on generated sessions"
 _OUTPUT = flags.DEFINE_string(
     "output", "results/quickstart", "Folder of results."
 )
+_SEEDS = flags.DEFINE_list(
+    "seeds",
+    ["0"],
+    "A set of lines for each seed; several tell noise from what depth and "
+    "stacking gain.",
+)
 SETTINGS = [
     table2.Setting(0.5, 0.75, 2, 4),
     table2.Setting(0.75, 1.0, 4, 8),
@@ -35,13 +41,22 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
     folder = synthetic.prepare_synthetic(output / "sessions", t=16)
-    protocol = PROTOCOLS["clean"]
-    sessions = {protocol.item_ids: data.read_sessions(folder)}
-    rows = table2.make_rows(
+    sessions = {"frequency": data.read_sessions(folder)}
+    rows = [
+        row
+        for seed in _SEEDS.value
+        for row in _make_rows(command.whole_number("seeds", seed))
+    ]
+    tables.run(rows, sessions, output, distribution.make_strategy(), TITLE)
+    print(tables.write(rows, sessions, output, TITLE))
+
+
+def _make_rows(seed: int) -> list[table2.Row]:
+    return table2.make_rows(
         SETTINGS,
-        protocol,
+        PROTOCOLS["clean"],
         presets=["best"],
-        seed=0,
+        seed=seed,
         # Small and quick to learn, so that ten models fit ten minutes.
         model_config={"embedding_dim": 32},
         learning_rate=3e-3,
@@ -49,8 +64,6 @@ def main() -> None:
         eval_every=50,
         patience=4,
     )
-    tables.run(rows, sessions, output, distribution.make_strategy(), TITLE)
-    print(tables.write(rows, sessions, output, TITLE))
 
 
 if __name__ == "__main__":

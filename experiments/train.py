@@ -66,7 +66,7 @@ def _recipe() -> Recipe:
         name: made.pop(name) for name in ("max_steps", "eval_every", "patience")
     }
     depths = [
-        options.whole_number("num_blocks", text) for text in _NUM_BLOCKS.value
+        command.whole_number("num_blocks", text) for text in _NUM_BLOCKS.value
     ]
     stages = tuple(
         Stage(
