@@ -26,8 +26,10 @@ export KERAS_BACKEND := tensorflow
 
 DATA_FLAGS = $${RAW:+"--raw=$$RAW"} $${SESSIONS:+"--sessions=$$SESSIONS"}
 COMMON_FLAGS = $(DATA_FLAGS) $${OUTPUT:+"--output=$$OUTPUT"}
+# ML20 unless other data are named.
+DATASET_FLAG = $(if $(DATASET)$(RAW)$(SESSIONS),$${DATASET:+"--dataset=$$DATASET"},--dataset=ml20)
 TABLE2 = $(BIN)/python -m experiments.continual_learning \
-	"--dataset=$${DATASET:-ml20}" $(COMMON_FLAGS) \
+	$(DATASET_FLAG) $(COMMON_FLAGS) \
 	"--protocol=$${PROTOCOL:-release}" \
 	"--presets=$${PRESETS:-release,paper,best}" \
 	$${SETTINGS:+"--settings=$$SETTINGS"} $${SEEDS:+"--seeds=$$SEEDS"}
@@ -111,7 +113,7 @@ clean: ## remove .venv and caches; data/ and results/ stay
 # --- set-up ----------------------------------------------------------------
 
 $(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 		2>/dev/null || { echo 'error: expected Python 3.11 as $(PYTHON);' \
 		'install it or say where it is: make PYTHON=/path/to/python3.11' \
 		>&2; exit 1; }

@@ -37,6 +37,10 @@ from datasets.raw_files import RawFile
 from datasets.raw_files import first_line
 from datasets.sessions_csv import prepare_sessions_csv
 
+# Integers without a header may be sessions or interactions (user, item,
+# rating, time) whose header was forgotten.
+_MOST_COLUMNS = 4
+
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "interactions": prepare_interactions,
     "movielens": prepare_movielens,
@@ -110,7 +114,14 @@ def detect_format(
     line, _ = first_line(RawFile(path))
     fields = [field.strip() for field in line.split(",")]
     if all(field.lstrip("-").isdecimal() for field in fields):
-        return "sessions"
+        if not 2 <= len(fields) <= _MOST_COLUMNS:
+            return "sessions"
+        raise DataError(
+            f"Expected a header in {path}, or a session of more than "
+            f"{_MOST_COLUMNS} integers as its first line, to tell which it "
+            "is; add a header, or prepare it with `python -m datasets.prepare "
+            f"--format=sessions`. Received: first line {line[:60]!r}"
+        )
     try:
         names = [field.strip('"') for field in fields]
         find_columns(names, str(path), time="file")

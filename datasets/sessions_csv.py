@@ -128,7 +128,7 @@ def _read(
             codes = raw_ids.encode(tokens)
             fields = _fields_of_lines(block)
             # An empty field makes no token, so that the sums differ.
-            if len(codes) != fields.sum():
+            if len(codes) != fields.sum() or "" in raw_ids:
                 raise _first_problem(raw, t, keep_latest)
             padding = raw_ids.number(PADDING if as_strings else int(PADDING))
             is_item = codes != padding

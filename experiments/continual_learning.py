@@ -10,7 +10,8 @@ shallow one continued.
 
 Every stage is kept in a folder of its own below OUTPUT/runs; a command that
 was interrupted goes on where it was. OUTPUT/table.md, table.json and
-convergence.png are written anew after every line of the table.
+convergence.png show every line that is done there, and are written anew after
+each.
 """
 
 from absl import flags
@@ -22,6 +23,7 @@ from experiments import tables
 from experiments.recipes import table2
 from nextitnet_tf import data
 from nextitnet_tf import distribution
+from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.stacking import PRESETS
 
 TITLE = "Continual learning (StackRec, Table 2)"
@@ -55,49 +57,72 @@ _MEASURE = flags.DEFINE_boolean(
     "depth of the settings, into OUTPUT/step_times.json.",
 )
 
+flags.adopt_module_key_flags(options)
+
 
 def main() -> None:
     strategy = distribution.make_strategy(options.STRATEGY.value)
     settings = [_setting(name) for name in _SETTINGS.value]
     seeds = [command.whole_number("seeds", seed) for seed in _SEEDS.value]
-    rows = [
+    protocols = options.protocols()
+    rows = _make_rows(settings, protocols, _PRESETS.value, seeds)
+    if not settings or not rows:
+        raise ValueError(
+            "Expected at least one setting, protocol and seed. Received: "
+            f"settings={_SETTINGS.value}, protocol={options.PROTOCOL.value}, "
+            f"seeds={_SEEDS.value}"
+        )
+    folder = options.sessions_folder()
+    output = options.output_folder()
+    sessions = {
+        name: data.read_sessions(folder, name)
+        for name in ("first_appearance", "frequency")
+    }
+    if _MEASURE.value:
+        depths = {s.num_blocks for s in settings}
+        depths |= {s.num_blocks_after for s in settings}
+        for protocol in protocols:
+            step_times.measure(
+                next(
+                    row.recipe
+                    for row in rows
+                    if row.recipe.protocol == protocol and row.role == "scratch"
+                ),
+                sorted(depths),
+                sessions[protocol.item_ids],
+                output / step_times.FILE_NAME,
+            )
+    # The table also shows what other commands have done in this folder.
+    shown = _make_rows(
+        list(table2.SETTINGS.values()),
+        list(dict.fromkeys([*PROTOCOLS.values(), *protocols])),
+        list(PRESETS),
+        sorted({*seeds, *tables.find_seeds(output)}),
+    )
+    if not (_TABLE_ONLY.value or _MEASURE.value):
+        tables.run(rows, sessions, output, strategy, TITLE, shown)
+    print(tables.write(shown, sessions, output, TITLE))
+
+
+def _make_rows(settings, protocols, presets, seeds) -> list[table2.Row]:
+    """The lines of all protocols and seeds, each line once."""
+    budget = table2.BUDGETS.get(options.dataset_name(), table2.BUDGETS[""])
+    found = [
         row
-        for protocol in options.protocols()
+        for protocol in protocols
+        for chain in ((False, True) if _CHAIN.value else (False,))
         for seed in seeds
         for row in table2.make_rows(
             settings,
             protocol,
-            _PRESETS.value,
+            presets,
             seed,
-            _CHAIN.value,
+            chain,
+            **options.budget(budget),
             **options.recipe_options(),
         )
     ]
-    folder = options.sessions_folder()
-    output = options.output_folder()
-    numberings = {row.recipe.protocol.item_ids for row in rows}
-    sessions = {name: data.read_sessions(folder, name) for name in numberings}
-
-    if _MEASURE.value:
-        for protocol in options.protocols():
-            recipe = next(
-                r.recipe
-                for r in reversed(rows)
-                if r.recipe.protocol == protocol
-            )
-            step_times.measure(
-                recipe,
-                sorted(
-                    {s.num_blocks for s in settings}
-                    | {s.num_blocks_after for s in settings}
-                ),
-                sessions[protocol.item_ids],
-                output / step_times.FILE_NAME,
-            )
-        return
-    if not _TABLE_ONLY.value:
-        tables.run(rows, sessions, output, strategy, TITLE)
-    print(tables.write(rows, sessions, output, TITLE))
+    return [row for i, row in enumerate(found) if row not in found[:i]]
 
 
 def _setting(name: str) -> table2.Setting:

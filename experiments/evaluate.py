@@ -24,6 +24,8 @@ _PART = flags.DEFINE_enum(
     "part", "test", ["validation", "test", "all"], "Which sessions."
 )
 
+flags.adopt_module_key_flags(options)
+
 
 def main() -> None:
     protocol = options.protocol()

@@ -1,7 +1,9 @@
 """The flags that entry points share: which data, which protocol, how long."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -37,6 +39,11 @@ T = flags.DEFINE_integer(
     "Length of a session, in items (20; of a csv of sessions, its widest "
     "line); longer histories are cut.",
 )
+FORCE = flags.DEFINE_boolean(
+    "force",
+    False,
+    "Prepare the sessions again if they were prepared in another way.",
+)
 OUTPUT = flags.DEFINE_string(
     "output", None, "Folder of results (default results/DATASET)."
 )
@@ -57,20 +64,21 @@ STRATEGY = flags.DEFINE_enum(
 _STAGE_DEFAULTS = recipe.Stage(num_blocks=1)
 MAX_STEPS = flags.DEFINE_integer(
     "max_steps",
-    _STAGE_DEFAULTS.max_steps,
-    "Training steps a stage at most.",
+    None,
+    f"Training steps a stage at most ({_STAGE_DEFAULTS.max_steps}).",
     lower_bound=1,
 )
 EVAL_EVERY = flags.DEFINE_integer(
     "eval_every",
-    _STAGE_DEFAULTS.eval_every,
-    "Training steps between two evaluations.",
+    None,
+    f"Training steps between two evaluations ({_STAGE_DEFAULTS.eval_every}).",
     lower_bound=1,
 )
 PATIENCE = flags.DEFINE_integer(
     "patience",
-    _STAGE_DEFAULTS.patience,
-    "Evaluations without a better MRR@5 before a stage stops.",
+    None,
+    "Evaluations without a better MRR@5 before a stage stops "
+    f"({_STAGE_DEFAULTS.patience}).",
     lower_bound=1,
 )
 BATCH_SIZE = flags.DEFINE_integer(
@@ -146,12 +154,23 @@ def protocol() -> recipe.Protocol:
     return found[0]
 
 
+def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """max_steps, eval_every and patience of a `Stage`, as far as known.
+
+    Args:
+        default: for what no flag says.
+    """
+    given = {
+        flag.name: flag.value
+        for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE)
+        if flag.value is not None
+    }
+    return {**(default or {}), **given}
+
+
 def recipe_options() -> dict:
-    """The flags that every stage and recipe of an entry point take."""
+    """What the flags say of a `Recipe`."""
     return {
-        "max_steps": MAX_STEPS.value,
-        "eval_every": EVAL_EVERY.value,
-        "patience": PATIENCE.value,
         "batch_size": BATCH_SIZE.value,
         "learning_rate": LEARNING_RATE.value,
         "model_config": {
@@ -182,13 +201,13 @@ def sessions_folder() -> Path:
     """Prepared sessions; prepares them first if need be."""
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}")
-    choices = {"t": T.value} if T.value else {}
+    choices = {} if T.value is None else {"t": T.value}
     raw = RAW.value
-    if raw is None and SESSIONS.value:
+    if raw is None and name == "synthetic":
+        return synthetic.prepare_synthetic(folder, force=FORCE.value, **choices)
+    if raw is None and (SESSIONS.value or (folder / "meta.json").is_file()):
         sessions_on_disk.check_folder(folder, T.value)
         return folder
-    if raw is None and name == "synthetic":
-        return synthetic.prepare_synthetic(folder, **choices)
     if raw is None and name == "ml20":
         raw = movielens.download_ml20(Path("data/raw"))
     if raw is None:
@@ -196,7 +215,7 @@ def sessions_folder() -> Path:
             f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
             "was prepared before. Received: neither"
         )
-    return prepare.prepare(raw, folder, **choices)
+    return prepare.prepare(raw, folder, force=FORCE.value, **choices)
 
 
 def output_folder() -> Path:

@@ -40,10 +40,18 @@ def main() -> None:
     if _INPUT.value is None:
         lines = [_HISTORY.value]
     else:
-        lines = Path(_INPUT.value).read_text(encoding="utf-8").splitlines()
+        text = Path(_INPUT.value).read_text(encoding="utf-8-sig")
+        lines = text.splitlines()
+    if not lines:
+        raise ValueError(
+            "Expected a history a line, an empty line for a user without one. "
+            f"Received: {_INPUT.value}, an empty file"
+        )
+    # As csv, so that what is printed can be read again.
     histories = [
-        [field.strip() for field in line.split(",") if field.strip()]
+        [field.strip() for field in fields if field.strip()]
         for line in lines
+        for fields in (next(csv.reader([line]), []),)
     ]
     model = training.load_model(_MODEL.value)
     answers = model.recommend(

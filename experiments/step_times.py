@@ -4,6 +4,7 @@ Tables count time as steps times these seconds, so that a training run that
 shared its machine is not blamed for it.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -11,37 +12,43 @@ from pathlib import Path
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
 
 FILE_NAME = "step_times.json"
 
 
+def key(summary: dict) -> str:
+    """What the time of a step depends on, of a run's summary, as text."""
+    model = summary["model_config"]
+    return (
+        f"{summary['model']}, {summary['stage']['num_blocks']} blocks, "
+        f"embedding_dim {model.get('embedding_dim', 64)}, "
+        f"batch {summary['batch_size']}, t {summary['data']['t']}, "
+        f"{summary['data']['num_items']} items, "
+        f"{summary['protocol']['sampled_fraction']:.0%} sampled"
+    )
+
+
 def measure(
     recipe: Recipe, depths: list[int], sessions: data.Sessions, path: Path
-) -> dict:
+) -> None:
     """Measures the depths and adds them to a file.
 
     Args:
         recipe: its protocol, batch size and model configuration count.
         depths: numbers of blocks.
         sessions: to train on.
-        path: step_times.json; what it has of other protocols is kept.
-
-    Returns:
-        {protocol: {depth: seconds}}, as the file now has it.
+        path: step_times.json; what it has of other steps is kept.
     """
     times = read(path)
-    of_protocol = times.setdefault(recipe.protocol.name, {})
     for depth in depths:
-        of_protocol[str(depth)] = training.measure_step_seconds(
-            recipe, depth, sessions
-        )
-        times["load_average"] = os.getloadavg()[0]
+        at_depth = dataclasses.replace(recipe, stages=(Stage(depth),))
+        name = key(training.describe(at_depth, at_depth.stages[0], sessions))
+        load_before = os.getloadavg()[0]
+        seconds = training.measure_step_seconds(recipe, depth, sessions)
+        times[name] = {"seconds": seconds, "load_average_before": load_before}
         training.write_json(path, times)
-        print(
-            f"{recipe.protocol.name}, {depth} blocks: "
-            f"{1000 * of_protocol[str(depth)]:.1f} ms a step"
-        )
-    return times
+        print(f"{name}: {1000 * seconds:.1f} ms a step", flush=True)
 
 
 def read(path: Path) -> dict:

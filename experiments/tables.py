@@ -167,15 +167,17 @@ def run(
     folder: Path,
     strategy,
     title: str,
+    shown: list[Row] | None = None,
 ) -> None:
     """Runs the rows that are not done; writes the table after each.
 
     Args:
-        rows: of the table.
+        rows: to run.
         sessions: by numbering (`Protocol.item_ids`).
         folder: gets the runs, in a folder of that name, and the table.
         strategy: of `distribution.make_strategy`.
         title: of table and picture.
+        shown: rows of the table, if not the same.
     """
     for i, row in enumerate(rows):
         recipe = row.recipe
@@ -187,7 +189,7 @@ def run(
         )
         of_row = sessions[recipe.protocol.item_ids]
         training.run(recipe, of_row, folder / "runs", strategy=strategy)
-        write(rows, sessions, folder, title)
+        write(shown or rows, sessions, folder, title)
 
 
 def write(
@@ -242,9 +244,16 @@ def write(
     return markdown
 
 
+def find_seeds(folder: Path) -> set[int]:
+    """The seeds that were run in a folder, by the names of its runs."""
+    return {
+        int(name.split("-seed")[1].split("-")[0])
+        for name in (p.parent.name for p in folder.glob("runs/*/run.json"))
+    }
+
+
 def _line(row: Row, summary: dict, measured: dict, has_paper: bool) -> Line:
-    times = measured.get(summary["protocol"]["name"], {})
-    seconds = times.get(str(summary["stage"]["num_blocks"]))
+    seconds = measured.get(step_times.key(summary), {}).get("seconds")
     paper = table2.PAPER.get(row.setting, {}).get(row.label)
     return Line(
         row,
@@ -260,9 +269,8 @@ def _with_one_clock(lines: list[Line]) -> list[Line]:
 
     def clock(line: Line) -> tuple:
         return (
-            line.summary["protocol"]["name"],
-            line.summary["stage"]["num_blocks"],
             line.summary["model"],
+            step_times.key(line.summary),
         )
 
     times: dict[tuple, list[float]] = {}
@@ -327,10 +335,14 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
         + (
             "measured on an otherwise idle machine"
             if is_idle
-            else "the median of the runs themselves"
+            else "the median of the runs themselves, which may have shared "
+            "their machine, wherever step_times.json has none of an idle one"
         )
         + "; compilation and evaluations are not in it. Wall seconds, all "
         "included, are in table.json.",
+        _budget_note(lines),
+        "CL-NextItNet goes on with the shallow model's weights and a new "
+        "optimizer.",
         f"Seeds: {', '.join(map(str, seeds))}."
         + (" One seed is an anecdote." if len(seeds) == 1 else ""),
     ]
@@ -341,6 +353,17 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
             "the original release stops and reports on the test set."
         )
     return notes
+
+
+def _budget_note(lines: list[Line]) -> str:
+    """How long stages train, for each way that occurs."""
+    budgets = dict.fromkeys(
+        f"{stage['max_steps']:,} steps at most, evaluated every "
+        f"{stage['eval_every']:,}, stopped after {stage['patience']} "
+        "evaluations without a better MRR@5"
+        for stage in (line.summary["stage"] for line in lines if line.seconds)
+    )
+    return f"A stage: {'; '.join(budgets) or 'counted, not trained'}."
 
 
 def _reference(line: Line, lines: list[Line]) -> Line | None:

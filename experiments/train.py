@@ -37,6 +37,8 @@ _PRESET = flags.DEFINE_enum(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights and order of rows.")
 
+flags.adopt_module_key_flags(options)
+
 
 def main() -> None:
     recipe = _recipe()
@@ -48,8 +50,11 @@ def main() -> None:
         sessions,
         output / "runs",
         strategy=distribution.make_strategy(options.STRATEGY.value),
+        needs_model=True,
     )
-    shutil.copyfile(runs[-1].folder / "model.keras", output / "model.keras")
+    partial = output / "model.keras.part"
+    shutil.copyfile(runs[-1].folder / "model.keras", partial)
+    partial.replace(output / "model.keras")
     for stage in runs:
         summary = stage.summary
         print(
@@ -61,10 +66,6 @@ def main() -> None:
 
 
 def _recipe() -> Recipe:
-    made = options.recipe_options()
-    limits = {
-        name: made.pop(name) for name in ("max_steps", "eval_every", "patience")
-    }
     depths = [
         command.whole_number("num_blocks", text) for text in _NUM_BLOCKS.value
     ]
@@ -73,12 +74,15 @@ def _recipe() -> Recipe:
             depth,
             method=None if i == 0 else _METHOD.value,
             preset=_PRESET.value,
-            **limits,
+            **options.budget(),
         )
         for i, depth in enumerate(depths)
     )
     return Recipe(
-        stages=stages, protocol=options.protocol(), seed=_SEED.value, **made
+        stages=stages,
+        protocol=options.protocol(),
+        seed=_SEED.value,
+        **options.recipe_options(),
     )
 
 

@@ -23,6 +23,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class Sessions:
         """Columns of the softmax but one."""
         return len(self.vocabulary.raw_ids) - 1
 
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when a row, its numbering or its user does."""
         digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
@@ -95,7 +97,7 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
             f"Received: folder={str(folder)!r}"
         )
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    # Memory-mapped: rows that no one asks for stay on disk.
+    # Memory-mapped: what is read stays in the system's cache, not in ours.
     parts = [np.load(f, mmap_mode="r", allow_pickle=False) for f in files]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
     users = np.load(folder / "users.npy", allow_pickle=False)

@@ -1,5 +1,6 @@
 """What to train, as data: protocols, stages, recipes."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -7,6 +8,7 @@ from dataclasses import fields
 
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
+from nextitnet_tf.stacking import source_blocks
 
 
 def _check_choice(instance, name, choices):
@@ -108,7 +110,8 @@ class Stage:
         num_blocks: depth.
         data_ratio: fraction of the training rows.
         method: None starts from scratch; "adjacent" and "cross" stack the
-            stage before; "continue" goes on with the very same model.
+            stage before; "continue" goes on with the very same
+            weights and a new optimizer.
         preset: what stacking copies (`stacking.PRESETS`).
         switches: overrides of the preset, (name, on) pairs.
         max_steps: training steps at most.
@@ -123,7 +126,7 @@ class Stage:
     switches: tuple[tuple[str, bool], ...] = ()
     max_steps: int = 20_000
     eval_every: int = 100
-    patience: int = 10
+    patience: int = 5
 
     def __post_init__(self):
         _check_choice(self, "method", (None, *METHODS, "continue"))
@@ -177,6 +180,19 @@ class Recipe:
                 "A recipe needs stages, the first of them from scratch "
                 f"(method=None). Received: stages={self.stages}"
             )
+        # A depth out of reach is refused now, not after hours of training.
+        for before, stage in itertools.pairwise(self.stages):
+            if stage.method in METHODS:
+                source_blocks(before.num_blocks, stage.num_blocks, stage.method)
+            elif (
+                stage.method == "continue"
+                and stage.num_blocks != before.num_blocks
+            ):
+                raise ValueError(
+                    "Continuing keeps the depth: expected num_blocks="
+                    f"{before.num_blocks}. "
+                    f"Received: num_blocks={stage.num_blocks}"
+                )
 
 
 def protocol_differences(protocol: Protocol) -> list[str]:

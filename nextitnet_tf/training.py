@@ -21,6 +21,7 @@ from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
+from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import protocol_differences
@@ -64,6 +65,7 @@ def run(
     *,
     strategy: distribution.Strategy | None = None,
     jit_compile: bool | None = None,
+    needs_model: bool = False,
     verbose: int | str = "auto",
 ) -> list[StageRun]:
     """Trains a recipe, stage by stage.
@@ -79,6 +81,8 @@ def run(
         folder: where the stages' folders go.
         strategy: default one device.
         jit_compile: whether XLA compiles the steps; default wherever it can.
+        needs_model: whether the last stage is run again if all that is left
+            of it is its summary.
         verbose: as for Keras' fit.
 
     Returns:
@@ -92,11 +96,14 @@ def run(
     distribution.check_batch_size(recipe.batch_size, strategy)
     if jit_compile is None:
         jit_compile = distribution.can_jit_compile(strategy)
-    fingerprint = sessions.fingerprint()
+    fingerprint = sessions.fingerprint
     folders = _stage_folders(recipe, folder, fingerprint)
     runs: list[StageRun] = []
     for stage, stage_folder, is_missing in zip(
-        recipe.stages, folders, _missing_stages(folders), strict=True
+        recipe.stages,
+        folders,
+        _missing_stages(folders, needs_model),
+        strict=True,
     ):
         if not is_missing:
             runs.append(StageRun.read(stage_folder))
@@ -118,7 +125,7 @@ def run(
                 verbose=verbose,
             )
         summary = {
-            **_describe(recipe, stage, sessions, fingerprint),
+            **describe(recipe, stage, sessions),
             **summary,
             "jit_compile": jit_compile,
             "num_devices": strategy.num_replicas_in_sync,
@@ -153,17 +160,23 @@ def load_model(path, with_optimizer: bool = False):
             "which is another kind of file"
         )
     try:
-        return keras.saving.load_model(path, compile=with_optimizer)
-    except (zipfile.BadZipFile, KeyError) as error:
+        model = keras.saving.load_model(path, compile=with_optimizer)
+    except Exception as error:  # Keras raises whatever comes its way.
         raise ValueError(
-            f"Expected a saved model (.keras). Received: path={str(path)!r} "
-            f"({error})"
-        ) from None
+            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
+            f"which Keras cannot read ({type(error).__name__})"
+        ) from error
+    if not isinstance(model, SequentialRecommender):
+        raise ValueError(
+            "Expected a saved sequential recommender. "
+            f"Received: path={str(path)!r}, a {type(model).__name__}"
+        )
+    return model
 
 
 def read_run(recipe: Recipe, sessions, folder) -> StageRun | None:
     """The last stage of a recipe, if `run` has done it in this folder."""
-    last = _stage_folders(recipe, folder, sessions.fingerprint())[-1]
+    last = _stage_folders(recipe, folder, sessions.fingerprint)[-1]
     return StageRun.read(last) if (last / "run.json").is_file() else None
 
 
@@ -258,6 +271,33 @@ def measure_step_seconds(
     return statistics.median(timer.seconds[1:]) / steps
 
 
+def describe(recipe: Recipe, stage: Stage, sessions) -> dict:
+    """What a stage is, for its run.json: all that decides its numbers."""
+    return {
+        "model": recipe.model,
+        "model_config": dict(recipe.model_config),
+        "stage": dataclasses.asdict(stage),
+        "protocol": dataclasses.asdict(recipe.protocol),
+        "protocol_differences": protocol_differences(recipe.protocol),
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "seed": recipe.seed,
+        "data": {
+            "source": sessions.meta.get("source"),
+            "num_rows": len(sessions.rows),
+            "t": sessions.rows.shape[1],
+            "num_items": sessions.num_items,
+            "fingerprint": sessions.fingerprint,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
 def write_json(path, content) -> None:
     """Writes a file that is either whole or not there."""
     path = Path(path)
@@ -311,11 +351,6 @@ def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
         model = make_model(recipe, stage.num_blocks, sessions.num_items)
     elif stage.method == "continue":
         model = before.load_model()
-        if stage.num_blocks != len(model.blocks):
-            raise ValueError(
-                "Continuing keeps the depth: expected num_blocks="
-                f"{len(model.blocks)}. Received: num_blocks={stage.num_blocks}"
-            )
     else:
         stacker = Stacker(stage.method, stage.preset, dict(stage.switches))
         shallow = before.load_model(stacker.switches["optimizer"])
@@ -419,14 +454,13 @@ def _stage_folders(recipe: Recipe, folder, fingerprint: str) -> list[Path]:
     ]
 
 
-def _missing_stages(folders: list[Path]) -> list[bool]:
+def _missing_stages(folders: list[Path], is_needed: bool) -> list[bool]:
     """Which stages must be run.
 
     A stage is done when its run.json is there. Its model may have been
     thrown away since; it is trained again only if a missing stage needs it.
     """
     missing = []
-    is_needed = False
     for folder in reversed(folders):
         is_missing = not (folder / "run.json").is_file() or (
             is_needed and not (folder / "model.keras").is_file()
@@ -451,29 +485,3 @@ def _stage_name(recipe: Recipe, index: int, fingerprint: str) -> str:
         f"{recipe.model}-{stage.num_blocks}-{how}"
         f"-{round(100 * stage.data_ratio)}pct-seed{recipe.seed}-{digest}"
     )
-
-
-def _describe(recipe: Recipe, stage: Stage, sessions, fingerprint) -> dict:
-    return {
-        "model": recipe.model,
-        "model_config": dict(recipe.model_config),
-        "stage": dataclasses.asdict(stage),
-        "protocol": dataclasses.asdict(recipe.protocol),
-        "protocol_differences": protocol_differences(recipe.protocol),
-        "batch_size": recipe.batch_size,
-        "learning_rate": recipe.learning_rate,
-        "seed": recipe.seed,
-        "data": {
-            "source": sessions.meta.get("source"),
-            "num_rows": len(sessions.rows),
-            "t": sessions.rows.shape[1],
-            "num_items": sessions.num_items,
-            "fingerprint": fingerprint,
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-        },
-    }

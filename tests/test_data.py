@@ -128,7 +128,7 @@ def test_what_is_no_folder_of_sessions(tmp_path, missing):
 def test_fingerprint(tmp_path):
     def fingerprint(name, rows=ROWS, users=(0, 1, 2, 3, 4), **how):
         folder = write_sessions(tmp_path / name, rows, users=users)
-        return data.read_sessions(folder, **how).fingerprint()
+        return data.read_sessions(folder, **how).fingerprint
 
     first = fingerprint("a")
     assert fingerprint("b") == first

@@ -47,8 +47,10 @@ def make_recipe(*stages, **changes):
     )
 
 
-def run(recipe, sessions, folder):
-    return training.run(recipe, sessions, folder, jit_compile=False, verbose=0)
+def run(recipe, sessions, folder, **options):
+    return training.run(
+        recipe, sessions, folder, jit_compile=False, verbose=0, **options
+    )
 
 
 TWO_STAGES = (
@@ -547,11 +549,31 @@ def test_a_loss_that_diverges(sessions, tmp_path):
     assert training.read_run(recipe, sessions, tmp_path) is None
 
 
-def test_continuing_at_another_depth(sessions, two_stages, tmp_path):
-    folder, _ = copy_of(two_stages, tmp_path)
-    recipe = make_recipe(TWO_STAGES[0], Stage(2, method="continue", **SMALL))
+def test_depths_out_of_reach_are_refused_before_any_training():
     with pytest.raises(ValueError, match="num_blocks=2"):
-        run(recipe, sessions, folder)
+        make_recipe(TWO_STAGES[0], Stage(2, method="continue", **SMALL))
+    with pytest.raises(ValueError, match="num_target=3"):
+        make_recipe(TWO_STAGES[0], Stage(3, method="cross", **SMALL))
+
+
+def test_a_foreign_model_is_refused_in_one_sentence(tmp_path):
+    foreign = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    foreign.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="a Sequential"):
+        training.load_model(tmp_path / "model.keras")
+
+
+def test_a_lost_model_is_trained_again_if_it_is_wanted(
+    sessions, two_stages, tmp_path
+):
+    folder, stages = copy_of(two_stages, tmp_path)
+    recipe = make_recipe(*TWO_STAGES)
+    model = stages[-1] / "model.keras"
+    model.unlink()
+    run(recipe, sessions, folder)
+    assert not model.exists()
+    run(recipe, sessions, folder, needs_model=True)
+    assert model.exists()
 
 
 def test_recipes_and_stages_that_make_no_sense():

@@ -50,6 +50,14 @@ PAPER: dict[str, dict[str, tuple]] = {
 }
 
 
+# Steps a stage at most, steps between evaluations, evaluations without a
+# better MRR@5: the release's for ML20, small enough for 2 cores elsewhere.
+BUDGETS = {
+    "ml20": {"max_steps": 300_000, "eval_every": 6_000, "patience": 8},
+    "": {"max_steps": 20_000, "eval_every": 100, "patience": 5},
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """From a shallow model on less data to a deep one on more."""
@@ -97,8 +105,11 @@ class Row:
     @property
     def preset(self) -> str:
         """What stacking copied, or ""."""
-        is_stacked = self.role == "stacked"
-        return self.recipe.stages[-1].preset if is_stacked else ""
+        stages = self.recipe.stages
+        if self.role != "stacked":
+            return ""
+        chained = ", chained" if len(stages) > 2 else ""
+        return stages[-1].preset + chained
 
 
 def make_rows(

@@ -40,7 +40,7 @@ def raw(tmp_path):
     [
         ("a.csv", "user,item,order\n1,2,3\n", "interactions"),
         ("a.csv", '"userId","movieId"\n1,2,3\n', "interactions"),
-        ("a.csv", "\n1,2,3\n", "sessions"),
+        ("a.csv", "\n1,2,3,4,5\n", "sessions"),
         ("a.csv", "12\n", "sessions"),
         ("ratings.dat", "1::2::3::4\n", "movielens"),
         ("ratings.dat.gz", "", "movielens"),
@@ -64,6 +64,15 @@ def test_an_unclear_format(tmp_path):
         "order_column": "when",
     }
     assert prepare(path, tmp_path / "s", t=3, **SMALL, **named)
+
+
+@pytest.mark.parametrize("line", ["1,2", "1,2,3", "1,17,5,978300019"])
+def test_integers_without_a_header_may_be_either(tmp_path, line):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{line}\n")
+    with pytest.raises(DataError, match=f"a header.*'{line}'"):
+        prepare(path, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
 
 
 def test_options_of_another_format(tmp_path, raw):
@@ -144,7 +153,7 @@ def test_command_for_sessions(tmp_path, capsys):
         ("user,item,timestamp\n1,2,3\n1,,3\n", "line 3: Expected an item"),
         ("user,item,timestamp\n1,2,x\n", "line 2: Expected a number"),
         ("user,item,when\n1,2,3\n", "Received: columns 'user', 'item', 'when'"),
-        ("1,2\n3,,4\n", "line 2: Expected a token"),
+        ("1,2,3,4,5\n3,,4\n", "line 2: Expected a token"),
         ("", "an empty file"),
         ("user,item,timestamp\n1,2,3\n", "to be left after step 'items'"),
     ],

@@ -140,3 +140,11 @@ def test_real_sessions(tmp_path):
         pytest.skip(f"{raw} is not there (real data is not in the project)")
     _, _, meta = read(prepare_sessions_csv(raw, tmp_path / "s"))
     assert meta["num_rows"] == 202633
+
+
+def test_a_field_of_white_space_alone_is_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c\nd,\N{NO-BREAK SPACE},e\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2"):
+        prepare_sessions_csv(path, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
