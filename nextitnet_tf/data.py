@@ -19,11 +19,10 @@ on any number of devices.
 """
 
 import csv
+import functools
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +56,7 @@ class Sessions:
         """Columns of the softmax but one."""
         return len(self.vocabulary.raw_ids) - 1
 
-    @cached_property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """Changes when a row, its numbering or its user does."""
         digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
@@ -198,31 +197,31 @@ def make_training_dataset(
     count = num_batches(len(row_numbers), batch_size, protocol)
     padding_id = sessions.vocabulary.padding_id
 
-    def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        pass_number = 0
-        while True:
-            order = row_numbers
-            if protocol.reshuffle:
-                generator = np.random.default_rng([seed, pass_number])
-                order = generator.permutation(row_numbers)
-            for b in range(count):
-                rows, is_real = _take(sessions.rows, order, b, batch_size)
-                targets = rows[:, 1:]
-                weights = np.repeat(is_real[:, None], targets.shape[1], axis=1)
-                if not protocol.count_padding:
-                    weights *= targets != padding_id
-                yield rows[:, :-1], targets, weights / weights.sum()
-            pass_number += 1
+    @functools.lru_cache(maxsize=1)
+    def order_of(pass_number: int) -> np.ndarray:
+        if not protocol.reshuffle:
+            return row_numbers
+        generator = np.random.default_rng([seed, pass_number])
+        return generator.permutation(row_numbers)
+
+    def batch(number: int) -> tuple[np.ndarray, ...]:
+        pass_number, b = divmod(int(number), count)
+        order = order_of(pass_number)
+        rows, is_real = _take(sessions.rows, order, b, batch_size)
+        targets = rows[:, 1:]
+        weights = np.repeat(is_real[:, None], targets.shape[1], axis=1)
+        if not protocol.count_padding:
+            weights *= targets != padding_id
+        return rows[:, :-1], targets, weights / weights.sum()
 
     shape = (batch_size, sessions.rows.shape[1] - 1)
-    return tf.data.Dataset.from_generator(
-        batches,
-        output_signature=(
-            tf.TensorSpec(shape, tf.int32),
-            tf.TensorSpec(shape, tf.int32),
-            tf.TensorSpec(shape, tf.float32),
-        ),
-    ).prefetch(4)
+    return _make_dataset(
+        tf.data.Dataset.counter(),
+        batch,
+        tf.TensorSpec(shape, tf.int32),
+        tf.TensorSpec(shape, tf.int32),
+        tf.TensorSpec(shape, tf.float32),
+    )
 
 
 def make_evaluation_dataset(
@@ -246,22 +245,37 @@ def make_evaluation_dataset(
     row_numbers = np.asarray(row_numbers)
     count = num_batches(len(row_numbers), batch_size, protocol)
 
-    def batches() -> Iterator[tuple[np.ndarray, ...]]:
-        for b in range(count):
-            rows, is_real = _take(sessions.rows, row_numbers, b, batch_size)
-            yield rows[:, :-1], rows[:, -1], is_real
+    def batch(number: int) -> tuple[np.ndarray, ...]:
+        rows, is_real = _take(
+            sessions.rows, row_numbers, int(number), batch_size
+        )
+        return rows[:, :-1], rows[:, -1], is_real
 
-    dataset = tf.data.Dataset.from_generator(
-        batches,
-        output_signature=(
-            tf.TensorSpec((batch_size, sessions.rows.shape[1] - 1), tf.int32),
-            tf.TensorSpec((batch_size,), tf.int32),
-            tf.TensorSpec((batch_size,), tf.float32),
-        ),
+    dataset = _make_dataset(
+        tf.data.Dataset.range(count),
+        batch,
+        tf.TensorSpec((batch_size, sessions.rows.shape[1] - 1), tf.int32),
+        tf.TensorSpec((batch_size,), tf.int32),
+        tf.TensorSpec((batch_size,), tf.float32),
     )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    num_sessions = min(len(row_numbers), count * batch_size)
-    return dataset.prefetch(4), num_sessions
+    return dataset, min(len(row_numbers), count * batch_size)
+
+
+def _make_dataset(numbers, batch, *specs) -> tf.data.Dataset:
+    """The batches of these numbers, in order.
+
+    Not `from_generator`: it makes the whole process give memory back to the
+    system at every step, which costs a quarter of the training speed.
+    """
+
+    def load(number):
+        tensors = tf.numpy_function(batch, [number], [s.dtype for s in specs])
+        return tuple(
+            tf.ensure_shape(tensor, spec.shape)
+            for tensor, spec in zip(tensors, specs, strict=True)
+        )
+
+    return numbers.map(load).prefetch(4)
 
 
 def _take(rows, order, b, batch_size):
