@@ -65,7 +65,9 @@ def main() -> None:
     settings = [_setting(name) for name in _SETTINGS.value]
     seeds = [command.whole_number("seeds", seed) for seed in _SEEDS.value]
     protocols = options.protocols()
-    rows = _make_rows(settings, protocols, _PRESETS.value, seeds)
+    rows = _make_rows(
+        settings, protocols, _PRESETS.value, seeds, chains=[_CHAIN.value]
+    )
     if not settings or not rows:
         raise ValueError(
             "Expected at least one setting, protocol and seed. Received: "
@@ -98,19 +100,20 @@ def main() -> None:
         list(dict.fromkeys([*PROTOCOLS.values(), *protocols])),
         list(PRESETS),
         sorted({*seeds, *tables.find_seeds(output)}),
+        chains=[False, True],
     )
     if not (_TABLE_ONLY.value or _MEASURE.value):
         tables.run(rows, sessions, output, strategy, TITLE, shown)
     print(tables.write(shown, sessions, output, TITLE))
 
 
-def _make_rows(settings, protocols, presets, seeds) -> list[table2.Row]:
+def _make_rows(settings, protocols, presets, seeds, chains) -> list[table2.Row]:
     """The lines of all protocols and seeds, each line once."""
     budget = table2.BUDGETS.get(options.dataset_name(), table2.BUDGETS[""])
     found = [
         row
         for protocol in protocols
-        for chain in ((False, True) if _CHAIN.value else (False,))
+        for chain in chains
         for seed in seeds
         for row in table2.make_rows(
             settings,

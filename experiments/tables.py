@@ -102,11 +102,7 @@ def to_records(lines: list[Line]) -> list[dict[str, Any]]:
                 "protocol": " ".join([protocol, *changed]),
                 "nesting": line.summary["protocol"]["nesting"],
                 "seed": line.summary["seed"],
-                **{
-                    name: test[name]
-                    for name in sorted(test)
-                    if name != "num_sessions"
-                },
+                **{name: test[name] for name in sorted(test) if "_at_" in name},
                 "num_sessions": test["num_sessions"],
                 "paper": {
                     "mrr_at_5": paper[0],
