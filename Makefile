@@ -19,7 +19,7 @@ INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
 # The shell reads these from its environment, where spaces and quotes in a
 # path do no harm. An empty one is no flag at all.
 VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
-	MODEL HISTORY INPUT K
+	MODEL CHECKPOINT HISTORY INPUT K
 export $(VARIABLES)
 # TensorFlow is the backend that is shipped, whatever ~/.keras says.
 export KERAS_BACKEND := tensorflow
@@ -37,7 +37,7 @@ TABLE2 = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 step-times prepare train evaluate recommend clean
+	reproduce-table2 step-times fidelity convert prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -61,6 +61,16 @@ reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTI
 
 step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
 	@$(TABLE2) --measure_step_times $(ARGS)
+
+fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SEEDS)
+	@$(BIN)/python -m experiments.fidelity $(DATASET_FLAG) $(COMMON_FLAGS) \
+		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
+
+convert: need-CHECKPOINT-or-MODEL need-OUTPUT $(INSTALLED) ## the release's TF1 checkpoints to .keras and back (CHECKPOINT or MODEL, OUTPUT, SESSIONS)
+	@$(BIN)/python -m experiments.convert \
+		$${CHECKPOINT:+"--checkpoint=$$CHECKPOINT"} \
+		$${MODEL:+"--model=$$MODEL"} $${SESSIONS:+"--sessions=$$SESSIONS"} \
+		"--output=$$OUTPUT" $(ARGS)
 
 # --- your own data ---------------------------------------------------------
 

@@ -19,6 +19,7 @@ from absl import flags
 from experiments import command  # first: it quietens TensorFlow
 from experiments import options
 from experiments import step_times
+from experiments import table_options
 from experiments import tables
 from experiments.recipes import table2
 from nextitnet_tf import data
@@ -40,15 +41,11 @@ _PRESETS = flags.DEFINE_list(
     ["release", "best"],
     f"What stacking copies, of {', '.join(PRESETS)}; a line of the table each.",
 )
-_SEEDS = flags.DEFINE_list("seeds", ["0"], "One table line for each seed.")
 _CHAIN = flags.DEFINE_boolean(
     "chain",
     False,
     "Stack each setting upon the stacked model of the setting before, "
     "instead of upon a shallow model trained from scratch.",
-)
-_TABLE_ONLY = flags.DEFINE_boolean(
-    "table_only", False, "Train nothing: write the table of what is done."
 )
 _MEASURE = flags.DEFINE_boolean(
     "measure_step_times",
@@ -58,21 +55,21 @@ _MEASURE = flags.DEFINE_boolean(
 )
 
 flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(table_options)
 
 
 def main() -> None:
     strategy = distribution.make_strategy(options.STRATEGY.value)
     settings = [_setting(name) for name in _SETTINGS.value]
-    seeds = [command.whole_number("seeds", seed) for seed in _SEEDS.value]
+    seeds = table_options.seeds(default=[0])
     protocols = options.protocols()
     rows = _make_rows(
         settings, protocols, _PRESETS.value, seeds, chains=[_CHAIN.value]
     )
     if not settings or not rows:
         raise ValueError(
-            "Expected at least one setting, protocol and seed. Received: "
-            f"settings={_SETTINGS.value}, protocol={options.PROTOCOL.value}, "
-            f"seeds={_SEEDS.value}"
+            "Expected at least one setting and protocol. Received: "
+            f"settings={_SETTINGS.value}, protocol={options.PROTOCOL.value}"
         )
     folder = options.sessions_folder()
     output = options.output_folder()
@@ -102,9 +99,13 @@ def main() -> None:
         sorted({*seeds, *tables.find_seeds(output)}),
         chains=[False, True],
     )
-    if not (_TABLE_ONLY.value or _MEASURE.value):
-        tables.run(rows, sessions, output, strategy, TITLE, shown)
-    print(tables.write(shown, sessions, output, TITLE))
+
+    def write_table() -> str:
+        return tables.write(shown, sessions, output, TITLE)
+
+    if not (table_options.TABLE_ONLY.value or _MEASURE.value):
+        tables.run(rows, sessions, output, strategy, write_table)
+    print(write_table())
 
 
 def _make_rows(settings, protocols, presets, seeds, chains) -> list[table2.Row]:

@@ -14,6 +14,7 @@ from absl import flags
 
 from datasets import synthetic
 from experiments import command  # first: it quietens TensorFlow
+from experiments import table_options
 from experiments import tables
 from experiments.recipes import table2
 from nextitnet_tf import data
@@ -25,12 +26,8 @@ TITLE = "Quickstart: continual learning on generated sessions"
 _OUTPUT = flags.DEFINE_string(
     "output", "results/quickstart", "Folder of results."
 )
-_SEEDS = flags.DEFINE_list(
-    "seeds",
-    ["0"],
-    "A set of lines for each seed; several tell noise from what depth and "
-    "stacking gain.",
-)
+flags.adopt_module_key_flags(table_options)
+
 SETTINGS = [
     table2.Setting(0.5, 0.75, 2, 4),
     table2.Setting(0.75, 1.0, 4, 8),
@@ -44,11 +41,17 @@ def main() -> None:
     sessions = {"frequency": data.read_sessions(folder)}
     rows = [
         row
-        for seed in _SEEDS.value
-        for row in _make_rows(command.whole_number("seeds", seed))
+        for seed in table_options.seeds(default=[0])
+        for row in _make_rows(seed)
     ]
-    tables.run(rows, sessions, output, distribution.make_strategy(), TITLE)
-    print(tables.write(rows, sessions, output, TITLE))
+
+    def write_table() -> str:
+        return tables.write(rows, sessions, output, TITLE)
+
+    if not table_options.TABLE_ONLY.value:
+        strategy = distribution.make_strategy()
+        tables.run(rows, sessions, output, strategy, write_table)
+    print(write_table())
 
 
 def _make_rows(seed: int) -> list[table2.Row]:

@@ -3,6 +3,7 @@
 import dataclasses
 import statistics
 import sys
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,18 +163,16 @@ def run(
     sessions: Mapping[str, data.Sessions],
     folder: Path,
     strategy,
-    title: str,
-    shown: list[Row] | None = None,
+    write_table: Callable[[], object],
 ) -> None:
-    """Runs the rows that are not done; writes the table after each.
+    """Runs the rows that are not done.
 
     Args:
         rows: to run.
         sessions: by numbering (`Protocol.item_ids`).
-        folder: gets the runs, in a folder of that name, and the table.
+        folder: gets the runs, in a folder of that name.
         strategy: of `distribution.make_strategy`.
-        title: of table and picture.
-        shown: rows of the table, if not the same.
+        write_table: called after each row, so that what is done can be seen.
     """
     for i, row in enumerate(rows):
         recipe = row.recipe
@@ -185,7 +184,7 @@ def run(
         )
         of_row = sessions[recipe.protocol.item_ids]
         training.run(recipe, of_row, folder / "runs", strategy=strategy)
-        write(shown or rows, sessions, folder, title)
+        write_table()
 
 
 def write(

@@ -202,8 +202,8 @@ def _copy_optimizer(model, deep, pairs):
     )
     optimizer.build(deep.trainable_variables)
     optimizer.iterations.assign(model.optimizer.iterations)
-    shallow_slots = _slots(model)
-    deep_slots = _slots(deep)
+    shallow_slots = optimizer_slots(model)
+    deep_slots = optimizer_slots(deep)
     for shallow_layer, deep_layer in pairs:
         for variable, copy in zip(
             shallow_layer.trainable_variables,
@@ -216,8 +216,18 @@ def _copy_optimizer(model, deep, pairs):
                 slot_copy.assign(slot)
 
 
-def _slots(model):
-    """The optimizer's variables for each trainable variable, by its id."""
+def optimizer_slots(model):
+    """The optimizer's variables for each trainable variable, by its id.
+
+    Args:
+        model: compiled, with a built optimizer.
+
+    Returns:
+        {id(variable): its slots}; for Adam the first and second moment.
+
+    Raises:
+        ValueError: an optimizer that keeps them in another order.
+    """
     optimizer = model.optimizer
     # A fresh optimizer has its own few variables (iterations, learning rate);
     # building appends the slots, all those of one model variable together.

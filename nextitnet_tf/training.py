@@ -135,6 +135,15 @@ def run(
     return runs
 
 
+def save_model(model, path) -> None:
+    """Writes a model.keras that is either whole or not there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.stem}.part.keras")
+    model.save(partial)
+    os.replace(partial, path)
+
+
 def load_model(path, with_optimizer: bool = False):
     """Reads a model.keras, its vocabulary included.
 
@@ -374,8 +383,7 @@ def _run_stage(
     else:
         fitted = _fit(recipe, stage, model, sessions, parts, folder, verbose)
     test = evaluate(model, sessions, parts.test, recipe)
-    model.save(folder / "model.part.keras")
-    os.replace(folder / "model.part.keras", folder / "model.keras")
+    save_model(model, folder / "model.keras")
     (folder / "best.keras").unlink(missing_ok=True)
     return {
         **fitted,

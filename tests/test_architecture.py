@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "layers": {"losses"},
     "models": {"layers", "losses", "vocabulary"},
     "stacking": set(),
-    "release": {"models", "vocabulary"},
+    "release": {"models", "stacking", "vocabulary"},
     "data": {"recipe", "release", "vocabulary"},
     "training": {
         "data",

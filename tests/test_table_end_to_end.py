@@ -30,7 +30,11 @@ def test_table_of_a_tiny_run(tmp_path, monkeypatch):
         patience=1,
     )
     strategy = distribution.make_strategy()
-    tables.run(rows, sessions, tmp_path, strategy, "Tiny")
+
+    def write():
+        return tables.write(rows, sessions, tmp_path, "Tiny")
+
+    tables.run(rows, sessions, tmp_path, strategy, write)
 
     markdown = (tmp_path / "table.md").read_text()
     table = json.loads((tmp_path / "table.json").read_text())
@@ -58,4 +62,4 @@ def test_table_of_a_tiny_run(tmp_path, monkeypatch):
         raise AssertionError("fit was called again")
 
     monkeypatch.setattr("keras.Model.fit", refuse)
-    tables.run(rows, sessions, tmp_path, strategy, "Tiny")
+    tables.run(rows, sessions, tmp_path, strategy, write)

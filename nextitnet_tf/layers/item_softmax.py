@@ -17,6 +17,7 @@ class ItemSoftmax(keras.layers.Layer):
 
     Args:
         num_items: number of items without padding; N is one more.
+        relu_before: whether hidden states first pass a ReLU.
 
     Call arguments:
         hidden: (..., D) hidden states.
@@ -28,9 +29,10 @@ class ItemSoftmax(keras.layers.Layer):
         StackRec, Eq. 4; initial values as in the release.
     """
 
-    def __init__(self, num_items, **kwargs):
+    def __init__(self, num_items, relu_before=False, **kwargs):
         super().__init__(**kwargs)
         self.num_items = num_items
+        self.relu_before = relu_before
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape):
@@ -46,6 +48,8 @@ class ItemSoftmax(keras.layers.Layer):
         )
 
     def call(self, hidden):
+        if self.relu_before:
+            hidden = ops.relu(hidden)
         logits = ops.matmul(hidden, ops.transpose(self.kernel))
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
 
@@ -63,6 +67,8 @@ class ItemSoftmax(keras.layers.Layer):
         Returns:
             Scalar, float32.
         """
+        if self.relu_before:
+            hidden = ops.relu(hidden)
         kernel = ops.cast(with_dense_gradient(self.kernel), self.compute_dtype)
         bias = ops.cast(with_dense_gradient(self.bias), "float32")
         if num_sampled is None:
@@ -86,4 +92,8 @@ class ItemSoftmax(keras.layers.Layer):
         return (*input_shape[:-1], self.num_items + 1)
 
     def get_config(self):
-        return {**super().get_config(), "num_items": self.num_items}
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "relu_before": self.relu_before,
+        }

@@ -26,6 +26,8 @@ class NextItNet(SequentialRecommender):
         use_alpha: whether residual branches are scaled (Eq. 3, else Eq. 2).
         kernel_seed: None, or an integer that starts all kernels at the same
             values, as the release does.
+        relu_before_softmax: whether hidden states pass a ReLU before the
+            softmax, as in NextItNet's first release (its full-softmax form).
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -49,6 +51,7 @@ class NextItNet(SequentialRecommender):
         dilation_rates=(1, 4),
         use_alpha=True,
         kernel_seed=None,
+        relu_before_softmax=False,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -58,6 +61,7 @@ class NextItNet(SequentialRecommender):
         self.dilation_rates = tuple(dilation_rates)
         self.use_alpha = use_alpha
         self.kernel_seed = kernel_seed
+        self.relu_before_softmax = relu_before_softmax
         self._check_arguments()
         self.item_embedding = ItemEmbedding(
             num_items,
@@ -81,7 +85,10 @@ class NextItNet(SequentialRecommender):
             for i in range(num_blocks)
         ]
         self.item_softmax = ItemSoftmax(
-            num_items, dtype=self.dtype_policy, name="item_softmax"
+            num_items,
+            relu_before=relu_before_softmax,
+            dtype=self.dtype_policy,
+            name="item_softmax",
         )
         self.build()
 
@@ -94,6 +101,7 @@ class NextItNet(SequentialRecommender):
             "dilation_rates": list(self.dilation_rates),
             "use_alpha": self.use_alpha,
             "kernel_seed": self.kernel_seed,
+            "relu_before_softmax": self.relu_before_softmax,
         }
 
     def _check_arguments(self):

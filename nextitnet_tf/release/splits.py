@@ -1,4 +1,4 @@
-"""What exists only to agree with the original TF1 release of StackRec."""
+"""Which rows the release trains and tests on."""
 
 import random
 
@@ -6,34 +6,6 @@ import numpy as np
 
 _SEED = 10
 _NESTINGS = ("release", "repaired")
-
-
-def number_by_first_appearance(rows):
-    """Item ids as the release's loader gives them.
-
-    Ids count up from 1 in the order in which tokens first appear, row by
-    row, left to right. Padding, written out as a token, is one of them. Id 0
-    is `<UNK>`, which never occurs.
-
-    Args:
-        rows: (num_rows, t) non-negative integers, 0 the padding token.
-
-    Returns:
-        (num_rows, t) int32 new ids, and the old value of each new id
-        (position 0, `<UNK>`, holds -1).
-
-    Reference:
-        The release's loader, a contrib VocabularyProcessor.
-    """
-    flat = np.asarray(rows).ravel()
-    first = np.full(int(flat.max(initial=0)) + 1, -1, dtype="int64")
-    # Of repeated indices the last assignment stays, hence backwards.
-    first[flat[::-1]] = np.arange(len(flat) - 1, -1, -1)
-    present = np.flatnonzero(first >= 0)
-    old_ids = present[np.argsort(first[present])]
-    new_ids = np.zeros(len(first), dtype="int32")
-    new_ids[old_ids] = np.arange(1, len(old_ids) + 1)
-    return new_ids[rows], np.concatenate([[-1], old_ids])
 
 
 def split(num_rows, data_ratio, nesting="release"):

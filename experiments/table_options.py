@@ -1,0 +1,28 @@
+"""The flags that the commands which write tables share."""
+
+from absl import flags
+
+from experiments import command
+
+SEEDS = flags.DEFINE_list(
+    "seeds", None, "Everything is trained once for each seed."
+)
+TABLE_ONLY = flags.DEFINE_boolean(
+    "table_only", False, "Train nothing: write what is done."
+)
+
+
+def seeds(default: list[int]) -> list[int]:
+    """The seeds asked for.
+
+    Args:
+        default: if no flag says.
+
+    Raises:
+        ValueError: none, or one that is no whole number.
+    """
+    if SEEDS.value is None:
+        return default
+    if not SEEDS.value:
+        raise ValueError("Expected at least one seed. Received: --seeds=")
+    return [command.whole_number("seeds", seed) for seed in SEEDS.value]

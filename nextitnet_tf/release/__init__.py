@@ -1,0 +1,23 @@
+"""What exists only to agree with the original TF1 release of StackRec.
+
+Its item numbers, its splits, its files of sessions, its checkpoints: given
+the same files, this package computes the same numbers.
+"""
+
+from nextitnet_tf.release.checkpoints import load_checkpoint
+from nextitnet_tf.release.checkpoints import save_checkpoint
+from nextitnet_tf.release.numbering import number_by_first_appearance
+from nextitnet_tf.release.session_files import Transfer
+from nextitnet_tf.release.session_files import read_sessions
+from nextitnet_tf.release.session_files import read_transfer
+from nextitnet_tf.release.splits import split
+
+__all__ = [
+    "Transfer",
+    "load_checkpoint",
+    "number_by_first_appearance",
+    "read_sessions",
+    "read_transfer",
+    "save_checkpoint",
+    "split",
+]

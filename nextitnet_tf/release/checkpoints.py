@@ -1,0 +1,337 @@
+"""TF1 checkpoints of the release, read and written.
+
+A V2 bundle holds tensors by name and nothing else. Depth, width, kernel
+size, item count, alphas and the kind of head follow from names and shapes;
+dilations do not, unless the names end in them.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.stacking import optimizer_slots
+
+_BLOCK = "nextitnet_residual_blockdecoder_layer_"
+_BLOCK_NAME = re.compile(rf"{_BLOCK}(\d+)(?:_(\d+))?/")
+_DEFAULT_RATES = (1, 4)
+# The release's optimizer; beta2 and the learning rate are TensorFlow's.
+_BETA_1, _BETA_2, _EPSILON, _LEARNING_RATE = 0.9, 0.999, 1e-8, 1e-3
+_BETA_POWERS = ("beta1_power", "beta2_power")
+_SLOTS = ("/Adam", "/Adam_1")  # first and second moment
+
+
+def load_checkpoint(
+    prefix,
+    dilation_rates: tuple[int, ...] | None = None,
+    with_optimizer: bool = False,
+) -> NextItNet:
+    """A NextItNet with the weights of a TF1 checkpoint.
+
+    Reads what the StackRec release writes, with or without alpha, and the
+    names of its parents: blocks whose names end in their dilation, and the
+    head `logits/weight` of full-softmax networks, before which hidden states
+    pass a ReLU.
+
+    Args:
+        prefix: path of the checkpoint without `.index`.
+        dilation_rates: one per block, cycled; the checkpoint does not store
+            them. Default: what the names say, else (1, 4), the release's.
+        with_optimizer: also compile the model with the release's Adam and
+            restore its moments and step count.
+
+    Returns:
+        A built model.
+
+    Raises:
+        ValueError: no checkpoint, or one that is not a NextItNet's: a
+            variable is missing, superfluous or of another shape, or names
+            and `dilation_rates` disagree.
+
+    Reference:
+        The release's `generator_deep.py` and `ops.py`; nextitnet and
+        peterrec for the other names.
+    """
+    prefix = _bare_prefix(prefix)
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = {
+            name: tuple(shape)
+            for name, shape in reader.get_variable_to_shape_map().items()
+        }
+    except (tf.errors.OpError, ValueError) as error:
+        raise ValueError(
+            "Expected the prefix of a TensorFlow checkpoint (PREFIX.index, "
+            f"PREFIX.data-...). Received: {prefix!r} "
+            f"({' '.join(str(error).split())[:80]})"
+        ) from None
+    trained = {
+        name: shape
+        for name, shape in shapes.items()
+        if not name.endswith(_SLOTS) and name not in _BETA_POWERS
+    }
+    model = NextItNet(**_read_config(trained, dilation_rates, prefix))
+    has_suffix = any(m.group(2) for m in map(_BLOCK_NAME.match, trained) if m)
+    pairs = list(_named_variables(model, with_dilations=has_suffix))
+    _check_names(trained, {name for name, _, _ in pairs}, prefix)
+    for name, variable, shape in pairs:
+        _check_shape(name, trained[name], shape, prefix)
+        variable.assign(_from_release(reader.get_tensor(name), name, variable))
+    if with_optimizer:
+        _restore_optimizer(model, reader, shapes, pairs, prefix)
+    return model
+
+
+def save_checkpoint(model: NextItNet, prefix) -> None:
+    """Writes a TF1 checkpoint that the release can read.
+
+    Names, shapes and types are the StackRec release's. If the model is
+    compiled with an Adam that has taken steps, its moments and step count
+    are written, too. There is no `.meta` file: that holds a TF1 graph.
+
+    Args:
+        model: a NextItNet.
+        prefix: path to write to, without `.index`; folders are made.
+
+    Raises:
+        ValueError: not a NextItNet, or an optimizer other than Adam.
+    """
+    if not isinstance(model, NextItNet):
+        raise ValueError(
+            "Only a NextItNet has a place in the release's checkpoints. "
+            f"Received: model={type(model).__name__}"
+        )
+    prefix = _bare_prefix(prefix)
+    tensors = {}
+    pairs = list(_named_variables(model, with_dilations=False))
+    for name, variable, shape in pairs:
+        tensors[name] = _to_release(variable, name, shape)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and optimizer.built:
+        tensors.update(_optimizer_tensors(model, pairs))
+    names = sorted(tensors)
+    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    # Whole or not there: TensorFlow writes the index last, and renames.
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(tensors[name]) for name in names],
+    )
+
+
+def _bare_prefix(prefix) -> str:
+    """Also understands the name of one of the checkpoint's files."""
+    return re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(prefix))
+
+
+def _named_variables(
+    model: NextItNet, *, with_dilations: bool
+) -> Iterator[tuple[str, keras.Variable, tuple[int, ...]]]:
+    """(name, variable, shape in the checkpoint), in TF1's order."""
+    width, columns = model.embedding_dim, model.num_items + 1
+    yield (
+        "allitem_embeddings",
+        model.item_embedding.embeddings,
+        (columns, width),
+    )
+    for i, block in enumerate(model.blocks):
+        start = f"{_BLOCK}{i}"
+        if with_dilations:
+            start += f"_{block.dilation_rate}"
+        if block.rezero:
+            yield f"{start}/rez", block.rezero.alpha, (1,)
+        for k, conv, norm in (
+            (1, block.conv1, block.norm1),
+            (2, block.conv2, block.norm2),
+        ):
+            # (width, in, out) is an image of height 1 in the release.
+            shape = (1, model.kernel_size, width, width)
+            yield f"{start}/dilated_conv{k}/weight", conv.kernel, shape
+            yield f"{start}/dilated_conv{k}/bias", conv.bias, (width,)
+            yield f"{start}/layer_norm{k}/beta", norm.beta, (width,)
+            yield f"{start}/layer_norm{k}/gamma", norm.gamma, (width,)
+    head = model.item_softmax
+    if model.relu_before_softmax:
+        yield "logits/weight", head.kernel, (1, 1, width, columns)
+        yield "logits/bias", head.bias, (columns,)
+    else:
+        yield "softmax_w", head.kernel, (columns, width)
+        yield "softmax_b", head.bias, (columns,)
+
+
+def _from_release(tensor: np.ndarray, name: str, variable) -> np.ndarray:
+    if name.split("/Adam")[0] == "logits/weight":
+        return tensor[0, 0].T
+    return tensor.reshape(variable.shape)
+
+
+def _to_release(variable, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    value = keras.ops.convert_to_numpy(variable).astype("float32")
+    if name == "logits/weight":
+        value = value.T
+    return value.reshape(shape)
+
+
+def _read_config(
+    shapes: dict[str, tuple[int, ...]],
+    dilation_rates: tuple[int, ...] | None,
+    prefix: str,
+) -> dict:
+    """The arguments of NextItNet that names and shapes tell."""
+    matches = [m for m in map(_BLOCK_NAME.match, sorted(shapes)) if m]
+    if not matches:
+        raise ValueError(
+            f"{prefix}: expected a NextItNet's variables ({_BLOCK}0/...). "
+            f"Received: {', '.join(sorted(shapes)[:3])}, ..."
+        )
+    num_blocks = 1 + max(int(m.group(1)) for m in matches)
+    table = shapes.get("allitem_embeddings")
+    if table is None:
+        raise ValueError(
+            f"{prefix}: expected a variable allitem_embeddings of shape "
+            f"(items, width). Received: {len(shapes)} variables without it"
+        )
+    if len(table) != 2 or min(table) < 2:
+        raise ValueError(
+            f"{prefix}: expected allitem_embeddings of shape (items, width). "
+            f"Received: {table}"
+        )
+    kernels = [
+        shape
+        for name, shape in shapes.items()
+        if name.endswith("/dilated_conv1/weight") and len(shape) == 4
+    ]
+    return {
+        "num_items": table[0] - 1,
+        "num_blocks": num_blocks,
+        "embedding_dim": table[1],
+        "kernel_size": kernels[0][1] if kernels else 3,
+        "dilation_rates": _rates(matches, num_blocks, dilation_rates, prefix),
+        "use_alpha": any(name.endswith("/rez") for name in shapes),
+        "relu_before_softmax": "logits/weight" in shapes,
+    }
+
+
+def _rates(matches, num_blocks, given, prefix) -> tuple[int, ...]:
+    """Dilations by the names, which the caller must not contradict."""
+    named = {int(m.group(1)): m.group(2) for m in matches}
+    known = {i: int(rate) for i, rate in named.items() if rate is not None}
+    if not known:
+        return tuple(given or _DEFAULT_RATES)
+    rates = tuple(known.get(i, 1) for i in range(num_blocks))
+    if given is None:
+        period = next(
+            p
+            for p in range(1, num_blocks + 1)
+            if all(rates[i] == rates[i % p] for i in range(num_blocks))
+        )
+        return rates[:period]
+    for i, rate in known.items():
+        if given[i % len(given)] != rate:
+            raise ValueError(
+                f"{prefix}: the names say that block {i} has dilation {rate}. "
+                f"Received: dilation_rates={tuple(given)}, which gives it "
+                f"{given[i % len(given)]}"
+            )
+    return tuple(given)
+
+
+def _check_names(found, expected: set[str], prefix: str) -> None:
+    """One error that names the first difference."""
+    missing = sorted(expected - set(found), key=_in_block_order)
+    if missing:
+        raise ValueError(
+            f"{prefix}: expected a variable {missing[0]}. Received: "
+            f"{len(found)} variables without it"
+            + (f" and {len(missing) - 1} others" if missing[1:] else "")
+            + "; a checkpoint of one model has all the variables of each "
+            "block, from block 0 on"
+        )
+    superfluous = sorted(set(found) - expected, key=_in_block_order)
+    if superfluous:
+        raise ValueError(
+            f"{prefix}: expected a NextItNet's {len(expected)} variables "
+            f"only. Received: {superfluous[0]}, which is none of them"
+        )
+
+
+def _in_block_order(name: str) -> tuple[int, str]:
+    match = _BLOCK_NAME.match(name)
+    return (int(match.group(1)) if match else -1, name)
+
+
+def _check_shape(name, found, expected, prefix) -> None:
+    if tuple(found) != tuple(expected):
+        raise ValueError(
+            f"{prefix}: expected {name} of shape {tuple(expected)}, as "
+            f"allitem_embeddings and the first block say. "
+            f"Received: {tuple(found)}"
+        )
+
+
+def _restore_optimizer(model, reader, shapes, pairs, prefix) -> None:
+    """Compiles the model with the release's Adam, moments included."""
+    optimizer = keras.optimizers.Adam(
+        _LEARNING_RATE, beta_1=_BETA_1, beta_2=_BETA_2, epsilon=_EPSILON
+    )
+    model.compile(optimizer=optimizer)
+    optimizer.build(model.trainable_variables)
+    expected = {name + slot for name, _, _ in pairs for slot in _SLOTS}
+    expected.update(_BETA_POWERS)
+    missing = sorted(expected - set(shapes), key=_in_block_order)
+    if missing:
+        raise ValueError(
+            f"{prefix}: expected Adam's {len(expected)} variables. Received: "
+            f"a checkpoint without {missing[0]}"
+        )
+    moments = optimizer_slots(model)
+    for name, variable, shape in pairs:
+        for slot, moment in zip(_SLOTS, moments[id(variable)], strict=True):
+            _check_shape(name + slot, shapes[name + slot], shape, prefix)
+            tensor = reader.get_tensor(name + slot)
+            moment.assign(_from_release(tensor, name + slot, moment))
+    optimizer.iterations.assign(
+        _num_steps(*(float(reader.get_tensor(p)) for p in _BETA_POWERS))
+    )
+
+
+def _optimizer_tensors(model, pairs) -> dict[str, np.ndarray]:
+    """Moments and powers of beta, by the release's names."""
+    optimizer = model.optimizer
+    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
+        raise ValueError(
+            "The release's checkpoints hold the moments of plain Adam. "
+            f"Received: optimizer={type(optimizer).__name__}"
+        )
+    steps = int(optimizer.iterations)
+    tensors = {
+        name: np.array(beta ** (steps + 1), "float32")
+        for name, beta in zip(
+            _BETA_POWERS, (optimizer.beta_1, optimizer.beta_2), strict=True
+        )
+    }
+    moments = optimizer_slots(model)
+    for name, variable, shape in pairs:
+        for slot, moment in zip(_SLOTS, moments[id(variable)], strict=True):
+            tensors[name + slot] = _to_release(moment, name, shape)
+    return tensors
+
+
+def _num_steps(beta_1_power: float, beta_2_power: float) -> int:
+    """Steps taken, of the powers that TF1's Adam keeps instead.
+
+    After n steps they are beta^(n + 1), as float32: beta1's is good for some
+    600 steps, beta2's for some 80,000. Beyond, both are 0 and the step count
+    is lost; it no longer matters, since it only enters as 1 - beta^n.
+    """
+    if beta_1_power > 1e-30:
+        return round(math.log(beta_1_power, _BETA_1)) - 1
+    if beta_2_power > 1e-37:
+        return round(math.log(beta_2_power, _BETA_2)) - 1
+    return 100_000
