@@ -11,9 +11,19 @@ import keras
 import numpy as np
 from keras import ops
 
+# Rows of logits are computed a chunk at a time. A chunk of so many logits
+# stays in a CPU's cache, if it still has so many rows that the matrix
+# products are worth it; otherwise it is as large as a quarter of a gigabyte of
+# working memory allows.
+_LOGITS_IN_CACHE = 1 << 21
+_ROWS_WORTH_IT = 256
+_LOGITS_IN_MEMORY = 1 << 25
+
 
 def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):
     """Cross-entropy of the next item among all N columns.
+
+    The (M, N) logits never exist as a whole.
 
     Args:
         hidden: (M, D) hidden states.
@@ -28,11 +38,14 @@ def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):
     Reference:
         StackRec, Eq. 4.
     """
-    logits = ops.matmul(hidden, ops.transpose(kernel))  # (M, N)
-    logits = ops.cast(logits, "float32") + bias
-    return ops.sum(
-        weights
-        * (ops.logsumexp(logits, axis=-1) - _pick(logits, next_item_ids))
+    return _softmax_loss(
+        hidden,
+        kernel,
+        bias,
+        _logits_of(hidden, kernel, bias, next_item_ids),
+        ops.arange(kernel.shape[0], dtype="int32"),
+        next_item_ids,
+        weights,
     )
 
 
@@ -64,18 +77,126 @@ def sampled_softmax_loss(
         is the release's loss.
     """
     correction = bias - ops.log(expected_counts)  # (N,)
-    true_logits = ops.sum(
-        ops.cast(hidden * ops.take(kernel, next_item_ids, axis=0), "float32"),
-        axis=-1,
-    ) + ops.take(correction, next_item_ids)  # (M,)
-    logits = ops.matmul(
-        hidden, ops.transpose(ops.take(kernel, candidates, axis=0))
-    )  # (M, S)
-    logits = ops.cast(logits, "float32") + ops.take(correction, candidates)
-    is_next_item = ops.equal(next_item_ids[:, None], candidates[None, :])
-    logits = ops.where(is_next_item, np.finfo("float32").min, logits)
-    log_total = ops.logaddexp(true_logits, ops.logsumexp(logits, axis=-1))
-    return ops.sum(weights * (log_total - true_logits))
+    return _softmax_loss(
+        hidden,
+        ops.take(kernel, candidates, axis=0),
+        ops.take(correction, candidates),
+        _logits_of(hidden, kernel, correction, next_item_ids),
+        candidates,
+        next_item_ids,
+        weights,
+    )
+
+
+def _logits_of(hidden, kernel, bias, ids):
+    """(M,) the logit of one column a row, float32."""
+    products = ops.cast(hidden * ops.take(kernel, ids, axis=0), "float32")
+    return ops.sum(products, axis=-1) + ops.take(bias, ids)
+
+
+def _softmax_loss(
+    hidden, kernel, bias, true_logits, columns, next_item_ids, weights
+):
+    """Cross-entropy of a target among itself and other columns, in chunks.
+
+    The loss is a scalar, so its gradient can be computed along with it, chunk
+    by chunk, and only waits to be scaled: nothing of the size of the logits
+    is kept for a backward pass.
+
+    Args:
+        hidden: (M, D) hidden states.
+        kernel: (C, D) of the other columns.
+        bias: (C,) float32.
+        true_logits: (M,) float32, of the targets.
+        columns: (C,) int32, the items the columns stand for; the target is
+            left out of its own row.
+        next_item_ids: (M,) int32, the targets.
+        weights: (M,) float32; no gradient is taken of them.
+
+    Returns:
+        Scalar, float32.
+    """
+    num_rows, width = hidden.shape
+    num_columns = kernel.shape[0]
+    chunk = _rows_a_chunk(num_rows, num_columns)
+    num_chunks = -(-num_rows // chunk)
+    # The last chunk is filled up with rows of weight 0.
+    filling = num_chunks * chunk - num_rows
+    targets = ops.pad(next_item_ids, ((0, filling),))
+    weights = ops.pad(weights, ((0, filling),))
+
+    @ops.custom_gradient
+    def loss_of(hidden, kernel, bias, true_logits):
+        padded = ops.pad(hidden, ((0, filling), (0, 0)))
+        true = ops.pad(true_logits, ((0, filling),))
+
+        def add_chunk(i, carry):
+            loss, d_hidden, d_kernel, d_bias, d_true = carry
+            start = i * chunk
+            h = ops.slice(padded, (start, 0), (chunk, width))
+            w = ops.slice(weights, (start,), (chunk,))
+            t = ops.slice(true, (start,), (chunk,))
+            target = ops.slice(targets, (start,), (chunk,))
+            logits = ops.cast(
+                ops.matmul(h, ops.transpose(kernel)), "float32"
+            )  # (chunk, C)
+            logits = ops.where(
+                ops.equal(target[:, None], columns[None, :]),
+                np.finfo("float32").min,
+                logits + bias,
+            )
+            top = ops.maximum(ops.max(logits, axis=-1), t)
+            powers = ops.exp(logits - top[:, None])
+            true_power = ops.exp(t - top)
+            total = ops.sum(powers, axis=-1) + true_power
+            loss = loss + ops.sum(w * (top + ops.log(total) - t))
+            d_logits = powers * (w / total)[:, None]
+            d_bias = d_bias + ops.sum(d_logits, axis=0)
+            d_logits = ops.cast(d_logits, kernel.dtype)
+            d_kernel = d_kernel + ops.cast(
+                ops.matmul(ops.transpose(d_logits), h), "float32"
+            )
+            d_hidden = ops.slice_update(
+                d_hidden, (start, 0), ops.matmul(d_logits, kernel)
+            )
+            d_true = ops.slice_update(
+                d_true, (start,), w * (true_power / total - 1.0)
+            )
+            return loss, d_hidden, d_kernel, d_bias, d_true
+
+        loss, d_hidden, d_kernel, d_bias, d_true = ops.fori_loop(
+            0,
+            num_chunks,
+            add_chunk,
+            (
+                ops.zeros((), "float32"),
+                ops.zeros_like(padded),
+                ops.zeros((num_columns, width), "float32"),
+                ops.zeros((num_columns,), "float32"),
+                ops.zeros_like(true),
+            ),
+        )
+
+        def gradient(*args, upstream=None):
+            scale = args[0] if upstream is None else upstream
+            return (
+                d_hidden[:num_rows] * ops.cast(scale, d_hidden.dtype),
+                ops.cast(d_kernel * scale, kernel.dtype),
+                d_bias * scale,
+                d_true[:num_rows] * scale,
+            )
+
+        return loss, gradient
+
+    return loss_of(hidden, kernel, bias, true_logits)
+
+
+def _rows_a_chunk(num_rows, num_columns):
+    rows = _LOGITS_IN_CACHE // num_columns
+    if rows < _ROWS_WORTH_IT:
+        rows = max(_LOGITS_IN_MEMORY // num_columns, 1)
+    num_chunks = -(-num_rows // min(rows, num_rows))
+    return -(-num_rows // num_chunks)  # of equal size, all but the last
 
 
 def sample_log_uniform(num_columns, num_sampled, seed):
@@ -142,10 +263,3 @@ def expected_counts(num_columns, num_sampled):
 def _log_uniform_probabilities(num_columns):
     k = np.arange(num_columns, dtype="float64")
     return np.log((k + 2) / (k + 1)) / np.log(num_columns + 1)
-
-
-def _pick(logits, ids):
-    """(M, N) logits and (M,) ids -> (M,) the logit of each row's id."""
-    return ops.squeeze(
-        ops.take_along_axis(logits, ids[:, None], axis=-1), axis=-1
-    )

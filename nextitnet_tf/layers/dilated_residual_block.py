@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.causal_conv import CausalConv
+from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.rezero import ReZero
 
 # The release adds it to the variance, inside the root.
@@ -54,11 +56,11 @@ class DilatedResidualBlock(keras.layers.Layer):
         self.use_alpha = use_alpha
         self.kernel_seed = kernel_seed
         self.conv1 = self._make_conv(dilation_rate, "conv1")
-        self.norm1 = keras.layers.LayerNormalization(
+        self.norm1 = ChannelNorm(
             epsilon=NORM_EPSILON, dtype=self.dtype_policy, name="norm1"
         )
         self.conv2 = self._make_conv(2 * dilation_rate, "conv2")
-        self.norm2 = keras.layers.LayerNormalization(
+        self.norm2 = ChannelNorm(
             epsilon=NORM_EPSILON, dtype=self.dtype_policy, name="norm2"
         )
         self.rezero = (
@@ -105,10 +107,9 @@ class DilatedResidualBlock(keras.layers.Layer):
         }
 
     def _make_conv(self, dilation_rate, name):
-        return keras.layers.Conv1D(
+        return CausalConv(
             self.embedding_dim,
             self.kernel_size,
-            padding="causal",
             dilation_rate=dilation_rate,
             # A fresh initializer each time: with a seed all start equal.
             kernel_initializer=keras.initializers.TruncatedNormal(

@@ -74,6 +74,10 @@ class SequentialRecommender(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.num_sampled = num_sampled
         self.l2 = l2
+        # Otherwise its slots are made while the first step is traced, which
+        # makes TensorFlow trace that step twice: half of the compile time.
+        if self.trainable_variables:
+            self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
         if not self.compiled:
@@ -87,7 +91,6 @@ class SequentialRecommender(keras.Model):
     def compile_from_config(self, config):
         config = keras.saving.deserialize_keras_object(config)
         self.compile(**config)
-        self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -112,7 +112,7 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
     for name, variable, shape in pairs:
         tensors[name] = _to_release(variable, name, shape)
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and optimizer.built:
+    if optimizer is not None and int(optimizer.iterations) > 0:
         tensors.update(_optimizer_tensors(model, pairs))
     names = sorted(tensors)
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
