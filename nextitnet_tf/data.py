@@ -137,13 +137,14 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
             train, test = release.split(num_rows, data_ratio, nesting)
         parts = Split(train, test, test)
     else:
-        if protocol.nesting != "prefix":
-            raise ValueError(
-                "A split by users nests its fractions as prefixes of one "
-                "permutation: expected nesting='prefix'. "
-                f"Received: nesting={protocol.nesting!r}"
-            )
-        parts = _split_users(sessions.users, data_ratio)
+        train, validation, test = _split_users(sessions.users)
+        if protocol.nesting == "prefix":
+            train = train[: int(data_ratio * len(train))]
+        else:
+            train = train[
+                release.draw_fraction(len(train), data_ratio, protocol.nesting)
+            ]
+        parts = Split(train, validation, test)
     for name in ("train", "validation", "test"):
         if not len(getattr(parts, name)):
             raise ValueError(
@@ -287,8 +288,8 @@ def _take(rows, order, b, batch_size):
     return rows[np.resize(numbers, batch_size)], is_real
 
 
-def _split_users(users, data_ratio):
-    """80/10/10 of the users; the training fraction is one of rows."""
+def _split_users(users):
+    """80/10/10 of the users; the training rows in an order of their own."""
     generator = np.random.default_rng(_SPLIT_SEED)
     shuffled = generator.permutation(np.unique(users))
     first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
@@ -296,8 +297,7 @@ def _split_users(users, data_ratio):
         np.flatnonzero(np.isin(users, group))
         for group in np.split(shuffled, [first, second])
     )
-    train = generator.permutation(in_train)
-    return Split(train[: int(data_ratio * len(train))], in_validation, in_test)
+    return generator.permutation(in_train), in_validation, in_test
 
 
 def _read_items(path, meta):

@@ -394,10 +394,15 @@ def test_fractions_of_the_clean_protocol_are_nested(tmp_path, by):
     assert whole != sorted(whole)
 
 
-def test_a_users_split_has_no_other_nesting(tmp_path):
-    protocol = dataclasses.replace(CLEAN, nesting="release")
-    with pytest.raises(ValueError, match="nesting='release'"):
-        data.split(many_sessions(tmp_path), protocol)
+def test_a_users_split_with_the_nesting_of_the_release(tmp_path):
+    """One departure alone; 24 rows to train, whose draws are on record."""
+    sessions = many_sessions(tmp_path, num_rows=30, num_users=30)
+    protocol = dataclasses.replace(RELEASE, split="users")
+    whole = data.split(sessions, protocol).train
+    assert len(whole) == 24
+    drawn = [18, 1, 13, 15, 22, 0, 7, 17, 19]
+    found = data.split(sessions, protocol, 0.4).train
+    np.testing.assert_array_equal(found, whole[drawn])
 
 
 def test_too_few_sessions_to_split(tmp_path):

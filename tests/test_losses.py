@@ -98,6 +98,74 @@ def test_weights_of_0_take_a_row_out():
         assert float(found) == pytest.approx(float(some), rel=1e-6)
 
 
+# --- in chunks ------------------------------------------------------------
+
+
+@pytest.fixture(params=[(1, 1), (60, 1), (90, 1), (1, 400), (1 << 21, 1)])
+def chunks(request, monkeypatch):
+    """7 rows of 30 columns in chunks of 1, 2, 3 (uneven), 7 and 7 rows."""
+    in_cache, memory = request.param
+    monkeypatch.setattr(losses, "_ROWS_WORTH_IT", 1 if in_cache > 1 else 9)
+    monkeypatch.setattr(losses, "_LOGITS_IN_CACHE", in_cache)
+    monkeypatch.setattr(losses, "_LOGITS_IN_MEMORY", memory)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("is_sampled", [False, True])
+def test_loss_and_gradients_in_chunks(chunks, is_sampled, jit_compile):
+    """The derivative of a softmax, in double precision."""
+    hidden, kernel, bias, targets, weights = make_inputs()
+    columns = np.arange(30)
+    counts = np.ones(30, "float32")
+    if is_sampled:
+        columns = np.array([targets[0], *np.setdiff1d(columns, targets)[:9]])
+        counts = np.linspace(0.2, 1, 30, dtype="float32")
+    logits = np.float64(hidden) @ np.float64(kernel).T + bias - np.log(counts)
+    counted = np.isin(np.arange(30), columns) | (
+        np.arange(30) == targets[:, None]
+    )
+    powers = np.where(counted, np.exp(logits), 0)
+    shares = powers / powers.sum(-1, keepdims=True)
+    is_target = np.arange(30) == targets[:, None]
+    d_logits = (shares - is_target) * weights[:, None]
+    expected = (
+        -(weights * np.log(shares[is_target])).sum(),
+        d_logits @ kernel,
+        d_logits.T @ hidden,
+        d_logits.sum(0),
+    )
+
+    @tf.function(jit_compile=jit_compile)
+    def loss_and_gradients(hidden, kernel, bias):
+        with tf.GradientTape() as tape:
+            tape.watch([hidden, kernel, bias])
+            if is_sampled:
+                loss = losses.sampled_softmax_loss(
+                    hidden,
+                    tf.multiply(kernel, 1.0),  # a gradient that is dense
+                    tf.multiply(bias, 1.0),
+                    targets,
+                    weights,
+                    columns.astype("int32"),
+                    counts,
+                )
+            else:
+                loss = losses.full_softmax_loss(
+                    hidden,
+                    tf.multiply(kernel, 1.0),
+                    tf.multiply(bias, 1.0),
+                    targets,
+                    weights,
+                )
+            doubled = 2.0 * loss  # what comes from above is not always 1
+        return loss, *tape.gradient(doubled, [hidden, kernel, bias])
+
+    found = loss_and_gradients(*map(tf.constant, (hidden, kernel, bias)))
+    assert float(found[0]) == pytest.approx(expected[0], rel=1e-6)
+    for gradient, value in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(gradient, 2 * value, rtol=1e-5, atol=1e-5)
+
+
 # --- sampled softmax ------------------------------------------------------
 
 

@@ -10,10 +10,12 @@ from nextitnet_tf.release.numbering import number_by_first_appearance
 from nextitnet_tf.release.session_files import Transfer
 from nextitnet_tf.release.session_files import read_sessions
 from nextitnet_tf.release.session_files import read_transfer
+from nextitnet_tf.release.splits import draw_fraction
 from nextitnet_tf.release.splits import split
 
 __all__ = [
     "Transfer",
+    "draw_fraction",
     "load_checkpoint",
     "number_by_first_appearance",
     "read_sessions",

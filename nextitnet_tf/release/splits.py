@@ -46,9 +46,7 @@ def split(num_rows, data_ratio, nesting="release"):
     order = np.random.RandomState(_SEED).permutation(num_rows)
     num_test = int(0.2 * num_rows)
     train, test = order[: num_rows - num_test], order[num_rows - num_test :]
-    if data_ratio == 1:
-        return train, test
-    return train[_subset(len(train), data_ratio, nesting)], test
+    return train[draw_fraction(len(train), data_ratio, nesting)], test
 
 
 # How the release writes the size of the first of its four draws. Evaluated
@@ -61,8 +59,19 @@ _FIRST_SHARE = {
 }
 
 
-def _subset(num_train, data_ratio, nesting):
-    """Positions among the training rows, oldest fifth first."""
+def draw_fraction(num_train, data_ratio, nesting="release"):
+    """The release's draw of a fraction of the training rows.
+
+    Args:
+        num_train: rows to draw from.
+        data_ratio: fraction, in (0, 1].
+        nesting: as for `split`.
+
+    Returns:
+        A list of positions among them, oldest fifth first.
+    """
+    if data_ratio == 1:
+        return list(range(num_train))
     generator = random.Random(_SEED)
     if data_ratio not in _FIRST_SHARE:
         return generator.sample(range(num_train), int(data_ratio * num_train))

@@ -64,6 +64,9 @@ def test_padding_is_a_word_and_is_numbered_where_it_first_appears(csv):
     # The first line is short, so its padding comes before 7.
     assert rows.tolist() == [[1, 2, 3], [4, 2, 3], [1, 1, 5]]
     assert list(vocabulary) == ["<UNK>", "0", "7", "3", "5", "9"]
+    rows, vocabulary = release.read_sessions(csv("x,y\nz,x,y\n0,0,w\n"))
+    assert rows.tolist() == [[1, 2, 3], [4, 2, 3], [1, 1, 5]]
+    assert list(vocabulary) == ["<UNK>", "0", "x", "y", "z", "w"]
     rows, vocabulary = release.read_sessions(csv("7,3,7\n5\n"))
     assert rows.tolist() == [[1, 2, 1], [3, 3, 4]]
     assert list(vocabulary) == ["<UNK>", "7", "3", "0", "5"]
@@ -73,7 +76,8 @@ def test_padding_is_a_word_and_is_numbered_where_it_first_appears(csv):
     ("field", "words"),
     [
         ("-1", ["-1"]),
-        ("007", ["007"]),
+        ("07", ["07"]),
+        ("00", ["00"]),
         ("123456789", ["123456789"]),
         ("12.0", ["12", "0"]),
         ("don't", ["don't"]),
