@@ -37,7 +37,7 @@ TABLE2 = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 step-times fidelity convert prepare train evaluate recommend clean
+	reproduce-table2 step-times fidelity benchmark convert prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -65,6 +65,10 @@ step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an
 fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SEEDS)
 	@$(BIN)/python -m experiments.fidelity $(DATASET_FLAG) $(COMMON_FLAGS) \
 		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
+
+benchmark: $(INSTALLED) ## what steps, starting, reading cost, on an idle machine, into results/benchmark
+	@$(BIN)/python -m experiments.benchmark $${OUTPUT:+"--output=$$OUTPUT"} \
+		$(ARGS)
 
 convert: need-CHECKPOINT-or-MODEL need-OUTPUT $(INSTALLED) ## the release's TF1 checkpoints to .keras and back (CHECKPOINT or MODEL, OUTPUT, SESSIONS)
 	@$(BIN)/python -m experiments.convert \

@@ -14,8 +14,10 @@ def _import_tensorflow_quietly() -> None:
 
     Its native code writes them before any log level counts, past Python's
     stderr. Warnings and errors of its still show, those of a driver that is
-    not there excepted.
+    not there excepted. Under another Keras backend it may not be installed.
     """
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
         os.dup2(held.fileno(), 2)

@@ -23,6 +23,7 @@ from experiments import table_options
 from experiments import tables
 from experiments.recipes import fidelity
 from experiments.recipes import table2
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
@@ -130,13 +131,11 @@ def to_markdown(result: Mapping[str, Any]) -> str:
 
 def _write(rows, sessions, output: Path, document: Path) -> dict[str, Any]:
     result = _measure(rows, sessions, output)
-    training.write_json(output / "fidelity.json", result)
+    atomic_files.write_json(output / "fidelity.json", result)
     document.parent.mkdir(parents=True, exist_ok=True)
-    partial = document.with_name(document.name + ".part")
-    partial.write_text(
-        make_document(result, f"{output}/fidelity.json"), encoding="utf-8"
+    atomic_files.write_text(
+        document, make_document(result, f"{output}/fidelity.json")
     )
-    partial.replace(document)
     return result
 
 

@@ -8,6 +8,8 @@ matplotlib.use("Agg")  # no screen needed
 
 from matplotlib import pyplot as plt
 
+from nextitnet_tf import atomic_files
+
 
 def draw_convergence(
     records: list[dict], path: Path, title: str, y_label: str
@@ -54,7 +56,6 @@ def draw_convergence(
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     figure.suptitle(title)
-    partial = path.with_name(path.name + ".part")
-    figure.savefig(partial, dpi=120, format="png")
+    with atomic_files.replacing(path) as partial:
+        figure.savefig(partial, dpi=120)
     plt.close(figure)
-    partial.replace(path)

@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.recipe import Recipe
@@ -47,7 +48,7 @@ def measure(
         load_before = os.getloadavg()[0]
         seconds = training.measure_step_seconds(recipe, depth, sessions)
         times[name] = {"seconds": seconds, "load_average_before": load_before}
-        training.write_json(path, times)
+        atomic_files.write_json(path, times)
         print(f"{name}: {1000 * seconds:.1f} ms a step", flush=True)
 
 

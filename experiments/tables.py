@@ -14,6 +14,7 @@ from experiments import figures
 from experiments import step_times
 from experiments.recipes import table2
 from experiments.recipes.table2 import Row
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
 
@@ -220,10 +221,8 @@ def write(
     records = to_records(lines) + _ceilings(rows, sessions)
     notes = _notes(lines, first, measured)
     markdown = to_markdown(records, title, notes)
-    partial = folder / "table.md.part"
-    partial.write_text(markdown, encoding="utf-8")
-    partial.replace(folder / "table.md")
-    training.write_json(
+    atomic_files.write_text(folder / "table.md", markdown)
+    atomic_files.write_json(
         folder / "table.json",
         {
             "title": title,

@@ -18,6 +18,7 @@ from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
 from experiments import options
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
@@ -52,9 +53,8 @@ def main() -> None:
         strategy=distribution.make_strategy(options.STRATEGY.value),
         needs_model=True,
     )
-    partial = output / "model.keras.part"
-    shutil.copyfile(runs[-1].folder / "model.keras", partial)
-    partial.replace(output / "model.keras")
+    with atomic_files.replacing(output / "model.keras") as partial:
+        shutil.copyfile(runs[-1].folder / "model.keras", partial)
     for stage in runs:
         summary = stage.summary
         print(

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import platform
 import shutil
 import statistics
@@ -17,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
@@ -130,7 +130,7 @@ def run(
             "jit_compile": jit_compile,
             "num_devices": strategy.num_replicas_in_sync,
         }
-        write_json(stage_folder / "run.json", summary)
+        atomic_files.write_json(stage_folder / "run.json", summary)
         runs.append(StageRun(stage_folder, summary))
     return runs
 
@@ -139,9 +139,8 @@ def save_model(model, path) -> None:
     """Writes a model.keras that is either whole or not there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.part.keras")
-    model.save(partial)
-    os.replace(partial, path)
+    with atomic_files.replacing(path) as partial:
+        model.save(partial)
 
 
 def load_model(path, with_optimizer: bool = False):
@@ -305,14 +304,6 @@ def describe(recipe: Recipe, stage: Stage, sessions) -> dict:
             "numpy": np.__version__,
         },
     }
-
-
-def write_json(path, content) -> None:
-    """Writes a file that is either whole or not there."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
 
 
 class _StepTimer(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("datasets", "experiments", "nextitnet_tf")
 
 MAY_IMPORT = {
+    "atomic_files": set(),
     "vocabulary": set(),
     "recipe": {"stacking"},  # the names of methods and presets
     "losses": set(),
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "release": {"models", "stacking", "vocabulary"},
     "data": {"recipe", "release", "vocabulary"},
     "training": {
+        "atomic_files",
         "data",
         "distribution",
         "metrics",
@@ -43,7 +45,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - {
 }
 MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
 # Decisions are plain Python.
-PLAIN_PYTHON = {"recipe", "stacking", "vocabulary"}
+PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
 BASE_MODEL = "sequential_recommender"
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}

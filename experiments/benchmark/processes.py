@@ -1,0 +1,146 @@
+"""Costs of a whole process: starting, and memory.
+
+    python -m experiments.benchmark.processes memory
+
+runs one of the jobs below and prints its figures as JSON.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+NUM_SESSIONS = 1_460_924
+T = 20
+_NUM_ITEMS = 24_000
+
+
+def run(job: str, *arguments: str) -> dict[str, float]:
+    """Runs a job in a process of its own.
+
+    Args:
+        job: a name in `JOBS`.
+        *arguments: for it.
+
+    Returns:
+        What it measured, and `process_seconds`, from start to end.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.benchmark.processes", job]
+        + list(arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(f"the job {job} failed: {last}")
+    return {
+        **json.loads(done.stdout.strip().splitlines()[-1]),
+        "process_seconds": seconds,
+    }
+
+
+def write_sessions(folder: Path, num_rows: int = NUM_SESSIONS) -> Path:
+    """A csv of sessions of ML20's size, items as popular as they are there."""
+    generator = np.random.default_rng(0)
+    ranks = generator.zipf(1.2, size=(num_rows, T)) % _NUM_ITEMS + 1
+    words = np.array([str(i) for i in range(_NUM_ITEMS + 1)])
+    path = folder / "sessions.csv"
+    with open(path, "w", encoding="utf-8") as file:
+        for start in range(0, num_rows, 50_000):
+            rows = words[ranks[start : start + 50_000]].tolist()
+            file.write("\n".join(map(",".join, rows)) + "\n")
+    return path
+
+
+def _import() -> dict[str, float]:
+    began = time.perf_counter()
+    import nextitnet_tf
+
+    del nextitnet_tf
+    return {"seconds": time.perf_counter() - began}
+
+
+def _first_step(num_blocks: str) -> dict[str, float]:
+    """From nothing to a model that has made one step."""
+    from experiments.benchmark import steps
+
+    began = time.perf_counter()
+    timing = steps.time_training(
+        steps.Step(num_blocks=int(num_blocks)), repetitions=1
+    )
+    return {
+        "seconds": timing.first_seconds,
+        "with_model_seconds": time.perf_counter() - began,
+    }
+
+
+def _memory() -> dict[str, float]:
+    """Full softmax over half a million items."""
+    from experiments.benchmark import steps
+
+    step = steps.Step(
+        num_items=500_000, sampled_fraction=0, batch_size=64, t=50
+    )
+    model = steps.make_model(step)
+    rows = np.random.default_rng(0).integers(1, 500_001, (64, 50))
+    inputs = (rows[:, :-1].astype("int32"), rows[:, 1:].astype("int32"))
+    built = _peak_gb()
+    began = time.perf_counter()
+    for _ in range(2):
+        model.train_on_batch(*inputs)
+    return {
+        "seconds": time.perf_counter() - began,
+        "built_gb": built,
+        "more_gb": _peak_gb() - built,
+        "logits_gb": 64 * 49 * 500_001 * 4 / 1e9,
+    }
+
+
+def _read_sessions(csv: str) -> dict[str, float]:
+    from nextitnet_tf.release import session_files
+
+    before = _peak_gb()
+    began = time.perf_counter()
+    rows, _ = session_files.read_sessions(csv)
+    return {
+        "seconds": time.perf_counter() - began,
+        "rows": len(rows),
+        "peak_gb": _peak_gb(),
+        "more_gb": _peak_gb() - before,
+    }
+
+
+def _peak_gb() -> float:
+    # Linux counts in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+JOBS: dict[str, Callable[..., dict[str, float]]] = {
+    "import": _import,
+    "first_step": _first_step,
+    "memory": _memory,
+    "read_sessions": _read_sessions,
+}
+
+
+def read_sessions() -> dict[str, float]:
+    """Writes a csv of ML20's size and reads it in another process."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run("read_sessions", str(write_sessions(Path(folder))))
+
+
+if __name__ == "__main__":
+    print(json.dumps(JOBS[sys.argv[1]](*sys.argv[2:])))
