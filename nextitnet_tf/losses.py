@@ -13,11 +13,11 @@ from keras import ops
 
 # Rows of logits are computed a chunk at a time. A chunk of so many logits
 # stays in a CPU's cache, if it still has so many rows that the matrix
-# products are worth it; otherwise it is as large as a quarter of a gigabyte of
+# products are worth it; otherwise it is as large as some 200 MB of
 # working memory allows.
 _LOGITS_IN_CACHE = 1 << 21
 _ROWS_WORTH_IT = 256
-_LOGITS_IN_MEMORY = 1 << 25
+_LOGITS_IN_MEMORY = 1 << 24
 
 
 def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):

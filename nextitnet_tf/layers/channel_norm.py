@@ -32,13 +32,43 @@ class ChannelNorm(keras.layers.LayerNormalization):
     """
 
     def call(self, x):
-        x = ops.cast(x, "float32")
+        normalised = _normalise(
+            ops.cast(x, "float32"),
+            ops.cast(self.gamma, "float32"),
+            ops.cast(self.beta, "float32"),
+            self.epsilon,
+        )
+        return ops.cast(normalised, self.compute_dtype)
+
+
+def _normalise(x, gamma, beta, epsilon):
+    """The layer's formula, with a gradient worked out by hand.
+
+    With n the normalised input and g the gradient that arrives, times gamma,
+    the gradient of x is (g - mean(g) - n mean(g n)) / deviation: a third of
+    the operations that differentiating each step gives, which is felt in
+    both time and compile time.
+    """
+
+    @ops.custom_gradient
+    def normalise(x, gamma, beta):
         centred = x - _mean(x)
-        variance = _mean(ops.square(centred))
-        normal = centred * ops.rsqrt(variance + self.epsilon)
-        gamma = ops.cast(self.gamma, "float32")
-        beta = ops.cast(self.beta, "float32")
-        return ops.cast(normal * gamma + beta, self.compute_dtype)
+        scale = ops.rsqrt(_mean(ops.square(centred)) + epsilon)
+        normal = centred * scale
+
+        def gradient(*args, upstream=None):
+            (d_out,) = args if upstream is None else (upstream,)
+            d_normal = d_out * gamma
+            d_x = scale * (
+                d_normal - _mean(d_normal) - normal * _mean(d_normal * normal)
+            )
+            positions = tuple(range(len(x.shape) - 1))
+            d_gamma = ops.sum(d_out * normal, axis=positions)
+            return d_x, d_gamma, ops.sum(d_out, axis=positions)
+
+        return normal * gamma + beta, gradient
+
+    return normalise(x, gamma, beta)
 
 
 def _mean(x):
