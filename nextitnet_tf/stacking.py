@@ -2,18 +2,37 @@
 
 from collections.abc import Mapping
 
-METHODS = ("adjacent", "cross")
+METHODS = ("adjacent", "cross", "random", "embedding")
 
 # What can be copied from the shallow model, in the order it is described.
 SWITCHES = ("blocks", "alpha", "norm", "embedding", "head", "optimizer")
 
-_PRESETS = {
-    # The release's StackA and StackC: kernels, biases and the embedding.
-    "release": ("blocks", "embedding"),
+# A preset says so for each method. What blocks that start fresh would get
+# does not matter, so StackE (only the embedding) is the same in all.
+_PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
+    # The release: StackA and StackC restart alphas and norms, StackR keeps
+    # those of the blocks it keeps; the head always starts fresh.
+    "release": {
+        "adjacent": ("blocks", "embedding"),
+        "cross": ("blocks", "embedding"),
+        "random": ("blocks", "alpha", "norm", "embedding"),
+        "embedding": ("embedding",),
+    },
     # The paper's text: everything that is a parameter.
-    "paper": ("blocks", "alpha", "norm", "embedding", "head"),
-    # Provisional, by a prototype's three seeds on ML-1M.
-    "best": ("blocks", "norm", "embedding", "head"),
+    "paper": {
+        "adjacent": ("blocks", "alpha", "norm", "embedding", "head"),
+        "cross": ("blocks", "alpha", "norm", "embedding", "head"),
+        "random": ("blocks", "alpha", "norm", "embedding", "head"),
+        "embedding": ("embedding",),
+    },
+    # Provisional, by a prototype's three seeds on ML-1M. StackR keeps alpha:
+    # its new blocks start at 0, and the function stays the shallow model's.
+    "best": {
+        "adjacent": ("blocks", "norm", "embedding", "head"),
+        "cross": ("blocks", "norm", "embedding", "head"),
+        "random": ("blocks", "alpha", "norm", "embedding", "head"),
+        "embedding": ("embedding",),
+    },
 }
 PRESETS = tuple(_PRESETS)
 
@@ -32,12 +51,16 @@ def source_blocks(
     [0, 1, 2, 3, 0, 1, 2, 3]
     >>> source_blocks(num_source=4, num_target=6, method="adjacent")
     [0, 1, 2, 2, 3, 3]
+    >>> source_blocks(num_source=2, num_target=4, method="random")
+    [0, 1, None, None]
 
     Args:
         num_source: L, blocks of the shallow model.
         num_target: blocks of the deep one, from L + 1 to 2 L.
         method: "adjacent" (StackA) puts a copy next to its original;
-            "cross" (StackC) puts the copies on top, in order.
+            "cross" (StackC) puts the copies on top, in order; "random"
+            (StackR) puts fresh blocks on top; "embedding" (StackE) starts
+            all blocks fresh.
 
     Returns:
         One 0-based index a deep block; None where a block starts fresh.
@@ -46,8 +69,8 @@ def source_blocks(
         ValueError: an unknown method, or a depth that cannot be reached.
 
     Reference:
-        StackRec, Section 3.2 and Figure 1; Table 5 for growth short of
-        doubling.
+        StackRec, Section 3.2 and Figure 1; Table 4 for StackR and StackE;
+        Table 5 for growth short of doubling.
     """
     if method not in METHODS:
         raise ValueError(
@@ -63,6 +86,10 @@ def source_blocks(
             f"{num_source} blocks can be stacked to {num_source + 1} to "
             f"{2 * num_source} blocks. Received: num_target={num_target}"
         )
+    if method == "embedding":
+        return [None] * num_target
+    if method == "random":
+        return [*range(num_source), *[None] * (num_target - num_source)]
     num_kept = 2 * num_source - num_target
     kept: list[int | None] = list(range(num_kept))
     doubled = list(range(num_kept, num_source))
@@ -71,14 +98,16 @@ def source_blocks(
     return kept + doubled + doubled
 
 
-def preset_switches(preset: str) -> dict[str, bool]:
+def preset_switches(preset: str, method: str) -> dict[str, bool]:
     """What a preset copies.
 
-    >>> [name for name, on in preset_switches("release").items() if on]
+    >>> copied = preset_switches("release", "adjacent")
+    >>> [name for name, on in copied.items() if on]
     ['blocks', 'embedding']
 
     Args:
         preset: "release", "paper" or "best".
+        method: one of `METHODS`.
 
     Returns:
         On or off for each of `SWITCHES`.
@@ -90,7 +119,7 @@ def preset_switches(preset: str) -> dict[str, bool]:
         raise ValueError(
             f"`preset` must be one of {PRESETS}. Received: preset={preset!r}"
         )
-    return {name: name in _PRESETS[preset] for name in SWITCHES}
+    return {name: name in _PRESETS[preset][method] for name in SWITCHES}
 
 
 class Stacker:
@@ -103,10 +132,13 @@ class Stacker:
     a block, not to its weights.
 
     Args:
-        method: "adjacent" (StackA) or "cross" (StackC).
-        preset: what is copied: "release" (kernels, biases and the item
-            embedding), "paper" (every parameter) or "best" (provisional:
-            every parameter but alpha).
+        method: "adjacent" (StackA), "cross" (StackC), "random" (StackR) or
+            "embedding" (StackE).
+        preset: what is copied. For StackA and StackC: "release" (kernels,
+            biases and the item embedding), "paper" (every parameter) or
+            "best" (provisional: every parameter but alpha). StackR keeps
+            alpha and norms of the kept blocks under all three, and the head
+            but under "release"; StackE copies the item embedding alone.
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.
@@ -131,7 +163,7 @@ class Stacker:
             )
         self.method = method
         self.preset = preset
-        self.switches = preset_switches(preset)
+        self.switches = preset_switches(preset, method)
         for name, on in (switches or {}).items():
             if name not in SWITCHES:
                 raise ValueError(

@@ -25,6 +25,7 @@ from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import protocol_differences
+from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import Stacker
 
 # What early stopping and the best checkpoint look at.
@@ -478,7 +479,7 @@ def _stage_name(recipe: Recipe, index: int, fingerprint: str) -> str:
     text = json.dumps([identity, fingerprint], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     how = stage.method or "scratch"
-    if how in ("adjacent", "cross"):
+    if how in METHODS:
         how = f"{how}-{stage.preset}"
     return (
         f"{recipe.model}-{stage.num_blocks}-{how}"

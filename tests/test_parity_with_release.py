@@ -279,6 +279,49 @@ def test_what_stacking_copies(trained, method, file, kernel_of):
     assert (variables["softmax_b"].numpy() == np.float32(0.1)).all()
 
 
+@pytest.mark.parametrize(
+    ("method", "file", "num_kept"),
+    [
+        ("random", "after_StackR_8.npz", 4),
+        ("embedding", "after_stackE_8.npz", 0),
+    ],
+)
+def test_what_the_other_methods_copy(trained, method, file, num_kept):
+    after = load(file)
+    before = read_checkpoint()
+    deep = Stacker(method=method, preset="release").stack(trained, 8)
+    variables = release_variables(deep)
+    assert set(variables) == set(after)
+    for name, variable in variables.items():
+        found = variable.numpy()
+        is_kept = (
+            any(f"_layer_{i}/" in name for i in range(num_kept))
+            or name == "allitem_embeddings"
+        )
+        if is_kept or not name.endswith(("weight", "softmax_w")):
+            np.testing.assert_array_equal(
+                found, in_our_shape(name, after[name]), err_msg=name
+            )
+        if is_kept:
+            np.testing.assert_array_equal(
+                found, in_our_shape(name, before[name]), err_msg=name
+            )
+        elif name in before and name.endswith(("weight", "softmax_w")):
+            # Drawn anew, here and there.
+            assert not np.array_equal(after[name], before[name])
+            assert not np.isclose(found, in_our_shape(name, before[name])).any()
+
+
+def test_a_stackr_model_starts_as_the_shallow_one(trained, golden):
+    inputs = golden["sequences"][:, :-1]
+    deep = Stacker(method="random", preset="release").stack(trained, 8)
+    assert_close(deep.encode(inputs), golden["hidden"])
+    for preset in ("paper", "best"):
+        deep = Stacker(method="random", preset=preset).stack(trained, 6)
+        found = softmax(deep(inputs))
+        np.testing.assert_allclose(found, golden["probs"], rtol=1e-5)
+
+
 def test_the_checkpoint_could_tell_copies_from_fresh_starts():
     """Were a trained alpha 0 or a norm 1, the test above would prove little."""
     for name, value in read_checkpoint().items():

@@ -125,6 +125,13 @@ def test_depths_out_of_reach(num_target):
         source_blocks(4, num_target, "adjacent")
 
 
+def test_blocks_that_start_fresh():
+    assert source_blocks(3, 5, "random") == [0, 1, 2, None, None]
+    assert source_blocks(3, 5, "embedding") == [None] * 5
+    with pytest.raises(ValueError, match="4 to 6 blocks"):
+        source_blocks(3, 7, "random")
+
+
 def test_other_errors_of_source_blocks():
     with pytest.raises(ValueError, match="method='StackA'"):
         source_blocks(4, 8, "StackA")
@@ -143,7 +150,7 @@ def test_other_errors_of_source_blocks():
     ],
 )
 def test_presets(preset, expected):
-    switches = stacking.preset_switches(preset)
+    switches = stacking.preset_switches(preset, "cross")
     assert {name for name, on in switches.items() if on} == expected
     assert set(switches) == {
         *("blocks", "alpha", "norm", "embedding", "head", "optimizer")
@@ -157,7 +164,7 @@ def test_a_stage_of_a_recipe_takes_every_preset():
 
 
 def test_the_default_preset_is_best():
-    assert Stacker().switches == stacking.preset_switches("best")
+    assert Stacker().switches == stacking.preset_switches("best", "adjacent")
 
 
 def test_arguments_of_the_stacker():

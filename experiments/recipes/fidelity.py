@@ -232,8 +232,10 @@ DIVERGENCES = (
         "Nothing is said of alpha and norms.",
         "The kept half keeps alpha and norms as well, unlike StackA and "
         "StackC; the comparison of methods is confounded.",
-        "",
-        "",
+        "`Stacker(method='random')`, `preset=`, `switches=`",
+        "Alpha and norms of the kept half are kept under all presets: the "
+        "stacked model starts as the shallow one. The head is kept, too, but "
+        "under `release`.",
     ),
     Divergence(
         "Stacking SASRec and SSE-PT",
