@@ -22,6 +22,7 @@ from nextitnet_tf import models
 from nextitnet_tf import stacking
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.models.sasrec import SASRec
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -35,6 +36,7 @@ __all__ = [
     "NextItNet",
     "Protocol",
     "Recipe",
+    "SASRec",
     "Stacker",
     "Stage",
     "Vocabulary",

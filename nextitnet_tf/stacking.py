@@ -5,32 +5,45 @@ from collections.abc import Mapping
 METHODS = ("adjacent", "cross", "random", "embedding")
 
 # What can be copied from the shallow model, in the order it is described.
-SWITCHES = ("blocks", "alpha", "norm", "embedding", "head", "optimizer")
+# "blocks" are convolutions, or query, key and value; "feed_forward" are the
+# dense layers of a Transformer block.
+SWITCHES = (
+    "blocks",
+    "feed_forward",
+    "alpha",
+    "norm",
+    "embedding",
+    "head",
+    "optimizer",
+)
 
 # A preset says so for each method. What blocks that start fresh would get
 # does not matter, so StackE (only the embedding) is the same in all.
+_ALL = ("blocks", "feed_forward", "alpha", "norm", "embedding", "head")
+_ALL_BUT_ALPHA = ("blocks", "feed_forward", "norm", "embedding", "head")
 _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
     # The release: StackA and StackC restart alphas and norms, StackR keeps
-    # those of the blocks it keeps; the head always starts fresh.
+    # those of the blocks it keeps; the head always starts fresh. Of
+    # Transformers it copies query, key and value alone.
     "release": {
         "adjacent": ("blocks", "embedding"),
         "cross": ("blocks", "embedding"),
-        "random": ("blocks", "alpha", "norm", "embedding"),
+        "random": ("blocks", "feed_forward", "alpha", "norm", "embedding"),
         "embedding": ("embedding",),
     },
     # The paper's text: everything that is a parameter.
     "paper": {
-        "adjacent": ("blocks", "alpha", "norm", "embedding", "head"),
-        "cross": ("blocks", "alpha", "norm", "embedding", "head"),
-        "random": ("blocks", "alpha", "norm", "embedding", "head"),
+        "adjacent": _ALL,
+        "cross": _ALL,
+        "random": _ALL,
         "embedding": ("embedding",),
     },
     # Provisional, by a prototype's three seeds on ML-1M. StackR keeps alpha:
     # its new blocks start at 0, and the function stays the shallow model's.
     "best": {
-        "adjacent": ("blocks", "norm", "embedding", "head"),
-        "cross": ("blocks", "norm", "embedding", "head"),
-        "random": ("blocks", "alpha", "norm", "embedding", "head"),
+        "adjacent": _ALL_BUT_ALPHA,
+        "cross": _ALL_BUT_ALPHA,
+        "random": _ALL,
         "embedding": ("embedding",),
     },
 }
@@ -208,8 +221,10 @@ class Stacker:
 
     def _layer_pairs(self, model, deep, sources):
         """(shallow layer, deep layer) of everything that is copied."""
-        if self.switches["embedding"]:
-            yield model.item_embedding, deep.item_embedding
+        of_shallow = model.parts()
+        for part, layers in deep.parts().items():
+            if self.switches[part]:
+                yield from zip(of_shallow[part], layers, strict=True)
         for block, source in zip(deep.blocks, sources, strict=True):
             if source is None:
                 continue
@@ -217,8 +232,6 @@ class Stacker:
             for part, layers in block.parts().items():
                 if self.switches[part]:
                     yield from zip(shallow_parts[part], layers, strict=True)
-        if self.switches["head"]:
-            yield model.item_softmax, deep.item_softmax
 
 
 def _copy_optimizer(model, deep, pairs):

@@ -189,14 +189,17 @@ def read_run(recipe: Recipe, sessions, folder) -> StageRun | None:
     return StageRun.read(last) if (last / "run.json").is_file() else None
 
 
-def make_model(recipe: Recipe, num_blocks: int, num_items: int):
+def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     """A fresh model of a recipe's class and configuration."""
-    config = dict(recipe.model_config)
-    if recipe.model != "most_pop":
-        config["num_blocks"] = num_blocks
-    if recipe.model == "nextitnet" and recipe.protocol.identical_kernels:
-        config["kernel_seed"] = 1
-    return MODELS[recipe.model](num_items=num_items, **config)
+    model_class = MODELS[recipe.model]
+    config = model_class.config_for(
+        num_blocks=num_blocks,
+        history_length=sessions.vocabulary.history_length,
+        identical_kernels=recipe.protocol.identical_kernels,
+    )
+    return model_class(
+        num_items=sessions.num_items, **{**config, **recipe.model_config}
+    )
 
 
 def compile_model(model, recipe: Recipe, sessions, jit_compile: bool):
@@ -257,7 +260,7 @@ def measure_step_seconds(
     Returns:
         Seconds a step.
     """
-    model = make_model(recipe, num_blocks, sessions.num_items)
+    model = make_model(recipe, num_blocks, sessions)
     compile_model(
         model,
         recipe,
@@ -349,7 +352,7 @@ def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
     that an interrupted recipe goes on exactly as an uninterrupted one.
     """
     if before is None or stage.method is None:
-        model = make_model(recipe, stage.num_blocks, sessions.num_items)
+        model = make_model(recipe, stage.num_blocks, sessions)
     elif stage.method == "continue":
         model = before.load_model()
     else:

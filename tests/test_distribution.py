@@ -58,7 +58,7 @@ for count_padding in (True, False):
     )
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = training.make_model(recipe, 2, sessions.num_items)
+        model = training.make_model(recipe, 2, sessions)
         training.compile_model(model, recipe, sessions, jit_compile=False)
         parts = data.split(sessions, protocol)
         history = model.fit(

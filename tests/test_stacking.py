@@ -146,14 +146,18 @@ def test_other_errors_of_source_blocks():
     ("preset", "expected"),
     [
         ("release", {"blocks", "embedding"}),
-        ("paper", {"blocks", "alpha", "norm", "embedding", "head"}),
+        (
+            "paper",
+            {"blocks", "feed_forward", "alpha", "norm", "embedding", "head"},
+        ),
     ],
 )
 def test_presets(preset, expected):
     switches = stacking.preset_switches(preset, "cross")
     assert {name for name, on in switches.items() if on} == expected
     assert set(switches) == {
-        *("blocks", "alpha", "norm", "embedding", "head", "optimizer")
+        *("blocks", "feed_forward", "alpha", "norm"),
+        *("embedding", "head", "optimizer"),
     }
     assert Stacker(preset=preset).switches == switches
 

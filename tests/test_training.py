@@ -420,7 +420,7 @@ def test_what_a_protocol_compiles(folder):
         protocol = PROTOCOLS[name]
         sessions = data.read_sessions(folder, numbering)
         recipe = make_recipe(protocol=protocol)
-        model = training.make_model(recipe, 2, sessions.num_items)
+        model = training.make_model(recipe, 2, sessions)
         training.compile_model(model, recipe, sessions, jit_compile=False)
         kernels = [model.blocks[0].conv1.kernel, model.blocks[1].conv2.kernel]
         is_release = name == "release"
@@ -440,7 +440,7 @@ def test_padding_in_the_ranking(folder, tmp_path, name, expected):
     numbering = {"release": "first_appearance", "clean": "frequency"}[name]
     sessions = data.read_sessions(folder, numbering)
     recipe = make_recipe(protocol=PROTOCOLS[name])
-    model = training.make_model(recipe, 1, sessions.num_items)
+    model = training.make_model(recipe, 1, sessions)
     training.compile_model(model, recipe, sessions, jit_compile=False)
     bias = np.zeros(sessions.num_items + 1)
     bias[sessions.vocabulary.padding_id] = 9

@@ -243,16 +243,18 @@ DIVERGENCES = (
         "Only query, key and value matrices of the top six blocks are copied; "
         "StackA's index is not that of the paper; copies share memory with "
         "their originals and train as one.",
-        "",
-        "",
+        "`Stacker(preset=)`; SSE-PT is not built yet",
+        "`best`. Preset `release` copies query, key, value and the "
+        "embeddings, by the paper's index; copies are always their own.",
     ),
     Divergence(
         "SASRec",
         "As by its authors.",
         "No scaled embedding, no masks, norms after the residual, untied "
         "output, full cross-entropy.",
-        "",
-        "",
+        "`SASRec(variant=)`: `stackrec`, `original`",
+        "`stackrec`, which loads the release's weights "
+        "(`release.load_state_dict`). Both are trained with a softmax.",
     ),
     Divergence(
         "SSE-PT",

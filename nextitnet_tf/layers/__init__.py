@@ -5,7 +5,11 @@ from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.rezero import ReZero
+from nextitnet_tf.layers.self_attention import SelfAttention
+from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
+from nextitnet_tf.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "CausalConv",
@@ -13,5 +17,9 @@ __all__ = [
     "DilatedResidualBlock",
     "ItemEmbedding",
     "ItemSoftmax",
+    "PositionEmbedding",
     "ReZero",
+    "SelfAttention",
+    "TiedItemSoftmax",
+    "TransformerBlock",
 ]

@@ -18,6 +18,8 @@ class ItemSoftmax(keras.layers.Layer):
     Args:
         num_items: number of items without padding; N is one more.
         relu_before: whether hidden states first pass a ReLU.
+        kernel_initializer: default as in StackRec's release.
+        bias_initializer: likewise.
 
     Call arguments:
         hidden: (..., D) hidden states.
@@ -29,22 +31,35 @@ class ItemSoftmax(keras.layers.Layer):
         StackRec, Eq. 4; initial values as in the release.
     """
 
-    def __init__(self, num_items, relu_before=False, **kwargs):
+    def __init__(
+        self,
+        num_items,
+        relu_before=False,
+        kernel_initializer=None,
+        bias_initializer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_items = num_items
         self.relu_before = relu_before
+        self.kernel_initializer = keras.initializers.get(
+            kernel_initializer or keras.initializers.RandomNormal(stddev=0.01)
+        )
+        self.bias_initializer = keras.initializers.get(
+            bias_initializer or keras.initializers.Constant(0.1)
+        )
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.num_items + 1, input_shape[-1]),
-            initializer=keras.initializers.RandomNormal(stddev=0.01),
+            initializer=self.kernel_initializer,
         )
         self.bias = self.add_weight(
             name="bias",
             shape=(self.num_items + 1,),
-            initializer=keras.initializers.Constant(0.1),
+            initializer=self.bias_initializer,
         )
 
     def call(self, hidden):
@@ -96,4 +111,10 @@ class ItemSoftmax(keras.layers.Layer):
             **super().get_config(),
             "num_items": self.num_items,
             "relu_before": self.relu_before,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "bias_initializer": keras.initializers.serialize(
+                self.bias_initializer
+            ),
         }

@@ -2,7 +2,8 @@
 
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.models.sasrec import SASRec
 
-MODELS = {"most_pop": MostPop, "nextitnet": NextItNet}
+MODELS = {"most_pop": MostPop, "nextitnet": NextItNet, "sasrec": SASRec}
 
-__all__ = ["MODELS", "MostPop", "NextItNet"]
+__all__ = ["MODELS", "MostPop", "NextItNet", "SASRec"]

@@ -30,6 +30,10 @@ class MostPop(SequentialRecommender):
         super().__init__(num_items=num_items, **kwargs)
         self.build()
 
+    @classmethod
+    def config_for(cls, num_blocks, history_length, identical_kernels):
+        return {}
+
     def build(self):
         # float32 counts exactly up to 16.7 million occurrences of one item.
         self.counts = self.add_weight(

@@ -33,6 +33,21 @@ class SequentialRecommender(keras.Model):
         self.num_sampled = None
         self.l2 = 0.0
 
+    @classmethod
+    def config_for(cls, num_blocks, history_length, identical_kernels):
+        """Arguments of the class that stage, data and protocol decide.
+
+        Args:
+            num_blocks: depth of the stage.
+            history_length: T, items of the longest history.
+            identical_kernels: whether convolution kernels start equal.
+
+        Returns:
+            Keyword arguments; a subclass picks those it has.
+        """
+        del history_length, identical_kernels
+        return {"num_blocks": num_blocks}
+
     def build(self):
         self.item_embedding.build((None, None))
         hidden_shape = (None, None, self.item_embedding.output_dim)
@@ -57,6 +72,18 @@ class SequentialRecommender(keras.Model):
         for block in self.blocks:
             hidden = block(hidden)
         return hidden
+
+    def parts(self):
+        """What of the model, its blocks apart, `Stacker` may copy.
+
+        Returns:
+            {"embedding": layers, "norm": layers, "head": layers}.
+        """
+        return {
+            "embedding": [self.item_embedding],
+            "norm": [],
+            "head": [self.item_softmax],
+        }
 
     def compile(self, optimizer="adam", num_sampled=None, l2=0.0, **kwargs):
         """Configures training.

@@ -12,11 +12,13 @@ from nextitnet_tf.release.session_files import read_sessions
 from nextitnet_tf.release.session_files import read_transfer
 from nextitnet_tf.release.splits import draw_fraction
 from nextitnet_tf.release.splits import split
+from nextitnet_tf.release.state_dicts import load_state_dict
 
 __all__ = [
     "Transfer",
     "draw_fraction",
     "load_checkpoint",
+    "load_state_dict",
     "number_by_first_appearance",
     "read_sessions",
     "read_transfer",

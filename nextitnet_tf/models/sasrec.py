@@ -1,0 +1,180 @@
+"""SASRec: stacked self-attention over a history."""
+
+import keras
+from keras import ops
+
+from nextitnet_tf.layers.channel_norm import ChannelNorm
+from nextitnet_tf.layers.item_embedding import ItemEmbedding
+from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.position_embedding import PositionEmbedding
+from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
+from nextitnet_tf.layers.transformer_block import NORM_EPSILON
+from nextitnet_tf.layers.transformer_block import TransformerBlock
+from nextitnet_tf.models.sequential_recommender import SequentialRecommender
+
+VARIANTS = ("stackrec", "original")
+
+
+@keras.saving.register_keras_serializable(package="nextitnet_tf")
+class SASRec(SequentialRecommender):
+    """A stack of causal Transformer blocks.
+
+    Variant "stackrec" is the network of StackRec's release: a norm after the
+    embedding and after each residual, paddings looked at like items, an
+    output matrix of its own. Variant "original" is that of the SASRec paper:
+    the embedding times sqrt(D), norms before the branches and one at the end,
+    paddings neither looked at nor passed on, the output tied to the item
+    embedding. Both are trained with a softmax over items; the SASRec paper
+    has one negative an item.
+
+    Args:
+        num_items: number of items without padding; ids are 0..num_items.
+        num_blocks: L; one block is an attention and two dense layers.
+        embedding_dim: D, the width of embedding and hidden states.
+        max_length: longest history.
+        num_heads: attention heads.
+        dropout_rate: of embedding, attention weights and dense layers.
+        use_alpha: whether residual branches are scaled (StackRec's SASRec).
+        variant: "stackrec" or "original".
+
+    Call arguments:
+        item_ids: (B, T) int, latest item at position -1, T <= max_length.
+
+    Returns:
+        (B, N) logits of the item that follows the last position.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Reference:
+        Kang and McAuley, SASRec, ICDM 2018; StackRec, Section 4.4 and its
+        release, `SASRec_Alpha.py`.
+    """
+
+    def __init__(
+        self,
+        num_items,
+        num_blocks=8,
+        embedding_dim=64,
+        max_length=50,
+        num_heads=1,
+        dropout_rate=0.0,
+        use_alpha=True,
+        variant="stackrec",
+        **kwargs,
+    ):
+        super().__init__(num_items=num_items, **kwargs)
+        if variant not in VARIANTS:
+            raise ValueError(
+                f"`variant` must be one of {VARIANTS}. "
+                f"Received: variant={variant!r}"
+            )
+        self.num_blocks = num_blocks
+        self.embedding_dim = embedding_dim
+        self.max_length = max_length
+        self.num_heads = num_heads
+        self.dropout_rate = dropout_rate
+        self.use_alpha = use_alpha
+        self.variant = variant
+        for name in ("num_items", "num_blocks", "embedding_dim", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        policy = self.dtype_policy
+        self.item_embedding = ItemEmbedding(
+            num_items,
+            embedding_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype=policy,
+            name="item_embedding",
+        )
+        self.position_embedding = PositionEmbedding(
+            max_length,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype=policy,
+            name="position_embedding",
+        )
+        self.dropout = keras.layers.Dropout(
+            dropout_rate, dtype=policy, name="dropout"
+        )
+        # Before the blocks, or after them where they begin with a norm.
+        self.norm = ChannelNorm(epsilon=NORM_EPSILON, dtype=policy, name="norm")
+        self.blocks = [
+            TransformerBlock(
+                embedding_dim,
+                num_heads=num_heads,
+                dropout_rate=dropout_rate,
+                use_alpha=use_alpha,
+                norm_first=variant == "original",
+                dtype=policy,
+                name=f"block_{i}",
+            )
+            for i in range(num_blocks)
+        ]
+        if variant == "original":
+            self.item_softmax = TiedItemSoftmax(
+                self.item_embedding, dtype=policy, name="item_softmax"
+            )
+        else:
+            bound = embedding_dim**-0.5
+            self.item_softmax = ItemSoftmax(
+                num_items,
+                kernel_initializer=keras.initializers.RandomUniform(
+                    -bound, bound
+                ),
+                bias_initializer=keras.initializers.RandomUniform(
+                    -bound, bound
+                ),
+                dtype=policy,
+                name="item_softmax",
+            )
+        self.build()
+
+    @classmethod
+    def config_for(cls, num_blocks, history_length, identical_kernels):
+        return {"num_blocks": num_blocks, "max_length": history_length}
+
+    def build(self):
+        super().build()
+        hidden_shape = (None, None, self.embedding_dim)
+        self.position_embedding.build(hidden_shape)
+        self.norm.build(hidden_shape)
+
+    def encode(self, item_ids, training=None):
+        item_ids = ops.cast(item_ids, "int32")
+        hidden = self.item_embedding(item_ids)  # (B, T, D)
+        if self.variant == "stackrec":
+            hidden = self.position_embedding(hidden)
+            hidden = self.norm(self.dropout(hidden, training=training))
+            for block in self.blocks:
+                hidden = block(hidden, training=training)
+            return hidden
+        item_mask = ops.not_equal(item_ids, 0)  # (B, T)
+        is_item = ops.cast(item_mask, self.compute_dtype)[..., None]
+        hidden = self.position_embedding(hidden * self.embedding_dim**0.5)
+        hidden = self.dropout(hidden, training=training) * is_item
+        for block in self.blocks:
+            hidden = block(hidden, item_mask=item_mask, training=training)
+            hidden = hidden * is_item
+        return self.norm(hidden)
+
+    def parts(self):
+        return {
+            **super().parts(),
+            "embedding": [self.item_embedding, self.position_embedding],
+            "norm": [self.norm],
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_blocks": self.num_blocks,
+            "embedding_dim": self.embedding_dim,
+            "max_length": self.max_length,
+            "num_heads": self.num_heads,
+            "dropout_rate": self.dropout_rate,
+            "use_alpha": self.use_alpha,
+            "variant": self.variant,
+        }
