@@ -198,6 +198,33 @@ def test_round_trip(tmp_path):
     assert answers[1] == answers[2] == list("abcd")  # the most popular
 
 
+def test_sasrec():
+    model = with_other_weights(
+        nextitnet_tf.SASRec(
+            num_items=NUM_ITEMS, num_blocks=1, embedding_dim=8, max_length=6
+        )
+    )
+    rows = make_rows()
+    assert np.isfinite(numpy_of(model(rows[:, :-1]))).all()
+    model.compile(optimizer="adam")
+    before = full_loss(model, rows)
+    for _ in range(30):
+        model.train_on_batch(rows[:, :-1], rows[:, 1:])
+    assert full_loss(model, rows) < 0.9 * before
+
+
+def test_the_benchmark_of_a_step():
+    from experiments.benchmark import machine
+    from experiments.benchmark import steps
+
+    assert machine.describe()["backend"] == "jax"
+    step = steps.Step(
+        num_blocks=1, num_items=20, batch_size=4, t=5, embedding_dim=8
+    )
+    for timed in (steps.time_training, steps.time_evaluation):
+        assert timed(step, repetitions=1).median > 0
+
+
 def test_most_pop():
     model = nextitnet_tf.MostPop(num_items=3)
     model.adapt(np.array([[0, 1, 2], [2, 2, 3]]))
