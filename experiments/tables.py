@@ -1,6 +1,7 @@
 """The continual-learning table: its rows run and written down."""
 
 import dataclasses
+import math
 import statistics
 import sys
 from collections.abc import Callable
@@ -337,8 +338,16 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
         _budget_note(lines),
         "CL-NextItNet goes on with the shallow model's weights and a new "
         "optimizer.",
+        f"Sampling of sessions alone gives an MRR@5 a standard error of up "
+        f"to {_largest_error(lines):.4f}; the lines share their sessions, so "
+        "that differences between them are somewhat surer than that.",
         f"Seeds: {', '.join(map(str, seeds))}."
-        + (" One seed is an anecdote." if len(seeds) == 1 else ""),
+        + (
+            " One seed is an anecdote: differences of the size of that error "
+            "are not told apart."
+            if len(seeds) == 1
+            else ""
+        ),
     ]
     if any(line.paper for line in lines):
         notes.append(
@@ -347,6 +356,20 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
             "the original release stops and reports on the test set."
         )
     return notes
+
+
+def _largest_error(lines: list[Line]) -> float:
+    """An upper bound of the standard error of any line's MRR@5.
+
+    A reciprocal rank lies in [0, 1], so its variance is at most m (1 - m).
+    """
+    tests = [line.summary["test"] for line in lines]
+    return max(
+        math.sqrt(
+            test["mrr_at_5"] * (1 - test["mrr_at_5"]) / test["num_sessions"]
+        )
+        for test in tests
+    )
 
 
 def _budget_note(lines: list[Line]) -> str:
