@@ -64,6 +64,7 @@ def test_the_report(tmp_path):
             "backend": "b",
             "backend_version": "1",
             "gflop_per_second": 200.0,
+            "narrow_gflop_per_second": 120.0,
             "copy_gb_per_second": 10.0,
         },
         "steps": [

@@ -28,7 +28,9 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         f"{machine['device']}; Keras {machine['keras']} on "
         f"{machine['backend']} {machine['backend_version']}.",
         f"A float32 product of two 4096 x 4096 matrices: "
-        f"{machine['gflop_per_second']:.0f} GFLOP/s; copying memory: "
+        f"{machine['gflop_per_second']:.0f} GFLOP/s; of 4864 x 192 by "
+        f"192 x 64, a convolution's: "
+        f"{machine['narrow_gflop_per_second']:.0f} GFLOP/s; copying memory: "
         f"{machine['copy_gb_per_second']:.1f} GB/s.",
         "",
     ]
