@@ -32,7 +32,8 @@ def test_a_line_through_points():
     assert fit["largest_residual"] > 0.1
 
 
-def test_steps_of_a_tiny_model():
+def test_steps_of_a_tiny_model(monkeypatch):
+    monkeypatch.setattr(steps, "_WARM_UP_SECONDS", 0.01)
     step = steps.Step(
         num_blocks=1, num_items=20, batch_size=4, t=5, embedding_dim=8
     )

@@ -6,13 +6,14 @@ runs one of the jobs below and prints its figures as JSON.
 """
 
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ T = 20
 _NUM_ITEMS = 24_000
 
 
-def run(job: str, *arguments: str) -> dict[str, float]:
+def run(job: str, *arguments: str) -> dict[str, Any]:
     """Runs a job in a process of its own.
 
     Args:
@@ -63,6 +64,13 @@ def write_sessions(folder: Path, num_rows: int = NUM_SESSIONS) -> Path:
             rows = words[ranks[start : start + 50_000]].tolist()
             file.write("\n".join(map(",".join, rows)) + "\n")
     return path
+
+
+def _machine(repetitions: str) -> dict[str, Any]:
+    """Apart, so that its large arrays and threads disturb no step."""
+    from experiments.benchmark import machine
+
+    return machine.measure(int(repetitions))
 
 
 def _import() -> dict[str, float]:
@@ -124,11 +132,16 @@ def _read_sessions(csv: str) -> dict[str, float]:
 
 
 def _peak_gb() -> float:
-    # Linux counts in KiB.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # Of this program alone: what getrusage says is inherited from whoever
+    # started it.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kib = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert kib is not None
+    return int(kib.group(1)) * 1024 / 1e9
 
 
-JOBS: dict[str, Callable[..., dict[str, float]]] = {
+JOBS: dict[str, Callable[..., dict[str, Any]]] = {
+    "machine": _machine,
     "import": _import,
     "first_step": _first_step,
     "memory": _memory,

@@ -15,6 +15,8 @@ from experiments.benchmark import machine
 from nextitnet_tf.metrics import make_ranking_metrics
 from nextitnet_tf.models import NextItNet
 
+_WARM_UP_SECONDS = 3.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Step:
@@ -123,10 +125,15 @@ def _time(call, repetitions: int) -> Timing:
     began = time.perf_counter()
     call()
     first = time.perf_counter() - began
-    began = time.perf_counter()
-    call()
+    # The first seconds of a process are slower than those to come.
+    warm_until = time.perf_counter() + _WARM_UP_SECONDS
+    last = first
+    while time.perf_counter() < warm_until:
+        began = time.perf_counter()
+        call()
+        last = time.perf_counter() - began
     # So many that a repetition lasts about half a second.
-    count = max(1, round(0.5 / (time.perf_counter() - began)))
+    count = max(1, round(0.5 / last))
 
     def several() -> None:
         for _ in range(count):

@@ -213,10 +213,11 @@ def test_sasrec():
     assert full_loss(model, rows) < 0.9 * before
 
 
-def test_the_benchmark_of_a_step():
+def test_the_benchmark_of_a_step(monkeypatch):
     from experiments.benchmark import machine
     from experiments.benchmark import steps
 
+    monkeypatch.setattr(steps, "_WARM_UP_SECONDS", 0.01)
     assert machine.describe()["backend"] == "jax"
     step = steps.Step(
         num_blocks=1, num_items=20, batch_size=4, t=5, embedding_dim=8
