@@ -18,6 +18,8 @@ from keras import ops
 _LOGITS_IN_CACHE = 1 << 21
 _ROWS_WORTH_IT = 256
 _LOGITS_IN_MEMORY = 1 << 24
+# Where the number of rows is not known, no more than a usual batch has.
+_ROWS_OF_UNKNOWN = 1024
 
 
 def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):
@@ -119,11 +121,20 @@ def _softmax_loss(
     num_rows, width = hidden.shape
     num_columns = kernel.shape[0]
     chunk = _rows_a_chunk(num_rows, num_columns)
-    num_chunks = -(-num_rows // chunk)
     # The last chunk is filled up with rows of weight 0.
-    filling = num_chunks * chunk - num_rows
+    if num_rows is None:  # known when it runs: enough for whatever is missing
+        num_rows, filling = ops.shape(hidden)[0], chunk
+        num_chunks = (num_rows + chunk - 1) // chunk
+    else:
+        num_chunks = -(-num_rows // chunk)
+        filling = num_chunks * chunk - num_rows
     targets = ops.pad(next_item_ids, ((0, filling),))
     weights = ops.pad(weights, ((0, filling),))
+    # Weights are tiny where they sum to 1 over a batch. In half precision the
+    # gradient of a logit would vanish, so they are scaled to at most 1 and
+    # the result is scaled back in float32.
+    largest = ops.maximum(ops.max(weights), np.finfo("float32").tiny)
+    shares = weights / largest
 
     @ops.custom_gradient
     def loss_of(hidden, kernel, bias, true_logits):
@@ -134,7 +145,7 @@ def _softmax_loss(
             loss, d_hidden, d_kernel, d_bias, d_true = carry
             start = i * chunk
             h = ops.slice(padded, (start, 0), (chunk, width))
-            w = ops.slice(weights, (start,), (chunk,))
+            w = ops.slice(shares, (start,), (chunk,))
             t = ops.slice(true, (start,), (chunk,))
             target = ops.slice(targets, (start,), (chunk,))
             logits = ops.cast(
@@ -157,7 +168,9 @@ def _softmax_loss(
                 ops.matmul(ops.transpose(d_logits), h), "float32"
             )
             d_hidden = ops.slice_update(
-                d_hidden, (start, 0), ops.matmul(d_logits, kernel)
+                d_hidden,
+                (start, 0),
+                ops.cast(ops.matmul(d_logits, kernel), "float32"),
             )
             d_true = ops.slice_update(
                 d_true, (start,), w * (true_power / total - 1.0)
@@ -170,7 +183,7 @@ def _softmax_loss(
             add_chunk,
             (
                 ops.zeros((), "float32"),
-                ops.zeros_like(padded),
+                ops.zeros_like(padded, dtype="float32"),
                 ops.zeros((num_columns, width), "float32"),
                 ops.zeros((num_columns,), "float32"),
                 ops.zeros_like(true),
@@ -178,23 +191,26 @@ def _softmax_loss(
         )
 
         def gradient(*args, upstream=None):
-            scale = args[0] if upstream is None else upstream
+            scale = largest * (args[0] if upstream is None else upstream)
             return (
-                d_hidden[:num_rows] * ops.cast(scale, d_hidden.dtype),
+                ops.cast(d_hidden[:num_rows] * scale, hidden.dtype),
                 ops.cast(d_kernel * scale, kernel.dtype),
                 d_bias * scale,
                 d_true[:num_rows] * scale,
             )
 
-        return loss, gradient
+        return loss * largest, gradient
 
     return loss_of(hidden, kernel, bias, true_logits)
 
 
 def _rows_a_chunk(num_rows, num_columns):
+    """Rows of logits at a time; `num_rows` may be None, unknown."""
     rows = _LOGITS_IN_CACHE // num_columns
     if rows < _ROWS_WORTH_IT:
         rows = max(_LOGITS_IN_MEMORY // num_columns, 1)
+    if num_rows is None:
+        return min(rows, _ROWS_OF_UNKNOWN)
     num_chunks = -(-num_rows // min(rows, num_rows))
     return -(-num_rows // num_chunks)  # of equal size, all but the last
 

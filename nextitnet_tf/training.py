@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import platform
 import shutil
 import statistics
@@ -30,6 +31,8 @@ from nextitnet_tf.stacking import Stacker
 
 # What early stopping and the best checkpoint look at.
 MONITOR = "val_mrr_at_5"
+# The best weights so far, while a stage trains.
+_BEST = "best.keras"
 
 
 @dataclass(frozen=True)
@@ -378,8 +381,13 @@ def _run_stage(
     else:
         fitted = _fit(recipe, stage, model, sessions, parts, folder, verbose)
     test = evaluate(model, sessions, parts.test, recipe)
-    save_model(model, folder / "model.keras")
-    (folder / "best.keras").unlink(missing_ok=True)
+    # The best evaluation's checkpoint has the optimizer of that step, too;
+    # the model in memory has the last one's.
+    best = folder / _BEST
+    if best.is_file():
+        os.replace(best, folder / "model.keras")
+    else:
+        save_model(model, folder / "model.keras")
     return {
         **fitted,
         "test": test,
@@ -410,7 +418,7 @@ def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
             _StopIfDiverged(),
             # What an interrupted run leaves behind.
             keras.callbacks.ModelCheckpoint(
-                folder / "best.keras",
+                folder / _BEST,
                 monitor=MONITOR,
                 mode="max",
                 save_best_only=True,

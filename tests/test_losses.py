@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nextitnet_tf import NextItNet
 from nextitnet_tf import losses
 
 
@@ -376,3 +377,78 @@ def test_inclusion_frequencies_are_those_of_drawing_with_rejection(
 def test_a_number_that_cannot_be_drawn(num_sampled):
     with pytest.raises(ValueError, match=f"num_sampled={num_sampled}"):
         losses.sample_log_uniform(61, num_sampled, seed=1)
+
+
+# --- shapes and types that are only known later ---------------------------
+
+
+@pytest.mark.parametrize("num_sampled", [None, 5])
+def test_fit_on_arrays_whose_last_batch_is_short(num_sampled):
+    """Keras then traces a step for any number of rows."""
+    rows = np.random.default_rng(0).integers(1, 21, (70, 6))
+    model = NextItNet(num_items=20, num_blocks=1, embedding_dim=8)
+    model.compile(optimizer="adam", num_sampled=num_sampled)
+    history = model.fit(rows[:, :-1], rows[:, 1:], epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_gradients_of_an_unknown_number_of_rows():
+    hidden, kernel, bias, targets, weights = make_inputs(num_rows=9)
+
+    def gradients(hidden, targets, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(hidden)
+            loss = losses.full_softmax_loss(
+                hidden, tf.constant(kernel), bias, targets, weights
+            )
+        return loss, tape.gradient(loss, hidden)
+
+    signature = [
+        tf.TensorSpec((None, 4), "float32"),
+        tf.TensorSpec((None,), "int32"),
+        tf.TensorSpec((None,), "float32"),
+    ]
+    for jit_compile in (False, True):
+        traced = tf.function(
+            gradients, input_signature=signature, jit_compile=jit_compile
+        )
+        arguments = [*map(tf.constant, (hidden, targets, weights))]
+        for found, expected in zip(
+            traced(*arguments), gradients(*arguments), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**15, 2.0**16])
+def test_half_precision_does_not_lose_small_gradients(scale):
+    """Weights of a batch of 4,864 and 3,000 columns: 1e-7 a logit."""
+    generator = np.random.default_rng(0)
+    hidden = generator.normal(size=(4864, 8)).astype("float32") * 0.1
+    kernel = generator.normal(size=(3000, 8)).astype("float32") * 0.1
+    targets = generator.integers(0, 100, 4864).astype("int32")
+    weights = np.full(4864, 1 / 4864, "float32")
+
+    def gradients(dtype):
+        h, k = tf.cast(hidden, dtype), tf.cast(kernel, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch([h, k])
+            loss = scale * losses.full_softmax_loss(
+                h, k, np.zeros(3000, "float32"), targets, weights
+            )
+        return [
+            tf.cast(tf.convert_to_tensor(g), "float32").numpy() / scale
+            for g in tape.gradient(loss, [h, k])
+        ]
+
+    expected = gradients("float32")
+    if scale > 1:  # unscaled, the sums over columns themselves are too small
+        for found, value in zip(gradients("float16"), expected, strict=True):
+            largest = np.abs(value).max()
+            np.testing.assert_allclose(
+                found, value, rtol=0.02, atol=0.01 * largest
+            )
+        # Columns that are never a target are pushed down all the same.
+        negatives = gradients("float16")[1][100:]
+        assert np.linalg.norm(negatives) == pytest.approx(
+            np.linalg.norm(expected[1][100:]), rel=0.02
+        )

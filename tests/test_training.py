@@ -201,6 +201,9 @@ def test_a_stage_keeps_its_best_weights(
     recipe = make_recipe(Stage(1, max_steps=3, eval_every=1))
     (done,) = run(recipe, sessions, tmp_path)
     assert done.summary["best_step"] == 2
+    optimizer = done.load_model(with_optimizer=True).optimizer
+    assert int(optimizer.iterations) == 2  # the slots are of that step, too
+    assert [p.name for p in done.folder.glob("*.keras")] == ["model.keras"]
     _, best, last = seen
     kept = done.load_model().trainable_variables
     for variable, value in zip(kept, best, strict=True):

@@ -23,6 +23,7 @@ _DEFAULT_RATES = (1, 4)
 # The release's optimizer; beta2 and the learning rate are TensorFlow's.
 _BETA_1, _BETA_2, _EPSILON, _LEARNING_RATE = 0.9, 0.999, 1e-8, 1e-3
 _BETA_POWERS = ("beta1_power", "beta2_power")
+_NOT_WEIGHTS = (*_BETA_POWERS, "global_step")
 _SLOTS = ("/Adam", "/Adam_1")  # first and second moment
 
 
@@ -58,32 +59,23 @@ def load_checkpoint(
         peterrec for the other names.
     """
     prefix = _bare_prefix(prefix)
-    try:
-        reader = tf.train.load_checkpoint(prefix)
-        shapes = {
-            name: tuple(shape)
-            for name, shape in reader.get_variable_to_shape_map().items()
-        }
-    except (tf.errors.OpError, ValueError) as error:
-        raise ValueError(
-            "Expected the prefix of a TensorFlow checkpoint (PREFIX.index, "
-            f"PREFIX.data-...). Received: {prefix!r} "
-            f"({' '.join(str(error).split())[:80]})"
-        ) from None
+    tensors = _read_tensors(prefix)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     trained = {
         name: shape
         for name, shape in shapes.items()
-        if not name.endswith(_SLOTS) and name not in _BETA_POWERS
+        if not name.endswith(_SLOTS) and name not in _NOT_WEIGHTS
     }
+    _check_depth(trained, prefix)
     model = NextItNet(**_read_config(trained, dilation_rates, prefix))
     has_suffix = any(m.group(2) for m in map(_BLOCK_NAME.match, trained) if m)
     pairs = list(_named_variables(model, with_dilations=has_suffix))
     _check_names(trained, {name for name, _, _ in pairs}, prefix)
     for name, variable, shape in pairs:
         _check_shape(name, trained[name], shape, prefix)
-        variable.assign(_from_release(reader.get_tensor(name), name, variable))
+        variable.assign(_from_release(tensors[name], name, variable))
     if with_optimizer:
-        _restore_optimizer(model, reader, shapes, pairs, prefix)
+        _restore_optimizer(model, tensors, pairs, prefix)
     return model
 
 
@@ -117,12 +109,37 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
     names = sorted(tensors)
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
     # Whole or not there: TensorFlow writes the index last, and renames.
-    tf.raw_ops.SaveV2(
-        prefix=prefix,
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[tf.constant(tensors[name]) for name in names],
-    )
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=prefix,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(tensors[name]) for name in names],
+        )
+    except tf.errors.OpError as error:
+        raise ValueError(
+            "Expected a prefix that a checkpoint can be written to. "
+            f"Received: {prefix!r} ({_one_line(error)})"
+        ) from None
+
+
+def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        return {
+            name: np.asarray(reader.get_tensor(name))
+            for name in reader.get_variable_to_shape_map()
+        }
+    # TensorFlow's reader raises all of these for files that are damaged.
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        raise ValueError(
+            "Expected the prefix of a TensorFlow checkpoint (PREFIX.index, "
+            f"PREFIX.data-...). Received: {prefix!r} ({_one_line(error)})"
+        ) from None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:80]
 
 
 def _bare_prefix(prefix) -> str:
@@ -178,6 +195,18 @@ def _to_release(variable, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return value.reshape(shape)
 
 
+def _check_depth(names, prefix: str) -> None:
+    """Blocks count from 0 without a gap: cheap to see before any is built."""
+    found = {int(m.group(1)) for m in map(_BLOCK_NAME.match, names) if m}
+    missing = sorted(set(range(len(found))) - found)
+    if missing:
+        raise ValueError(
+            f"{prefix}: expected variables {_BLOCK}{missing[0]}/..., since "
+            f"there are some of block {max(found)}. Received: a checkpoint "
+            "without them"
+        )
+
+
 def _read_config(
     shapes: dict[str, tuple[int, ...]],
     dilation_rates: tuple[int, ...] | None,
@@ -197,24 +226,27 @@ def _read_config(
             f"{prefix}: expected a variable allitem_embeddings of shape "
             f"(items, width). Received: {len(shapes)} variables without it"
         )
-    if len(table) != 2 or min(table) < 2:
+    if len(table) != 2 or table[0] < 2 or table[1] < 1:
         raise ValueError(
             f"{prefix}: expected allitem_embeddings of shape (items, width). "
             f"Received: {table}"
         )
-    kernels = [
+    first_kernel = [
         shape
         for name, shape in shapes.items()
-        if name.endswith("/dilated_conv1/weight") and len(shape) == 4
+        if re.match(rf"{_BLOCK}0(_\d+)?/dilated_conv1/weight$", name)
+        and len(shape) == 4
     ]
     return {
         "num_items": table[0] - 1,
         "num_blocks": num_blocks,
         "embedding_dim": table[1],
-        "kernel_size": kernels[0][1] if kernels else 3,
+        "kernel_size": first_kernel[0][1] if first_kernel else 3,
         "dilation_rates": _rates(matches, num_blocks, dilation_rates, prefix),
+        # The release starts all kernels alike, those of stacking, too.
+        "kernel_seed": None if any(m.group(2) for m in matches) else 1,
         "use_alpha": any(name.endswith("/rez") for name in shapes),
-        "relu_before_softmax": "logits/weight" in shapes,
+        "relu_before_softmax": any(n.startswith("logits/") for n in shapes),
     }
 
 
@@ -225,7 +257,7 @@ def _rates(matches, num_blocks, given, prefix) -> tuple[int, ...]:
     if not known:
         return tuple(given or _DEFAULT_RATES)
     rates = tuple(known.get(i, 1) for i in range(num_blocks))
-    if given is None:
+    if not given:
         period = next(
             p
             for p in range(1, num_blocks + 1)
@@ -275,7 +307,7 @@ def _check_shape(name, found, expected, prefix) -> None:
         )
 
 
-def _restore_optimizer(model, reader, shapes, pairs, prefix) -> None:
+def _restore_optimizer(model, tensors, pairs, prefix) -> None:
     """Compiles the model with the release's Adam, moments included."""
     optimizer = keras.optimizers.Adam(
         _LEARNING_RATE, beta_1=_BETA_1, beta_2=_BETA_2, epsilon=_EPSILON
@@ -284,7 +316,7 @@ def _restore_optimizer(model, reader, shapes, pairs, prefix) -> None:
     optimizer.build(model.trainable_variables)
     expected = {name + slot for name, _, _ in pairs for slot in _SLOTS}
     expected.update(_BETA_POWERS)
-    missing = sorted(expected - set(shapes), key=_in_block_order)
+    missing = sorted(expected - set(tensors), key=_in_block_order)
     if missing:
         raise ValueError(
             f"{prefix}: expected Adam's {len(expected)} variables. Received: "
@@ -293,11 +325,11 @@ def _restore_optimizer(model, reader, shapes, pairs, prefix) -> None:
     moments = optimizer_slots(model)
     for name, variable, shape in pairs:
         for slot, moment in zip(_SLOTS, moments[id(variable)], strict=True):
-            _check_shape(name + slot, shapes[name + slot], shape, prefix)
-            tensor = reader.get_tensor(name + slot)
+            tensor = tensors[name + slot]
+            _check_shape(name + slot, tensor.shape, shape, prefix)
             moment.assign(_from_release(tensor, name + slot, moment))
     optimizer.iterations.assign(
-        _num_steps(*(float(reader.get_tensor(p)) for p in _BETA_POWERS))
+        _num_steps(*(float(tensors[p]) for p in _BETA_POWERS))
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nextitnet_tf import MostPop
 from nextitnet_tf import NextItNet
+from nextitnet_tf import Stacker
 from nextitnet_tf import metrics
 from nextitnet_tf import release
 
@@ -250,7 +251,7 @@ def test_what_is_written_is_what_was_read(tmp_path, with_optimizer):
 @given(
     num_items=st.integers(1, 30),
     num_blocks=st.integers(1, 5),
-    width=st.integers(2, 6),
+    width=st.integers(1, 6),
     kernel_size=st.integers(1, 4),
     use_alpha=st.booleans(),
     relu=st.booleans(),
@@ -357,6 +358,56 @@ def test_a_superfluous_variable(weights, tmp_path):
 def test_slots_that_are_not_there(weights, tmp_path):
     message = refusal(tmp_path, weights, with_optimizer=True)
     assert "Adam's 80 variables" in message
+
+
+def test_damaged_files(tmp_path):
+    data = "x.ckpt.data-00000-of-00001"
+    for name, damage in (
+        ("missing", lambda content: None),
+        ("truncated", lambda content: content[:-500]),
+        ("flipped", lambda content: content[:600] + b"!!!!" + content[604:]),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        index = (GOLDEN / "nextitnet_4.ckpt.index").read_bytes()
+        (folder / "x.ckpt.index").write_bytes(index)
+        whole = (GOLDEN / "nextitnet_4.ckpt.data-00000-of-00001").read_bytes()
+        content = damage(whole)
+        if content is not None:
+            (folder / data).write_bytes(content)
+        with pytest.raises(ValueError, match="prefix of a TensorFlow check"):
+            release.load_checkpoint(folder / "x.ckpt")
+
+
+def test_a_prefix_that_cannot_be_written(tmp_path):
+    (tmp_path / "m.index").mkdir()
+    with pytest.raises(ValueError, match="can be written to"):
+        release.save_checkpoint(NextItNet(5, 1, 4), tmp_path / "m")
+
+
+def test_kernels_of_a_loaded_model_start_as_the_releases_do():
+    """Op seed 1 everywhere: fresh blocks of StackR are all alike."""
+    model = release.load_checkpoint(CHECKPOINT)
+    deep = Stacker(method="random", preset="release").stack(model, 6)
+    fresh = [
+        conv.kernel.numpy()
+        for block in deep.blocks[4:]
+        for conv in (block.conv1, block.conv2)
+    ]
+    assert all(np.array_equal(kernel, fresh[0]) for kernel in fresh)
+
+
+def test_a_million_missing_blocks_are_seen_before_any_is_built(
+    weights, tmp_path
+):
+    weights[f"{BLOCK}1000000/rez"] = np.zeros(1, "float32")
+    assert f"{BLOCK}4/" in refusal(tmp_path, weights)
+
+
+def test_half_a_head(weights, tmp_path):
+    weights["logits/bias"] = weights.pop("softmax_b")
+    del weights["softmax_w"]
+    assert "logits/weight" in refusal(tmp_path, weights)
 
 
 def test_no_checkpoint(tmp_path):

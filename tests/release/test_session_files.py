@@ -103,7 +103,7 @@ def test_what_the_tokeniser_makes_of_a_field(csv, field, words):
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_ends_of_lines(csv, line_end, end):
     rows, vocabulary = release.read_sessions(
         csv("\ufeff5,6" + line_end + "6,7" + end)
@@ -116,6 +116,40 @@ def test_gzip(csv):
     path = csv(gzip.compress(b"5,6\n6,7\n"))
     rows, _ = release.read_sessions(path)
     assert rows.tolist() == [[1, 2], [2, 3]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lines=st.lists(
+        st.lists(
+            st.sampled_from(["0", "a", "b7", "1234567890", "x y", "Ab", "AbC"]),
+            min_size=1,
+            max_size=5,
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    at_a_time=st.sampled_from([1, 3, 20_000]),
+)
+def test_words_in_any_file(lines, at_a_time, tmp_path_factory):
+    """Word by word, as the release goes through a file."""
+    words_of = {"x y": ["x", "y"], "AbC": ["Ab", "C"]}
+    path = tmp_path_factory.mktemp("words") / "sessions.csv"
+    path.write_text("".join(",".join(line) + "\n" for line in lines))
+    t = max(map(len, lines))
+    ids = {"<UNK>": 0}
+    expected = []
+    for line in lines:
+        padded = ["0"] * (t - len(line)) + line
+        words = [w for field in padded for w in words_of.get(field, [field])]
+        numbers = [ids.setdefault(word, len(ids)) for word in words]
+        expected.append((numbers + [0] * t)[:t])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nextitnet_tf.release.session_files._LINES", at_a_time)
+        rows, vocabulary = release.read_sessions(path)
+    assert rows.tolist() == expected
+    assert vocabulary == ids
+    assert list(vocabulary) == list(ids)
 
 
 @settings(deadline=None, max_examples=60)
@@ -166,6 +200,7 @@ def test_numbers_in_any_file(lines, block, tmp_path_factory):
         ("", ["empty file"]),
         ("\n\n", ["empty file"]),
         (gzip.compress(b"1,2\n3,4\n" * 99)[:-9], ["can be read"]),
+        (gzip.compress(b"1,2\n3,4\n")[:12] + b"\xff" * 30, ["can be read"]),
     ],
 )
 @pytest.mark.parametrize("read", [release.read_sessions, release.read_transfer])
