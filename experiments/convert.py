@@ -12,6 +12,7 @@ release numbers them: then it can recommend, and
 metrics. --with_optimizer takes Adam's moments and step count along.
 """
 
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -50,8 +51,22 @@ def main() -> None:
         )
     output = Path(_OUTPUT.value)
     if _CHECKPOINT.value is None:
+        for flag in (_DILATION_RATES, _SESSIONS):
+            if flag.value is not None:
+                raise ValueError(
+                    f"--{flag.name} goes with --checkpoint. Received: --model"
+                )
         model = training.load_model(_MODEL.value, _WITH_OPTIMIZER.value)
+        vocabulary = model.vocabulary
+        if vocabulary is not None and vocabulary.padding_id == 0:
+            print(
+                "note: this model numbers items by frequency (protocol "
+                "clean), the release by first appearance in its csv: it "
+                "would take the rows for other items",
+                file=sys.stderr,
+            )
         release.save_checkpoint(model, output)
+        output = Path(release.bare_prefix(output))
         print(f"wrote {output}.index and {output}.data-00000-of-00001")
         return
     if output.suffix != ".keras":

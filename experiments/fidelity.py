@@ -43,9 +43,9 @@ places. This is the list, with what we do and how to choose. `make fidelity`
 wrote it, from `experiments/recipes/fidelity.py` and `{runs}`.
 
 Protocol `release` follows the released code, protocol `clean` does what we
-would do today (README, "The two protocols"). Words in `code` are fields of
-`nextitnet_tf.Protocol`, each also a flag of that name which changes that one
-thing, unless a class is named with them.
+would do today (README, "The two protocols"). The field of a `Protocol` that is
+named under "Choose by" is also a flag of that name, which changes that one
+thing; so are the fields of `Stage` and `Recipe`.
 """
 
 
@@ -220,8 +220,7 @@ def make_document(result: Mapping[str, Any], numbers: str) -> str:
             f"Data: {result['data']}; {result['num_sessions']:,} sessions "
             "evaluated. Means over the seeds, the smallest and largest in "
             "brackets; differences are taken seed by seed. The sessions are "
-            "the same for all, so that their sampling error, about 0.0018, "
-            "is mostly shared.",
+            "the same for all, so that their sampling error is mostly shared.",
             "Steps to the best evaluation compare within a row; a step of "
             "the full softmax costs more than one of the sampled.",
             "",

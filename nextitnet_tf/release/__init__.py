@@ -4,6 +4,7 @@ Its item numbers, its splits, its files of sessions, its checkpoints: given
 the same files, this package computes the same numbers.
 """
 
+from nextitnet_tf.release.checkpoints import bare_prefix
 from nextitnet_tf.release.checkpoints import load_checkpoint
 from nextitnet_tf.release.checkpoints import save_checkpoint
 from nextitnet_tf.release.numbering import number_by_first_appearance
@@ -16,6 +17,7 @@ from nextitnet_tf.release.state_dicts import load_state_dict
 
 __all__ = [
     "Transfer",
+    "bare_prefix",
     "draw_fraction",
     "load_checkpoint",
     "load_state_dict",

@@ -58,7 +58,7 @@ def load_checkpoint(
         The release's `generator_deep.py` and `ops.py`; nextitnet and
         peterrec for the other names.
     """
-    prefix = _bare_prefix(prefix)
+    prefix = bare_prefix(prefix)
     tensors = _read_tensors(prefix)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     trained = {
@@ -98,7 +98,7 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
             "Only a NextItNet has a place in the release's checkpoints. "
             f"Received: model={type(model).__name__}"
         )
-    prefix = _bare_prefix(prefix)
+    prefix = bare_prefix(prefix)
     tensors = {}
     pairs = list(_named_variables(model, with_dilations=False))
     for name, variable, shape in pairs:
@@ -142,8 +142,8 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:80]
 
 
-def _bare_prefix(prefix) -> str:
-    """Also understands the name of one of the checkpoint's files."""
+def bare_prefix(prefix) -> str:
+    """A checkpoint's prefix, also of the name of one of its files."""
     return re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(prefix))
 
 
