@@ -37,7 +37,8 @@ TABLE2 = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 step-times fidelity benchmark convert prepare train evaluate recommend clean
+	reproduce-table2 step-times fidelity benchmark convert prepare train \
+	evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'

@@ -1,7 +1,7 @@
 r"""Between the original TF1 release's checkpoints and ours.
 
   python -m experiments.convert --checkpoint=Models/8_0.001_0.4_6000.ckpt \
-    --sessions=data/ml20 --output=model.keras
+    --sessions=data/release --output=model.keras
   python -m experiments.convert --model=model.keras --output=Models/mine.ckpt
 
 --checkpoint reads a checkpoint of NextItNet, with or without alpha, and writes

@@ -245,7 +245,6 @@ def _copy_optimizer(model, deep, pairs):
     deep.compile(
         optimizer=optimizer, num_sampled=model.num_sampled, l2=model.l2
     )
-    optimizer.build(deep.trainable_variables)
     optimizer.iterations.assign(model.optimizer.iterations)
     shallow_slots = optimizer_slots(model)
     deep_slots = optimizer_slots(deep)

@@ -51,7 +51,7 @@ def test_a_csv_of_sessions_that_can_be_read(tmp_path):
 
 
 def test_a_failing_job_says_why():
-    with pytest.raises(RuntimeError, match="read_sessions.*nothing.csv"):
+    with pytest.raises(ChildProcessError, match="read_sessions.*nothing.csv"):
         processes.run("read_sessions", "nothing.csv")
 
 

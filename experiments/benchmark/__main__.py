@@ -1,11 +1,11 @@
 r"""Measures what training, evaluating, reading and starting cost.
 
   python -m experiments.benchmark
-  python -m experiments.benchmark --cases=machine,steps
+  python -m experiments.benchmark --cases=steps,growth
 
 First the machine, then each case as a share of what that allows; medians over
 --repetitions after warm-up. Writes benchmark.json, benchmark.md and
-benchmark.png into --output. Run it on an otherwise idle machine: about 12
+benchmark.png into --output. Run it on an otherwise idle machine: about 7
 minutes on 2 cores.
 
 Cases: steps (training and evaluation), processes (import, first step, memory,

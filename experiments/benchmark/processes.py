@@ -33,7 +33,7 @@ def run(job: str, *arguments: str) -> dict[str, Any]:
         What it measured, and `process_seconds`, from start to end.
 
     Raises:
-        RuntimeError: it failed.
+        ChildProcessError: it failed.
     """
     began = time.perf_counter()
     done = subprocess.run(
@@ -46,7 +46,7 @@ def run(job: str, *arguments: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RuntimeError(f"the job {job} failed: {last}")
+        raise ChildProcessError(f"the job {job} failed: {last}")
     return {
         **json.loads(done.stdout.strip().splitlines()[-1]),
         "process_seconds": seconds,

@@ -313,7 +313,6 @@ def _restore_optimizer(model, tensors, pairs, prefix) -> None:
         _LEARNING_RATE, beta_1=_BETA_1, beta_2=_BETA_2, epsilon=_EPSILON
     )
     model.compile(optimizer=optimizer)
-    optimizer.build(model.trainable_variables)
     expected = {name + slot for name, _, _ in pairs for slot in _SLOTS}
     expected.update(_BETA_POWERS)
     missing = sorted(expected - set(tensors), key=_in_block_order)
