@@ -160,10 +160,12 @@ def _measure(rows, sessions, output: Path) -> dict[str, Any]:
         f"NextItNet-{setting.num_blocks_after} ({setting.ratio_after:.0%})"
     )
     model = f"NextItNet-{fidelity.NUM_BLOCKS} ({fidelity.DATA_RATIO:.0%})"
+    stacked = f"StackA best, {scratch}"
     effects = []
     for name, base, against in [
         *((name, scratch, scratch) for name in fidelity.STACKED),
         *((name, "release", model) for name in fidelity.VARIANTS),
+        *((name, "StackA best", stacked) for name in fidelity.STACKED_VARIANTS),
     ]:
         found = summarize(
             mrr.get(name, {}),

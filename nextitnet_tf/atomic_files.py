@@ -12,7 +12,8 @@ from typing import Any
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path to write to, which becomes `path` at the end of the block.
 
-    If the block fails, what `path` held before is still there.
+    If the block fails, what `path` held before is still there. Processes may
+    write the same file at once: the last one wins.
 
     Args:
         path: of the file; its folder exists.
@@ -21,7 +22,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         A path beside it, of the same suffix.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.stem}.part{path.suffix}")
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)

@@ -50,6 +50,16 @@ def test_a_csv_of_sessions_that_can_be_read(tmp_path):
     assert len(vocabulary) > 50
 
 
+def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
+    path = processes.write_sessions(tmp_path, num_rows=100, item="item-{}")
+    rows, vocabulary = release.read_sessions(path)
+    assert rows.shape == (100, 20)
+    assert list(vocabulary)[1].startswith("item-")
+    path = processes.write_sessions(tmp_path, num_rows=100, num_targets=3)
+    found = release.read_transfer(path)
+    assert found.examples.shape == (300, 17 + 2)
+
+
 def test_a_failing_job_says_why():
     with pytest.raises(ChildProcessError, match="read_sessions.*nothing.csv"):
         processes.run("read_sessions", "nothing.csv")

@@ -17,15 +17,21 @@ def test_each_variant_changes_one_field_of_the_release():
     rows = recipe.make_rows(seed=3, max_steps=200)
     variants = {row.label: row.recipe for row in rows if row.role == "variant"}
     base = variants.pop("release")
+    (stacked,) = (row.recipe for row in rows if row.preset == "best")
     assert base.protocol == PROTOCOLS["release"]
     changed = set()
     for label, found in variants.items():
-        before = dataclasses.asdict(base.protocol)
+        is_stacked = label in recipe.STACKED_VARIANTS
+        assert len(found.stages) == (2 if is_stacked else 1)
+        unchanged = stacked if is_stacked else base
+        before = dataclasses.asdict(unchanged.protocol)
         after = dataclasses.asdict(found.protocol)
         different = [name for name in before if before[name] != after[name]]
         assert len(different) == 1, label
         changed.update(different)
-        assert dataclasses.replace(found, protocol=base.protocol) == base
+        assert (
+            dataclasses.replace(found, protocol=unchanged.protocol) == unchanged
+        )
         assert found.seed == 3 and found.stages[0].max_steps == 200
     assert changed >= {
         "sampled_fraction",
@@ -37,7 +43,8 @@ def test_each_variant_changes_one_field_of_the_release():
 
 def test_every_measured_thing_is_in_the_list():
     measured = [name for d in recipe.DIVERGENCES for name in d.variants]
-    assert sorted(measured) == sorted([*recipe.VARIANTS, *recipe.STACKED])
+    expected = [*recipe.STACKED, *recipe.VARIANTS, *recipe.STACKED_VARIANTS]
+    assert sorted(measured) == sorted(expected)
 
 
 def test_a_field_that_is_named_exists():

@@ -53,15 +53,34 @@ def run(job: str, *arguments: str) -> dict[str, Any]:
     }
 
 
-def write_sessions(folder: Path, num_rows: int = NUM_SESSIONS) -> Path:
-    """A csv of sessions of ML20's size, items as popular as they are there."""
+def write_sessions(
+    folder: Path,
+    num_rows: int = NUM_SESSIONS,
+    item: str = "{}",
+    num_targets: int = 0,
+) -> Path:
+    """A csv of sessions of ML20's size, items as popular as they are there.
+
+    Args:
+        folder: where it goes.
+        num_rows: sessions.
+        item: how an item is written; `{}` is its number.
+        num_targets: the last items of each line that are its targets, after
+            a second comma; 0 for a file of plain sessions.
+
+    Returns:
+        Its path.
+    """
     generator = np.random.default_rng(0)
     ranks = generator.zipf(1.2, size=(num_rows, T)) % _NUM_ITEMS + 1
-    words = np.array([str(i) for i in range(_NUM_ITEMS + 1)])
+    words = np.array([item.format(i) for i in range(_NUM_ITEMS + 1)], object)
     path = folder / "sessions.csv"
     with open(path, "w", encoding="utf-8") as file:
         for start in range(0, num_rows, 50_000):
-            rows = words[ranks[start : start + 50_000]].tolist()
+            rows = words[ranks[start : start + 50_000]]
+            if num_targets:
+                rows[:, -num_targets] = "," + rows[:, -num_targets]
+            rows = rows.tolist()
             file.write("\n".join(map(",".join, rows)) + "\n")
     return path
 
@@ -120,12 +139,22 @@ def _memory() -> dict[str, float]:
 def _read_sessions(csv: str) -> dict[str, float]:
     from nextitnet_tf.release import session_files
 
+    return _read(lambda: len(session_files.read_sessions(csv)[0]))
+
+
+def _read_transfer(csv: str) -> dict[str, float]:
+    from nextitnet_tf.release import session_files
+
+    return _read(lambda: len(session_files.read_transfer(csv).examples))
+
+
+def _read(read: Callable[[], int]) -> dict[str, float]:
     before = _peak_gb()
     began = time.perf_counter()
-    rows, _ = session_files.read_sessions(csv)
+    rows = read()
     return {
         "seconds": time.perf_counter() - began,
-        "rows": len(rows),
+        "rows": rows,
         "peak_gb": _peak_gb(),
         "more_gb": _peak_gb() - before,
     }
@@ -146,13 +175,24 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "first_step": _first_step,
     "memory": _memory,
     "read_sessions": _read_sessions,
+    "read_transfer": _read_transfer,
 }
 
 
-def read_sessions() -> dict[str, float]:
-    """Writes a csv of ML20's size and reads it in another process."""
+def read_csv(job: str, **how) -> dict[str, float]:
+    """Writes a csv of ML20's size and reads it in another process.
+
+    Args:
+        job: `read_sessions` or `read_transfer`.
+        **how: see `write_sessions`.
+
+    Returns:
+        What was measured, and `lines_per_second`.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return run("read_sessions", str(write_sessions(Path(folder))))
+        found = run(job, str(write_sessions(Path(folder), **how)))
+    found["lines_per_second"] = NUM_SESSIONS / found["seconds"]
+    return found
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from nextitnet_tf.release import csv_fields
 from nextitnet_tf.release.numbering import number_by_first_appearance
 
 UNKNOWN = "<UNK>"
@@ -24,9 +24,6 @@ PADDING = "0"
 # two words and `fooBar` one; commas are never part of a word, which lets us
 # tokenise field by field.
 _WORD = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]+(?=[A-Z])|['\w-]+")
-
-# Bytes parsed at a time: all that is computed from them stays in the cache.
-_BLOCK = 1 << 18
 
 
 class Transfer(NamedTuple):
@@ -54,8 +51,9 @@ def read_sessions(csv) -> tuple[np.ndarray, dict[str, int]]:
     widest is padded on the left with the word `0`.
 
     Args:
-        csv: path of the file (gzip too). Numbers of up to 8 digits are read
-            several times faster than other words.
+        csv: path of the file (gzip too). Fields that are no single word of
+            at most 64 bytes (`12.0` is two) make reading about ten times
+            slower.
 
     Returns:
         (num_rows, t) int32 item ids, and {token: id} in id order, from
@@ -69,19 +67,22 @@ def read_sessions(csv) -> tuple[np.ndarray, dict[str, int]]:
         The release's `data_loader.py`.
     """
     text = _read_bytes(csv)
-    parsed = _parse_numbers(text)
-    if parsed is None:
-        return _number_fields(_lines(text, csv), csv, pad_left=True)
-    values, num_fields = parsed
-    t = int(num_fields.max())
-    if len(values) == t * len(num_fields):
-        rows = values.reshape(-1, t)
+    fields = csv_fields.parse(text, _is_word)
+    if fields is None:
+        lines = [
+            _split(line, csv, number)
+            for number, line in enumerate(_lines(text, csv), start=1)
+        ]
+        t = max(map(len, lines))
+        return _number_words([[PADDING] * (t - len(f)) + f for f in lines])
+    t = int(fields.counts.max())
+    if len(fields.codes) == t * len(fields.counts):
+        rows = fields.codes.reshape(-1, t)
     else:
-        rows = np.full((len(num_fields), t), int(PADDING), "int32")
-        rows[np.arange(t) >= t - num_fields[:, None]] = values
-    ids, tokens = number_by_first_appearance(rows)
-    words = [UNKNOWN, *map(str, tokens[1:].tolist())]
-    return ids, {word: i for i, word in enumerate(words)}
+        rows = np.full((len(fields.counts), t), fields.code(PADDING), "int32")
+        rows[np.arange(t) >= t - fields.counts[:, None]] = fields.codes
+    ids, order = number_by_first_appearance(rows)
+    return ids, _vocabulary(fields, order)
 
 
 def read_transfer(csv) -> Transfer:
@@ -104,31 +105,18 @@ def read_transfer(csv) -> Transfer:
     Reference:
         The release's `data_loader_finetune.py`.
     """
-    sources, targets = [], []
-    for number, line in enumerate(_lines(_read_bytes(csv), csv), start=1):
-        source, separator, target = line.partition(",,")
-        if not separator:
-            raise ValueError(
-                f"{csv}, line {number}: expected `source items,,target "
-                f"items`. Received: {line[:60]!r}"
-            )
-        sources.append(source)
-        targets.append(target)
-    source_rows, source_vocabulary = _number_fields(
-        sources, csv, pad_left=False
-    )
-    target_rows, target_vocabulary = _number_fields(
-        targets, csv, pad_left=False
-    )
+    text = _read_bytes(csv)
+    fields = csv_fields.parse(text, _is_word, gaps=True)
+    sides = None if fields is None else _sides(fields)
+    if sides is None:  # words by the tokeniser, or a line that is wrong
+        sides = tuple(
+            _number_words(words) for words in _split_transfer(text, csv)
+        )
+    (source_rows, source_vocabulary), (target_rows, target_vocabulary) = sides
     users, places = np.nonzero(target_rows)
-    examples = np.concatenate(
-        [
-            source_rows[users],
-            np.zeros((len(users), 1), "int32"),
-            target_rows[users, places][:, None],
-        ],
-        axis=1,
-    )
+    examples = np.zeros((len(users), source_rows.shape[1] + 2), "int32")
+    examples[:, :-2] = source_rows[users]
+    examples[:, -1] = target_rows[users, places]
     return Transfer(
         examples, users.astype("int32"), source_vocabulary, target_vocabulary
     )
@@ -152,74 +140,8 @@ def _read_bytes(csv) -> bytes:
     return content if content.endswith(b"\n") else content + b"\n"
 
 
-def _parse_numbers(text: bytes) -> tuple[np.ndarray, np.ndarray] | None:
-    """All numbers of a csv, and how many each line has.
-
-    None if a field is anything but a number of up to 8 digits, printed as
-    numbers are: then it is for the tokeniser to say what it is.
-
-    Eight bytes that end where a field ends are taken as one 64-bit word,
-    from which three multiplications make the number.
-    """
-    values, num_fields = [], []
-    start = 0
-    while start < len(text):
-        end = text.rfind(b"\n", start, start + _BLOCK) + 1
-        if end <= start:  # a line longer than a block
-            end = text.index(b"\n", start) + 1
-        block = np.frombuffer(b"00000000" + text[start:end], "uint8")
-        start = end
-        if block.max() > ord("9"):
-            return None
-        ends = np.flatnonzero(block < ord("0"))
-        kinds = block[ends]
-        is_line_end = kinds == ord("\n")
-        if not (is_line_end | (kinds == ord(","))).all():
-            return None
-        starts = np.empty_like(ends)
-        starts[0] = 8
-        starts[1:] = ends[:-1] + 1
-        lengths = ends - starts
-        if lengths.min() < 1 or lengths.max() > 8:
-            return None
-        if ((block[starts] == ord("0")) & (lengths > 1)).any():
-            return None  # `007` is another word than `7`
-        words = np.ndarray((len(block) - 7,), "<u8", buffer=block, strides=(1,))
-        values.append(_numbers(words[ends - 8], lengths))
-        line_ends = np.flatnonzero(is_line_end)
-        num_fields.append(np.diff(line_ends, prepend=-1).astype("int32"))
-    return np.concatenate(values), np.concatenate(num_fields)
-
-
-# Of eight bytes, those that belong to a field of so many digits: the last.
-_KEPT = np.array(
-    [
-        (0x0F0F0F0F0F0F0F0F >> (64 - 8 * n)) << (64 - 8 * n) if n else 0
-        for n in range(9)
-    ],
-    "uint64",
-)
-
-
-def _numbers(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Fields of ASCII digits, ending at the words' last byte, as int32.
-
-    The first digit is the lowest byte. Neighbours are joined to pairs,
-    pairs to fours, fours to eight.
-    """
-    digits = words & _KEPT[lengths]
-    pairs = digits * np.uint64(10)
-    digits >>= np.uint64(8)
-    pairs += digits
-    low = np.uint64(0x000000FF000000FF)
-    upper = pairs >> np.uint64(16)
-    upper &= low
-    upper *= np.uint64(1 + (10_000 << 32))
-    pairs &= low
-    pairs *= np.uint64(100 + (1_000_000 << 32))
-    pairs += upper
-    pairs >>= np.uint64(32)
-    return pairs.astype("int32")
+def _is_word(field: str) -> bool:
+    return _WORD.findall(field) == [field]
 
 
 def _lines(text: bytes, csv) -> list[str]:
@@ -233,7 +155,7 @@ def _lines(text: bytes, csv) -> list[str]:
         ) from None
 
 
-def _fields(line: str, csv, number: int) -> list[str]:
+def _split(line: str, csv, number: int) -> list[str]:
     fields = [field.strip() for field in line.split(",")]
     if "" in fields:
         raise ValueError(
@@ -243,76 +165,59 @@ def _fields(line: str, csv, number: int) -> list[str]:
     return fields
 
 
-def _number_fields(
-    lines: list[str], csv, *, pad_left: bool
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Numbers the words of comma-separated lines.
+def _split_transfer(
+    text: bytes, csv
+) -> tuple[list[list[str]], list[list[str]]]:
+    """The fields of each line, before the `,,` and after it."""
+    sources, targets = [], []
+    for number, line in enumerate(_lines(text, csv), start=1):
+        source, separator, target = line.partition(",,")
+        if not separator:
+            raise ValueError(
+                f"{csv}, line {number}: expected `source items,,target "
+                f"items`. Received: {line[:60]!r}"
+            )
+        sources.append(_split(source, csv, number))
+        targets.append(_split(target, csv, number))
+    return sources, targets
 
-    Args:
-        lines: one a row.
-        csv: what messages call the file.
-        pad_left: whether short lines get the word `0` in front; if not, they
-            get id 0 at the end.
 
-    Returns:
-        (num_rows, t) int32 ids and {word: id}.
+def _sides(
+    fields: csv_fields.Fields,
+) -> tuple[tuple[np.ndarray, dict[str, int]], ...] | None:
+    """Rows and vocabulary of sources, and of targets.
+
+    None if a line has not exactly one empty field, with others around it.
     """
-    found = _single_words(lines)
-    if found is None:  # an empty field, or one that is not exactly one word
-        fields = [
-            _fields(line, csv, number)
-            for number, line in enumerate(lines, start=1)
-        ]
-        if pad_left:
-            t = max(map(len, fields))
-            fields = [[PADDING] * (t - len(f)) + f for f in fields]
-        return _number_words(fields)
-    codes, num_fields, words = found
-    t = int(num_fields.max())
-    places = np.arange(t)
-    if pad_left:
-        if PADDING not in words:
-            words.append(PADDING)
-        rows = np.full((len(lines), t), words.index(PADDING), "int32")
-        rows[places >= t - num_fields[:, None]] = codes
-        ids, order = number_by_first_appearance(rows)
-    else:
-        numbered, order = number_by_first_appearance(codes)
-        ids = np.zeros((len(lines), t), "int32")
-        ids[places < num_fields[:, None]] = numbered
-    ordered = [UNKNOWN, *(words[code] for code in order[1:])]
-    return ids, {word: i for i, word in enumerate(ordered)}
-
-
-# Lines whose fields are numbered at a time.
-_LINES = 20_000
-
-
-def _single_words(
-    lines: list[str],
-) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
-    """Fields as numbers of the distinct ones, if each is a single word.
-
-    Returns:
-        The numbers of all fields, the number of fields of each line, and the
-        distinct fields; None if one of them is not exactly one word.
-    """
-    known: dict[str, int] = {}
-    codes, num_fields = [], []
-    for start in range(0, len(lines), _LINES):
-        block = lines[start : start + _LINES]
-        text = ",".join(block)
-        fields = text.split(",")
-        if " " in text or "\t" in text:
-            fields = [field.strip() for field in fields]
-        numbers, distinct = pd.factorize(np.array(fields, dtype=object))
-        of_distinct = [known.setdefault(f, len(known)) for f in distinct]
-        codes.append(np.asarray(of_distinct, "int32")[numbers])
-        counts = [line.count(",") + 1 for line in block]
-        num_fields.append(np.asarray(counts, "int32"))
-    if any(_WORD.findall(field) != [field] for field in known):
+    ends = np.cumsum(fields.counts, dtype="int64")
+    starts = ends - fields.counts
+    gaps = np.flatnonzero(fields.codes == csv_fields.GAP)
+    if (
+        len(gaps) != len(ends)
+        or (gaps <= starts).any()
+        or (gaps >= ends - 1).any()
+    ):
         return None
-    return np.concatenate(codes), np.concatenate(num_fields), list(known)
+    places = np.arange(len(fields.codes))
+    gap_of_field = np.repeat(gaps, fields.counts)
+    return (
+        _number_side(fields, places < gap_of_field, gaps - starts),
+        _number_side(fields, places > gap_of_field, ends - 1 - gaps),
+    )
+
+
+def _number_side(
+    fields: csv_fields.Fields, chosen: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, dict[str, int]]:
+    numbered, order = number_by_first_appearance(fields.codes[chosen])
+    ids = np.zeros((len(counts), counts.max()), "int32")
+    ids[np.arange(ids.shape[1]) < counts[:, None]] = numbered
+    return ids, _vocabulary(fields, order)
+
+
+def _vocabulary(fields: csv_fields.Fields, order: np.ndarray) -> dict[str, int]:
+    words = [UNKNOWN, *(fields.word(code) for code in order[1:].tolist())]
+    return {word: i for i, word in enumerate(words)}
 
 
 def _number_words(

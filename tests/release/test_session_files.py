@@ -118,22 +118,35 @@ def test_gzip(csv):
     assert rows.tolist() == [[1, 2], [2, 3]]
 
 
-@settings(deadline=None, max_examples=60)
+# Fields that are one word each. They agree in the last 8, 16, 24 bytes, or
+# in all but white space; and some are too long to be taken whole.
+WORDS = [
+    *("0", "a", "b7", "1234567890", "Ab", "7", "-1"),
+    *("12345678", "p12345678", "q12345678", "qp12345678"),
+    *("a-word-of-twenty-five-byt", "b-word-of-twenty-five-byt"),
+    *("-word-of-twenty-five-byt", "caf\u00e9", "\u00e9"),
+    *("x" * 64, "y" + "x" * 64),
+]
+ALL_WORDS = [*WORDS, "x y", "AbC", " a", "a "]
+
+
+@settings(deadline=None, max_examples=200)
 @given(
     lines=st.lists(
         st.lists(
-            st.sampled_from(["0", "a", "b7", "1234567890", "x y", "Ab", "AbC"]),
+            st.one_of(st.sampled_from(WORDS), st.sampled_from(ALL_WORDS)),
             min_size=1,
             max_size=5,
         ),
         min_size=1,
         max_size=12,
     ),
-    at_a_time=st.sampled_from([1, 3, 20_000]),
+    block=st.sampled_from([1, 30, 1 << 21]),
 )
-def test_words_in_any_file(lines, at_a_time, tmp_path_factory):
+def test_words_in_any_file(lines, block, tmp_path_factory):
     """Word by word, as the release goes through a file."""
     words_of = {"x y": ["x", "y"], "AbC": ["Ab", "C"]}
+    words_of |= {" a": ["a"], "a ": ["a"]}
     path = tmp_path_factory.mktemp("words") / "sessions.csv"
     path.write_text("".join(",".join(line) + "\n" for line in lines))
     t = max(map(len, lines))
@@ -145,7 +158,7 @@ def test_words_in_any_file(lines, at_a_time, tmp_path_factory):
         numbers = [ids.setdefault(word, len(ids)) for word in words]
         expected.append((numbers + [0] * t)[:t])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nextitnet_tf.release.session_files._LINES", at_a_time)
+        patch.setattr("nextitnet_tf.release.csv_fields._WORDS_BLOCK", block)
         rows, vocabulary = release.read_sessions(path)
     assert rows.tolist() == expected
     assert vocabulary == ids
@@ -179,7 +192,7 @@ def test_numbers_in_any_file(lines, block, tmp_path_factory):
         for line in padded
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nextitnet_tf.release.session_files._BLOCK", block)
+        patch.setattr("nextitnet_tf.release.csv_fields._NUMBERS_BLOCK", block)
         rows, vocabulary = release.read_sessions(path)
     assert rows.tolist() == expected
     assert vocabulary == {
@@ -250,6 +263,59 @@ def test_transfer_by_hand(csv):
     assert found.users.tolist() == [0, 0, 1]
     assert found.source_vocabulary == {"<UNK>": 0, "5": 1, "6": 2, "7": 3}
     assert found.target_vocabulary == {"<UNK>": 0, "90": 1, "80": 2}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(WORDS), min_size=1, max_size=5),
+            st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    numbers_only=st.booleans(),
+    block=st.sampled_from([1, 30, 1 << 21]),
+)
+def test_any_transfer_file(lines, numbers_only, block, tmp_path_factory):
+    """Word by word, as the release goes through a file."""
+    if numbers_only:
+        lines = [
+            tuple([str(WORDS.index(word)) for word in side] for side in line)
+            for line in lines
+        ]
+    path = tmp_path_factory.mktemp("transfer") / "transfer.csv"
+    path.write_text(
+        "".join(f"{','.join(s)},,{','.join(t)}\n" for s, t in lines)
+    )
+    sources, targets = {"<UNK>": 0}, {"<UNK>": 0}
+    width = max(len(source) for source, _ in lines)
+    expected, users = [], []
+    for user, (source, target) in enumerate(lines):
+        ids = [sources.setdefault(word, len(sources)) for word in source]
+        ids += [0] * (width - len(ids))
+        for word in target:
+            last = targets.setdefault(word, len(targets))
+            expected.append([*ids, 0, last])
+            users.append(user)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_WORDS_BLOCK", "_NUMBERS_BLOCK"):
+            patch.setattr(f"nextitnet_tf.release.csv_fields.{name}", block)
+        found = release.read_transfer(path)
+    assert found.examples.tolist() == expected
+    assert found.users.tolist() == users
+    assert found.source_vocabulary == sources
+    assert found.target_vocabulary == targets
+
+
+@pytest.mark.parametrize(
+    "line", ["5,,6,,9", ",,9", "5,6,,", ",5,6,,9", "5,6,,9,", "5,6,,,9"]
+)
+@pytest.mark.parametrize("first", ["5,,6", "a,,b"])
+def test_transfer_with_a_gap_too_many(csv, line, first):
+    with pytest.raises(ValueError, match="line 2: expected an item in every"):
+        release.read_transfer(csv(f"{first}\n{line}\n"))
 
 
 def test_transfer_without_a_double_comma(csv):
