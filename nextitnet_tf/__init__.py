@@ -20,6 +20,7 @@ from nextitnet_tf import losses
 from nextitnet_tf import metrics
 from nextitnet_tf import models
 from nextitnet_tf import stacking
+from nextitnet_tf.models.grec import GRec
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.sasrec import SASRec
@@ -32,6 +33,7 @@ from nextitnet_tf.vocabulary import Vocabulary
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRec",
     "MostPop",
     "NextItNet",
     "Protocol",

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from experiments.benchmark import accuracy
 from experiments.benchmark import processes
 from experiments.benchmark import report
 from experiments.benchmark import steps
@@ -60,6 +61,46 @@ def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
     assert found.examples.shape == (300, 17 + 2)
 
 
+def test_time_to_accuracy_by_hand(tmp_path):
+    def row(model, seconds, mrr, step=100, **more):
+        return {
+            "setting": "60-80",
+            "protocol": "release",
+            "seed": 0,
+            "copied": "",
+            "speedup": None,
+            "model": model,
+            "seconds": seconds,
+            "mrr_at_5": mrr,
+            "best_step": step,
+            **more,
+        }
+
+    rows = [
+        row("NextItNet-8 (60%)", 70.0, 0.04),
+        row("NextItNet-16 (80%)", 200.0, 0.05, step=1600),
+        row("StackA-Next-16", 60.0, 0.055, speedup=5.0, copied="best"),
+        row("StackA-Next-16", 10.0, 0.9, speedup=9.0, copied="paper"),
+        row("StackA-Next-16", 10.0, 0.9, setting="40-60", copied="best"),
+        row("NextItNet-16 (80%)", 1.0, 0.9, protocol="clean"),
+        row("NextItNet-16 (80%)", 1.0, 0.9, seed=1),  # the only row of seed 1
+    ]
+    table = tmp_path / "table.json"
+    assert accuracy.measure(table) == []
+    table.write_text(json.dumps({"rows": rows}))
+    (found,) = accuracy.measure(table)
+    # 40 s of 200; with the shallow model's 70 s 110 of 200. The release's
+    # step at 16 blocks: 164 ms + (612 - 164) / 3 ms, 1,600 of them.
+    assert found["seed"] == 0
+    assert found["share"] == pytest.approx(0.2)
+    assert found["share_with_shallow"] == pytest.approx(0.55)
+    assert found["gain"] == pytest.approx(0.1)
+    assert found["release_ratio"] == pytest.approx(1600 * 0.31333 / 40, 1e-3)
+    rows[2]["speedup"] = None
+    table.write_text(json.dumps({"rows": rows}))
+    assert accuracy.measure(table)[0]["share"] is None
+
+
 def test_a_failing_job_says_why():
     with pytest.raises(ChildProcessError, match="read_sessions.*nothing.csv"):
         processes.run("read_sessions", "nothing.csv")
@@ -103,6 +144,24 @@ def test_the_report(tmp_path):
                 "largest_residual": 0.0,
             }
         ],
+        "accuracy": [
+            {
+                "seed": 3,
+                "scratch_seconds": 200.0,
+                "share": 0.2,
+                "share_with_shallow": 0.55,
+                "gain": 0.1,
+                "release_ratio": 12.53,
+            },
+            {
+                "seed": 4,
+                "scratch_seconds": 100.0,
+                "share": None,
+                "share_with_shallow": None,
+                "gain": -0.02,
+                "release_ratio": None,
+            },
+        ],
     }
     markdown = report.to_markdown(json.loads(json.dumps(result)))
     assert (
@@ -111,5 +170,7 @@ def test_the_report(tmp_path):
     )
     assert "| start | 1.9 s | 2 s |" in markdown
     assert "| blocks | 1: 10, 2: 20 | 0.0 + 10 x | 0% |" in markdown
+    assert "| 3 | 200 | 20% | 55% | +10.0% | 12.5x |" in markdown
+    assert "| 4 | 100 | never | never | -2.0% | never |" in markdown
     report.draw(result, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

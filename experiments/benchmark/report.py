@@ -11,6 +11,7 @@ matplotlib.use("Agg")  # no screen needed
 
 from matplotlib import pyplot as plt
 
+from experiments.benchmark import accuracy
 from nextitnet_tf import atomic_files
 
 
@@ -74,6 +75,28 @@ def to_markdown(result: Mapping[str, Any]) -> str:
                 f"| {1000 * growth['intercept']:.1f} + "
                 f"{1000 * growth['slope']:.4g} x "
                 f"| {growth['largest_residual']:.0%} |"
+            )
+        lines.append("")
+    if result.get("accuracy"):
+        lines += [
+            f"{accuracy.STACKED} ({accuracy.COPIED}) against "
+            f"{accuracy.SCRATCH}, protocol {accuracy.PROTOCOL}: time to the "
+            "best validation MRR@5 of the model from scratch. Steps to the "
+            "evaluation times the idle time of a step.",
+            "",
+            "| Seed | From scratch, s | Share of that time (goal 25 %) "
+            "| with the shallow model's | MRR@5 at the end "
+            "| Release's step time, from scratch (goal 15x) |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for row in result["accuracy"]:
+            ratio = row["release_ratio"]
+            lines.append(
+                f"| {row['seed']} | {row['scratch_seconds']:.0f} "
+                f"| {_percent(row['share']) or 'never'} "
+                f"| {_percent(row['share_with_shallow']) or 'never'} "
+                f"| {row['gain']:+.1%} "
+                f"| {f'{ratio:.1f}x' if ratio else 'never'} |"
             )
         lines.append("")
     return "\n".join(lines)

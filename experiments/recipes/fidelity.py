@@ -389,18 +389,20 @@ def make_rows(seed: int, **options) -> list[table2.Row]:
         for row in stacked
         if row.role in ("shallow", "scratch") or "StackA" in row.label
     ]
-    scratch_stages = (Stage(NUM_BLOCKS, DATA_RATIO, **stage_options),)
+    scratch_stages: tuple[Stage, ...] = (
+        Stage(NUM_BLOCKS, DATA_RATIO, **stage_options),
+    )
     stacked_stages = next(
         row.recipe.stages for row in stacked if row.preset == "best"
     )
-    variants = [("release", scratch_stages, {})]
-    for stages, changes_of in (
-        (scratch_stages, VARIANTS),
-        (stacked_stages, STACKED_VARIANTS),
-    ):
-        variants += [
-            (label, stages, changes) for label, changes in changes_of.items()
-        ]
+    variants: list[tuple[str, tuple[Stage, ...], Mapping[str, Any]]] = [
+        ("release", scratch_stages, {}),
+        *((name, scratch_stages, VARIANTS[name]) for name in VARIANTS),
+        *(
+            (name, stacked_stages, STACKED_VARIANTS[name])
+            for name in STACKED_VARIANTS
+        ),
+    ]
     return stacked + [
         table2.Row(
             "fidelity",

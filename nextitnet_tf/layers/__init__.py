@@ -1,7 +1,7 @@
 """Keras layers the models are built from, one a file."""
 
-from nextitnet_tf.layers.causal_conv import CausalConv
 from nextitnet_tf.layers.channel_norm import ChannelNorm
+from nextitnet_tf.layers.dilated_conv import DilatedConv
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
@@ -12,7 +12,7 @@ from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 
 __all__ = [
-    "CausalConv",
+    "DilatedConv",
     "ChannelNorm",
     "DilatedResidualBlock",
     "ItemEmbedding",

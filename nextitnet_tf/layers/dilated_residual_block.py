@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from nextitnet_tf.layers.causal_conv import CausalConv
 from nextitnet_tf.layers.channel_norm import ChannelNorm
+from nextitnet_tf.layers.dilated_conv import DilatedConv
 from nextitnet_tf.layers.rezero import ReZero
 
 # The release adds it to the variance, inside the root.
@@ -13,12 +13,12 @@ NORM_EPSILON = 1e-8
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
 class DilatedResidualBlock(keras.layers.Layer):
-    """Two causal dilated convolutions around which the input is added back.
+    """Two dilated convolutions around which the input is added back.
 
     The branch is convolution (dilation q), layer norm, ReLU, convolution
     (dilation 2q), layer norm, ReLU; the block returns `x + alpha * branch`,
-    or `x + branch` without alpha. Position k of the output depends on
-    positions <= k of the input only.
+    or `x + branch` without alpha. If causal, position k of the output depends
+    on positions <= k of the input only.
 
     Args:
         embedding_dim: D, channels in and out.
@@ -29,6 +29,7 @@ class DilatedResidualBlock(keras.layers.Layer):
         kernel_seed: None draws every kernel independently; an integer
             starts every kernel built with it at the same values, as the
             release does.
+        causal: whether a position sees those before it only.
 
     Call arguments:
         x: (B, T, D) hidden states.
@@ -47,6 +48,7 @@ class DilatedResidualBlock(keras.layers.Layer):
         dilation_rate=1,
         use_alpha=True,
         kernel_seed=None,
+        causal=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -55,6 +57,7 @@ class DilatedResidualBlock(keras.layers.Layer):
         self.dilation_rate = dilation_rate
         self.use_alpha = use_alpha
         self.kernel_seed = kernel_seed
+        self.causal = causal
         self.conv1 = self._make_conv(dilation_rate, "conv1")
         self.norm1 = ChannelNorm(
             epsilon=NORM_EPSILON, dtype=self.dtype_policy, name="norm1"
@@ -104,13 +107,15 @@ class DilatedResidualBlock(keras.layers.Layer):
             "dilation_rate": self.dilation_rate,
             "use_alpha": self.use_alpha,
             "kernel_seed": self.kernel_seed,
+            "causal": self.causal,
         }
 
     def _make_conv(self, dilation_rate, name):
-        return CausalConv(
+        return DilatedConv(
             self.embedding_dim,
             self.kernel_size,
             dilation_rate=dilation_rate,
+            causal=self.causal,
             # A fresh initializer each time: with a seed all start equal.
             kernel_initializer=keras.initializers.TruncatedNormal(
                 stddev=0.02, seed=self.kernel_seed

@@ -10,7 +10,7 @@ from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
 class NextItNet(SequentialRecommender):
-    """A stack of causal dilated residual blocks.
+    """A stack of dilated residual blocks.
 
     Each position predicts the item that follows it. With alpha every block
     starts as the identity (StackRec's NextItNet); without, it is the plain
@@ -28,6 +28,9 @@ class NextItNet(SequentialRecommender):
             values, as the release does.
         relu_before_softmax: whether hidden states pass a ReLU before the
             softmax, as in NextItNet's first release (its full-softmax form).
+        causal: whether a position sees those before it only. A network that
+            looks both ways sees what it is to predict: it is for objectives
+            that mask (`GRec`).
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -52,6 +55,7 @@ class NextItNet(SequentialRecommender):
         use_alpha=True,
         kernel_seed=None,
         relu_before_softmax=False,
+        causal=True,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -62,6 +66,7 @@ class NextItNet(SequentialRecommender):
         self.use_alpha = use_alpha
         self.kernel_seed = kernel_seed
         self.relu_before_softmax = relu_before_softmax
+        self.causal = causal
         self._check_arguments()
         self.item_embedding = ItemEmbedding(
             num_items,
@@ -79,6 +84,7 @@ class NextItNet(SequentialRecommender):
                 dilation_rate=self.dilation_rates[i % len(self.dilation_rates)],
                 use_alpha=use_alpha,
                 kernel_seed=kernel_seed,
+                causal=causal,
                 dtype=self.dtype_policy,
                 name=f"block_{i}",
             )
@@ -108,6 +114,7 @@ class NextItNet(SequentialRecommender):
             "use_alpha": self.use_alpha,
             "kernel_seed": self.kernel_seed,
             "relu_before_softmax": self.relu_before_softmax,
+            "causal": self.causal,
         }
 
     def _check_arguments(self):

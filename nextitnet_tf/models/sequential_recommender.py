@@ -73,6 +73,22 @@ class SequentialRecommender(keras.Model):
             hidden = block(hidden)
         return hidden
 
+    def encode_for_training(self, item_ids, targets, weights):
+        """What a training step predicts from, and what counts in it.
+
+        An objective that masks or corrupts items does so here.
+
+        Args:
+            item_ids: (B, T) int.
+            targets: (B, T) int, the items that follow each position.
+            weights: (B, T) float32.
+
+        Returns:
+            (B, P, D) hidden states, (B, P) the items they are to predict,
+            and (B, P) weights, of the P positions that count.
+        """
+        return self.encode(item_ids, training=True), targets, weights
+
     def parts(self):
         """What of the model, its blocks apart, `Stacker` may copy.
 
@@ -144,8 +160,10 @@ class SequentialRecommender(keras.Model):
         if sample_weight is None:
             item_mask = ops.cast(ops.not_equal(y, 0), "float32")
             sample_weight = item_mask / ops.maximum(ops.sum(item_mask), 1.0)
-        hidden = self.encode(x, training=True)  # (B, T, D)
-        weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+        hidden, y, weights = self.encode_for_training(
+            x, ops.cast(y, "int32"), ops.cast(sample_weight, "float32")
+        )
+        weights = ops.reshape(weights, (-1,))
         loss = self.item_softmax.loss(
             ops.reshape(hidden, (-1, hidden.shape[-1])),
             ops.reshape(ops.cast(y, "int32"), (-1,)),

@@ -5,11 +5,11 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
-class CausalConv(keras.layers.Conv1D):
-    """A causal dilated convolution, computed as one matrix product.
+class DilatedConv(keras.layers.Conv1D):
+    """A dilated convolution, computed as one matrix product.
 
     The inputs that a position sees are laid side by side, (B, T, K * D), and
-    multiplied by the kernel as a matrix. It is the operator of Keras' causal
+    multiplied by the kernel as a matrix. It is the operator of Keras'
     `Conv1D`, with the same weights; on CPUs it takes about two thirds of the
     time, since the gradients of dilated convolutions are slow there and those
     of a matrix product are not.
@@ -18,6 +18,8 @@ class CausalConv(keras.layers.Conv1D):
         filters: channels out.
         kernel_size: K, positions it looks at.
         dilation_rate: distance between them.
+        causal: whether a position sees itself and those before it, or as
+            many behind it as before it.
         **kwargs: as for `keras.layers.Conv1D`, `padding` and `strides`
             excepted.
 
@@ -25,29 +27,38 @@ class CausalConv(keras.layers.Conv1D):
         x: (B, T, D).
 
     Returns:
-        (B, T, filters); position k depends on positions <= k of x only.
+        (B, T, filters); if causal, position k depends on positions <= k of x
+        only.
 
     Reference:
         Yuan et al., NextItNet, WSDM 2019, Section 3.2.
     """
 
-    def __init__(self, filters, kernel_size, dilation_rate=1, **kwargs):
+    def __init__(
+        self, filters, kernel_size, dilation_rate=1, causal=True, **kwargs
+    ):
         kwargs.pop("padding", None)  # what `get_config` has
         super().__init__(
             filters,
             kernel_size,
-            padding="causal",
+            padding="causal" if causal else "same",
             dilation_rate=dilation_rate,
             **kwargs,
         )
+        self.causal = causal
 
     def call(self, x):
         size, rate = self.kernel_size[0], self.dilation_rate[0]
         length = ops.shape(x)[1]
-        padded = ops.pad(x, ((0, 0), ((size - 1) * rate, 0), (0, 0)))
+        missing = (size - 1) * rate
+        behind = 0 if self.causal else missing // 2
+        padded = ops.pad(x, ((0, 0), (missing - behind, behind), (0, 0)))
         views = ops.concatenate(
             [padded[:, k * rate : k * rate + length] for k in range(size)],
             axis=-1,
         )  # (B, T, K * D)
         kernel = ops.reshape(self.kernel, (-1, self.filters))
         return ops.matmul(views, kernel) + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "causal": self.causal}
