@@ -5,14 +5,17 @@ r"""Trains on anybody's own data: shallow, stack, fine-tune.
 
 --num_blocks names the depths: the first is trained from scratch, each other
 is stacked upon the one before (at most doubled) and fine-tuned; a single
-depth is plain training. The csv has a user, an item and a timestamp (or
-order) column; see `python -m datasets.prepare --help` for what else can be
-prepared. Leaves OUTPUT/model.keras, which answers in the raw ids of the csv:
+depth is plain training. --model says of what: NextItNet, GRec or SASRec.
+
+The csv has a user, an item and a timestamp (or order) column; see
+`python -m datasets.prepare --help` for what else can be prepared.
+Leaves OUTPUT/model.keras, which answers in the raw ids of the csv:
 
   python -m experiments.recommend --model=results/my/model.keras --history=...
 """
 
 import shutil
+from typing import Any
 
 from absl import flags
 
@@ -36,6 +39,46 @@ _METHOD = flags.DEFINE_enum(
 _PRESET = flags.DEFINE_enum(
     "preset", "best", list(PRESETS), "What stacking copies."
 )
+_MODEL = flags.DEFINE_enum(
+    "model",
+    "nextitnet",
+    ["nextitnet", "grec", "sasrec"],
+    "nextitnet: dilated convolutions; grec: the same, trained on masked "
+    "sessions; sasrec: a Transformer.",
+)
+_VARIANT = flags.DEFINE_enum(
+    "variant",
+    None,
+    ["stackrec", "original"],
+    "Of grec and sasrec: as in StackRec's release (the default), or as in "
+    "the model's own paper.",
+)
+_MASK_FRACTION = flags.DEFINE_float(
+    "mask_fraction", None, "Of grec: share of a session that is masked (0.2)."
+)
+_NUM_HEADS = flags.DEFINE_integer(
+    "num_heads", None, "Of sasrec: attention heads (1).", lower_bound=1
+)
+_DROPOUT_RATE = flags.DEFINE_float(
+    "dropout_rate",
+    None,
+    "Of sasrec (0; its authors take 0.2 to 0.5).",
+    lower_bound=0.0,
+    upper_bound=0.99,
+)
+# Which flags configure which model.
+_CONVOLUTIONAL = ("embedding_dim", "dilation_rates", "use_alpha")
+_CONFIGURE = {
+    "nextitnet": _CONVOLUTIONAL,
+    "grec": (*_CONVOLUTIONAL, "variant", "mask_fraction"),
+    "sasrec": (
+        "embedding_dim",
+        "use_alpha",
+        "variant",
+        "num_heads",
+        "dropout_rate",
+    ),
+}
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights and order of rows.")
 
 flags.adopt_module_key_flags(options)
@@ -78,12 +121,38 @@ def _recipe() -> Recipe:
         )
         for i, depth in enumerate(depths)
     )
+    recipe_options = options.recipe_options()
+    recipe_options["model_config"] = _model_config(
+        recipe_options["model_config"]
+    )
     return Recipe(
         stages=stages,
         protocol=options.protocol(),
+        model=_MODEL.value,
         seed=_SEED.value,
-        **options.recipe_options(),
+        **recipe_options,
     )
+
+
+def _model_config(common: dict[str, Any]) -> dict[str, Any]:
+    """What the flags say of the model, and of it alone."""
+    config = {
+        **common,
+        **{
+            flag.name: flag.value
+            for flag in (_VARIANT, _MASK_FRACTION, _NUM_HEADS, _DROPOUT_RATE)
+            if flag.value is not None
+        },
+    }
+    known = _CONFIGURE[_MODEL.value]
+    for name in set(config) - set(known):
+        if flags.FLAGS[name].present:
+            raise ValueError(
+                f"--model={_MODEL.value} is configured by "
+                f"{', '.join(f'--{flag}' for flag in known)}. "
+                f"Received: --{name}={flags.FLAGS[name].value}"
+            )
+    return {name: config[name] for name in known if name in config}
 
 
 if __name__ == "__main__":

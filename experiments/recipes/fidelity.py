@@ -276,10 +276,11 @@ DIVERGENCES = (
     Divergence(
         "GRec",
         "The encoder of GRec.",
-        "A NextItNet (causal) trained with masked inputs; the masks are not "
-        "seeded.",
-        "",
-        "",
+        "A NextItNet (causal) trained with masked inputs, in which the "
+        "position before a mask predicts it; the masks are not seeded.",
+        "`GRec(variant=)`: `stackrec`, `original`",
+        "`stackrec`, with seeded masks. `original` looks both ways, and a "
+        "mask predicts the item that it hides.",
     ),
     Divergence(
         "Padding as an input",

@@ -198,10 +198,18 @@ def test_round_trip(tmp_path):
     assert answers[1] == answers[2] == list("abcd")  # the most popular
 
 
-def test_sasrec():
+@pytest.mark.parametrize(
+    ("model_class", "config"),
+    [
+        (nextitnet_tf.SASRec, {"max_length": 6}),
+        (nextitnet_tf.GRec, {"variant": "stackrec"}),
+        (nextitnet_tf.GRec, {"variant": "original"}),
+    ],
+)
+def test_other_models(model_class, config):
     model = with_other_weights(
-        nextitnet_tf.SASRec(
-            num_items=NUM_ITEMS, num_blocks=1, embedding_dim=8, max_length=6
+        model_class(
+            num_items=NUM_ITEMS, num_blocks=1, embedding_dim=8, **config
         )
     )
     rows = make_rows()

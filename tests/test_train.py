@@ -1,0 +1,77 @@
+"""`python -m experiments.train`: any model, on anybody's csv."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nextitnet_tf import training
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Runs the command on a csv of 40 users who count upwards from 0 to 4."""
+    lines = ["user,item,timestamp"]
+    for user in range(40):
+        lines += [f"u{user},i{(user + k) % 5},{k}" for k in range(6)]
+    (tmp_path / "my.csv").write_text("\n".join(lines) + "\n")
+
+    def run(*arguments):
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "experiments.train", "--raw=my.csv"),
+                *("--output=out", "--t=6", "--embedding_dim=8"),
+                *("--batch_size=16", "--max_steps=4", "--eval_every=2"),
+                *arguments,
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["--model=grec", "--variant=original", "--mask_fraction=0.4"],
+            {"variant": "original", "mask_fraction": 0.4, "num_blocks": 2},
+        ),
+        (
+            ["--model=sasrec", "--num_heads=2", "--dropout_rate=0.2"],
+            {"num_heads": 2, "dropout_rate": 0.2, "max_length": 5},
+        ),
+    ],
+)
+def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
+    done = train("--num_blocks=1,2", *arguments)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 blocks: " in done.stdout
+    model = training.load_model(tmp_path / "out" / "model.keras")
+    assert type(model).__name__.lower() == arguments[0].split("=")[1]
+    config = model.get_config()
+    assert {name: config[name] for name in expected} == expected
+    assert len(model.blocks) == 2
+    (answer,) = model.recommend([["i3"]], k=2)
+    assert len(answer) == 2 and "i3" not in answer
+    assert np.isfinite(
+        model.predict(np.zeros((1, 5), "int32"), verbose=0)
+    ).all()
+
+
+def test_a_flag_of_another_model(train, tmp_path):
+    done = train("--num_heads=2")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert "--model=nextitnet" in line and "--num_heads=2" in line
+    assert not (tmp_path / "out").exists()
