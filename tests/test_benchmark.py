@@ -96,6 +96,10 @@ def test_time_to_accuracy_by_hand(tmp_path):
     assert found["share_with_shallow"] == pytest.approx(0.55)
     assert found["gain"] == pytest.approx(0.1)
     assert found["release_ratio"] == pytest.approx(1600 * 0.31333 / 40, 1e-3)
+    for wrong in ("no json", "[]", "{}"):
+        (tmp_path / "wrong.json").write_text(wrong)
+        with pytest.raises(ValueError, match="table.json.*wrong.json"):
+            accuracy.measure(tmp_path / "wrong.json")
     rows[2]["speedup"] = None
     table.write_text(json.dumps({"rows": rows}))
     assert accuracy.measure(table)[0]["share"] is None

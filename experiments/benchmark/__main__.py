@@ -49,12 +49,17 @@ _REPETITIONS = flags.DEFINE_integer(
 REFERENCE_GFLOP_PER_SECOND = 242
 # Name, step, ms to reach there, ms of the release there.
 STEPS: tuple[tuple[str, steps.Step, float | None, float | None], ...] = (
-    ("8 blocks, 3,500 items, 20 % sampled", steps.Step(), 36, 164),
+    (
+        "8 blocks, 3,500 items, 20 % sampled",
+        steps.Step(),
+        36,
+        accuracy.RELEASE_MS[8],
+    ),
     (
         "32 blocks, 3,500 items, 20 % sampled",
         steps.Step(num_blocks=32),
         125,
-        612,
+        accuracy.RELEASE_MS[32],
     ),
     (
         "8 blocks, 24,000 items, 20 % sampled",

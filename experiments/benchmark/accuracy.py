@@ -14,9 +14,9 @@ PROTOCOL = "release"
 
 # A step of the TF1 release at 8 and at 32 blocks, where the goals were
 # measured; its step at 16 lies on the line through them.
-_RELEASE_MS = {8: 164, 32: 612}
+RELEASE_MS = {8: 164, 32: 612}
 RELEASE_STEP_SECONDS = (
-    _RELEASE_MS[8] + (_RELEASE_MS[32] - _RELEASE_MS[8]) * (16 - 8) / (32 - 8)
+    RELEASE_MS[8] + (RELEASE_MS[32] - RELEASE_MS[8]) * (16 - 8) / (32 - 8)
 ) / 1000
 
 
@@ -34,10 +34,19 @@ def measure(table: Path) -> list[dict[str, Any]]:
         shallow model's training, too; `gain` is the relative difference of
         the test MRR@5; `release_ratio` how many times longer the model from
         scratch takes at the TF1 release's step time.
+
+    Raises:
+        ValueError: a file, but no such table.
     """
     if not table.is_file():
         return []
-    rows = json.loads(table.read_text(encoding="utf-8"))["rows"]
+    try:
+        rows = json.loads(table.read_text(encoding="utf-8"))["rows"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            "Expected a table.json of `make reproduce-table2`. "
+            f"Received: {table}"
+        ) from None
     found: dict[int, dict[str, Any]] = {}
     for row in rows:
         if row["setting"] != SETTING or row["protocol"] != PROTOCOL:

@@ -82,7 +82,9 @@ def to_markdown(result: Mapping[str, Any]) -> str:
             f"{accuracy.STACKED} ({accuracy.COPIED}) against "
             f"{accuracy.SCRATCH}, protocol {accuracy.PROTOCOL}: time to the "
             "best validation MRR@5 of the model from scratch. Steps to the "
-            "evaluation times the idle time of a step.",
+            "evaluation times the idle time of a step. The release's step "
+            "was measured on another machine at 8 and 32 blocks; at 16 it is "
+            "interpolated.",
             "",
             "| Seed | From scratch, s | Share of that time (goal 25 %) "
             "| with the shallow model's | MRR@5 at the end "

@@ -5,7 +5,8 @@ from keras import ops
 
 from nextitnet_tf.models.nextitnet import NextItNet
 
-# The id that stands for a masked item; no item has it.
+# The id that stands for a masked item. No item has it; where padding is 0
+# (protocol `clean`), a mask looks like one.
 _MASK = 0
 VARIANTS = ("stackrec", "original")
 
@@ -22,9 +23,10 @@ class GRec(NextItNet):
       NextItNet's, causal; the drawn items are masked in the input, and the
       position BEFORE a drawn one predicts it. A recommender of the next item
       which misses a part of its history.
-    - `original`, after the encoder of GRec's authors: convolutions look both
-      ways, and a masked position predicts the item that it hides. A
-      recommendation is what a mask behind the history predicts.
+    - `original`, after the encoder of GRec's authors, who put a decoder
+      behind it and mask 40 %: convolutions look both ways, and a masked
+      position predicts the item that it hides. A recommendation is what a
+      mask behind the history predicts.
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
@@ -44,8 +46,8 @@ class GRec(NextItNet):
         ValueError: an unknown variant; a fraction that is not in (0, 1].
 
     Reference:
-        Yuan et al., Future Data Helps Training, WWW 2020, Section 4;
-        StackRec, Section 4.1; the release's `deep_GRec.py`.
+        Yuan et al., Future Data Helps Training, WWW 2020; StackRec and its
+        release, `deep_GRec.py`.
     """
 
     def __init__(

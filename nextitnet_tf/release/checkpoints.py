@@ -87,16 +87,23 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
     are written, too. There is no `.meta` file: that holds a TF1 graph.
 
     Args:
-        model: a NextItNet.
+        model: a NextItNet, or a causal GRec: its network is the same.
         prefix: path to write to, without `.index`; folders are made.
 
     Raises:
-        ValueError: not a NextItNet, or an optimizer other than Adam.
+        ValueError: not a NextItNet, one that is not causal (its weights
+            would be read back as those of a causal one), or an optimizer
+            other than Adam.
     """
     if not isinstance(model, NextItNet):
         raise ValueError(
             "Only a NextItNet has a place in the release's checkpoints. "
             f"Received: model={type(model).__name__}"
+        )
+    if not model.causal:
+        raise ValueError(
+            "The release's checkpoints hold causal convolutions only. "
+            f"Received: model={type(model).__name__} with causal=False"
         )
     prefix = bare_prefix(prefix)
     tensors = {}

@@ -69,7 +69,7 @@ def parse(
 
     Returns:
         The fields; None if one is empty but must not be, is not `is_word`,
-        is longer than 64 bytes, or not UTF-8.
+        is longer than 64 bytes, is not UTF-8, or has a zero byte.
     """
     return _parse_numbers(text, gaps) or _parse_words(text, is_word, gaps)
 
@@ -193,7 +193,8 @@ def _words(content: bytes) -> tuple[list[bytes], np.ndarray, np.ndarray] | None:
 
     Returns:
         The distinct fields; for each field which of them it is; the number
-        of fields of each line. None if a field is too long.
+        of fields of each line. None if a field is too long or has a zero
+        byte.
     """
     block = np.frombuffer(content, "uint8")
     ends = np.flatnonzero((block == _COMMA) | (block == _NEWLINE))

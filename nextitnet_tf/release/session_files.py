@@ -52,7 +52,7 @@ def read_sessions(csv) -> tuple[np.ndarray, dict[str, int]]:
 
     Args:
         csv: path of the file (gzip too). Fields that are no single word of
-            at most 64 bytes (`12.0` is two) make reading about ten times
+            at most 64 bytes (`12.0` is two) make reading several times
             slower.
 
     Returns:

@@ -199,14 +199,15 @@ def test_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model_class", "config"),
+    ("model_class", "config", "learning_rate"),
     [
-        (nextitnet_tf.SASRec, {"max_length": 6}),
-        (nextitnet_tf.GRec, {"variant": "stackrec"}),
-        (nextitnet_tf.GRec, {"variant": "original"}),
+        (nextitnet_tf.SASRec, {"max_length": 6}, 1e-3),
+        # One target in six counts in a step of GRec.
+        (nextitnet_tf.GRec, {"variant": "stackrec"}, 1e-2),
+        (nextitnet_tf.GRec, {"variant": "original"}, 1e-2),
     ],
 )
-def test_other_models(model_class, config):
+def test_other_models(model_class, config, learning_rate):
     model = with_other_weights(
         model_class(
             num_items=NUM_ITEMS, num_blocks=1, embedding_dim=8, **config
@@ -214,7 +215,7 @@ def test_other_models(model_class, config):
     )
     rows = make_rows()
     assert np.isfinite(numpy_of(model(rows[:, :-1]))).all()
-    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate))
     before = full_loss(model, rows)
     for _ in range(30):
         model.train_on_batch(rows[:, :-1], rows[:, 1:])

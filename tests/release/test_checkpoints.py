@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from nextitnet_tf import GRec
 from nextitnet_tf import MostPop
 from nextitnet_tf import NextItNet
 from nextitnet_tf import Stacker
@@ -296,6 +297,9 @@ def test_any_model_comes_back(
 def test_only_what_the_release_has_can_be_written(tmp_path):
     with pytest.raises(ValueError, match="model=MostPop"):
         release.save_checkpoint(MostPop(5), tmp_path / "m")
+    both_ways = GRec(5, 1, variant="original", embedding_dim=4)
+    with pytest.raises(ValueError, match="model=GRec with causal=False"):
+        release.save_checkpoint(both_ways, tmp_path / "m")
     model = NextItNet(5, 1, 4)
     model.compile("sgd")
     variables = model.trainable_variables

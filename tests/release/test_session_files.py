@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from nextitnet_tf import release
+from nextitnet_tf.release import csv_fields
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
@@ -100,6 +101,14 @@ def test_what_the_tokeniser_makes_of_a_field(csv, field, words):
     # Five fields, five places: what is more is cut, what is less is <UNK>.
     ids = [list(vocabulary).index(word) for word in expected]
     assert rows.tolist() == [(ids + [0] * 5)[:5]]
+
+
+def test_a_zero_byte_makes_another_field(csv):
+    # Masked to eight bytes, `\0a` would be `a`: it is left to the tokeniser.
+    assert csv_fields.parse(b"a,\0a\n", lambda field: True) is None
+    rows, vocabulary = release.read_sessions(csv("b,\0b,c\n"))
+    assert rows.tolist() == [[1, 1, 2]]
+    assert list(vocabulary) == ["<UNK>", "b", "c"]
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
