@@ -195,6 +195,19 @@ def test_help_teaches(tmp_path):
     assert "--min_users_per_item" in out
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches child processes.
+
+    A shell starts background jobs, these tests among them, so that they and
+    their children ignore it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_process_leaves_nothing(tmp_path, number):
     raw = tmp_path / "fifo"
