@@ -164,7 +164,10 @@ def _measure(rows, sessions, output: Path) -> dict[str, Any]:
     effects = []
     for name, base, against in [
         *((name, scratch, scratch) for name in fidelity.STACKED),
-        *((name, "release", model) for name in fidelity.VARIANTS),
+        *(
+            (name, "release", model)
+            for name in (*fidelity.VARIANTS, *fidelity.MODEL_VARIANTS)
+        ),
         *((name, "StackA best", stacked) for name in fidelity.STACKED_VARIANTS),
     ]:
         found = summarize(

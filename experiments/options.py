@@ -101,6 +101,13 @@ DILATION_RATES = flags.DEFINE_list(
 USE_ALPHA = flags.DEFINE_boolean(
     "use_alpha", True, "Scale residual branches by a learned alpha (Eq. 3)."
 )
+DTYPE = flags.DEFINE_enum(
+    "dtype",
+    None,
+    ["float32", "mixed_bfloat16", "mixed_float16"],
+    "Arithmetic of blocks and logits; weights, loss and optimizer are float32 "
+    "in any case (float32). The mixed ones are for accelerators.",
+)
 
 # One flag a field of the protocol, None for "as the protocol has it".
 _FIELDS = {
@@ -180,6 +187,8 @@ def recipe_options() -> dict:
                 for q in DILATION_RATES.value
             ],
             "use_alpha": USE_ALPHA.value,
+            # Unsaid, it is no part of what names a run.
+            **({"dtype": DTYPE.value} if DTYPE.value else {}),
         },
     }
 

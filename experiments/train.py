@@ -144,7 +144,7 @@ def _model_config(common: dict[str, Any]) -> dict[str, Any]:
             if flag.value is not None
         },
     }
-    known = _CONFIGURE[_MODEL.value]
+    known = ("dtype", *_CONFIGURE[_MODEL.value])
     for name in set(config) - set(known):
         if flags.FLAGS[name].present:
             raise ValueError(

@@ -17,6 +17,10 @@ def test_each_variant_changes_one_field_of_the_release():
     rows = recipe.make_rows(seed=3, max_steps=200)
     variants = {row.label: row.recipe for row in rows if row.role == "variant"}
     base = variants.pop("release")
+    bfloat16 = variants.pop("mixed bfloat16")
+    assert bfloat16 == dataclasses.replace(
+        base, model_config={"dtype": "mixed_bfloat16"}
+    )
     (stacked,) = (row.recipe for row in rows if row.preset == "best")
     assert base.protocol == PROTOCOLS["release"]
     changed = set()
@@ -43,7 +47,12 @@ def test_each_variant_changes_one_field_of_the_release():
 
 def test_every_measured_thing_is_in_the_list():
     measured = [name for d in recipe.DIVERGENCES for name in d.variants]
-    expected = [*recipe.STACKED, *recipe.VARIANTS, *recipe.STACKED_VARIANTS]
+    expected = [
+        *recipe.STACKED,
+        *recipe.VARIANTS,
+        *recipe.STACKED_VARIANTS,
+        *recipe.MODEL_VARIANTS,
+    ]
     assert sorted(measured) == sorted(expected)
 
 

@@ -47,7 +47,10 @@ def train(tmp_path):
             {"variant": "original", "mask_fraction": 0.4, "num_blocks": 2},
         ),
         (
-            ["--model=sasrec", "--num_heads=2", "--dropout_rate=0.2"],
+            [
+                *("--model=sasrec", "--num_heads=2", "--dropout_rate=0.2"),
+                "--dtype=mixed_bfloat16",
+            ],
             {"num_heads": 2, "dropout_rate": 0.2, "max_length": 5},
         ),
     ],
@@ -60,7 +63,9 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     assert type(model).__name__.lower() == arguments[0].split("=")[1]
     config = model.get_config()
     assert {name: config[name] for name in expected} == expected
-    assert len(model.blocks) == 2
+    is_mixed = "--dtype=mixed_bfloat16" in arguments
+    assert model.compute_dtype == ("bfloat16" if is_mixed else "float32")
+    assert model.dtype == "float32" and len(model.blocks) == 2
     (answer,) = model.recommend([["i3"]], k=2)
     assert len(answer) == 2 and "i3" not in answer
     assert np.isfinite(
