@@ -5,7 +5,8 @@ r"""Trains on anybody's own data: shallow, stack, fine-tune.
 
 --num_blocks names the depths: the first is trained from scratch, each other
 is stacked upon the one before (at most doubled) and fine-tuned; a single
-depth is plain training. --model says of what: NextItNet, GRec or SASRec.
+depth is plain training. --model says of what; NFM, Caser and GRU4Rec are
+baselines without a depth (--num_blocks=1).
 
 The csv has a user, an item and a timestamp (or order) column; see
 `python -m datasets.prepare --help` for what else can be prepared.
@@ -42,42 +43,54 @@ _PRESET = flags.DEFINE_enum(
 _MODEL = flags.DEFINE_enum(
     "model",
     "nextitnet",
-    ["nextitnet", "grec", "sasrec"],
+    ["nextitnet", "grec", "sasrec", "ssept", "gru4rec", "caser", "nfm"],
     "nextitnet: dilated convolutions; grec: the same, trained on masked "
-    "sessions; sasrec: a Transformer.",
+    "sessions; sasrec: a Transformer; ssept: one that knows the user (needs "
+    "--split=rows under protocol clean); gru4rec: a recurrent network; caser: "
+    "convolutions over the latest items; nfm: a factorization machine.",
 )
 _VARIANT = flags.DEFINE_enum(
     "variant",
     None,
     ["stackrec", "original"],
-    "Of grec and sasrec: as in StackRec's release (the default), or as in "
-    "the model's own paper.",
+    "Of grec, sasrec and ssept: as in StackRec's release (the default), or as "
+    "in the model's own paper.",
 )
 _MASK_FRACTION = flags.DEFINE_float(
     "mask_fraction", None, "Of grec: share of a session that is masked (0.2)."
 )
 _NUM_HEADS = flags.DEFINE_integer(
-    "num_heads", None, "Of sasrec: attention heads (1).", lower_bound=1
+    "num_heads",
+    None,
+    "Of sasrec and ssept: attention heads (1).",
+    lower_bound=1,
 )
 _DROPOUT_RATE = flags.DEFINE_float(
     "dropout_rate",
     None,
-    "Of sasrec (0; its authors take 0.2 to 0.5).",
+    "Of all but nextitnet and grec (sasrec and ssept 0, their authors take 0.2 "
+    "to 0.5; gru4rec 0, caser 0.5, nfm 0.2).",
     lower_bound=0.0,
     upper_bound=0.99,
 )
 # Which flags configure which model.
 _CONVOLUTIONAL = ("embedding_dim", "dilation_rates", "use_alpha")
+_TRANSFORMER = (
+    "embedding_dim",
+    "use_alpha",
+    "variant",
+    "num_heads",
+    "dropout_rate",
+)
+_BASELINE = ("embedding_dim", "dropout_rate")
 _CONFIGURE = {
     "nextitnet": _CONVOLUTIONAL,
     "grec": (*_CONVOLUTIONAL, "variant", "mask_fraction"),
-    "sasrec": (
-        "embedding_dim",
-        "use_alpha",
-        "variant",
-        "num_heads",
-        "dropout_rate",
-    ),
+    "sasrec": _TRANSFORMER,
+    "ssept": _TRANSFORMER,
+    "gru4rec": _BASELINE,
+    "caser": _BASELINE,
+    "nfm": _BASELINE,
 }
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights and order of rows.")
 
@@ -101,17 +114,30 @@ def main() -> None:
     for stage in runs:
         summary = stage.summary
         print(
-            f"{summary['stage']['num_blocks']} blocks: "
+            f"{_shown(summary['stage'])}: "
             f"{command.metrics_line(summary['test'])}, "
             f"best after {summary['best_step']} steps"
         )
     print(f"protocol {recipe.protocol.name}; model in {output}/model.keras")
 
 
+def _shown(stage: dict[str, Any]) -> str:
+    if _CONFIGURE[_MODEL.value] == _BASELINE:
+        return _MODEL.value
+    return f"{stage['num_blocks']} blocks"
+
+
 def _recipe() -> Recipe:
     depths = [
         command.whole_number("num_blocks", text) for text in _NUM_BLOCKS.value
     ]
+    if _CONFIGURE[_MODEL.value] == _BASELINE:
+        if _NUM_BLOCKS.present:
+            raise ValueError(
+                f"--model={_MODEL.value} has no blocks. "
+                f"Received: --num_blocks={','.join(_NUM_BLOCKS.value)}"
+            )
+        depths = [1]
     stages = tuple(
         Stage(
             depth,

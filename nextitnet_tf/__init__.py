@@ -20,10 +20,14 @@ from nextitnet_tf import losses
 from nextitnet_tf import metrics
 from nextitnet_tf import models
 from nextitnet_tf import stacking
+from nextitnet_tf.models.caser import Caser
 from nextitnet_tf.models.grec import GRec
+from nextitnet_tf.models.gru4rec import GRU4Rec
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
+from nextitnet_tf.models.ssept import SSEPT
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -33,12 +37,16 @@ from nextitnet_tf.vocabulary import Vocabulary
 __version__ = "0.1.0"
 
 __all__ = [
+    "Caser",
+    "GRU4Rec",
     "GRec",
     "MostPop",
+    "NFM",
     "NextItNet",
     "Protocol",
     "Recipe",
     "SASRec",
+    "SSEPT",
     "Stacker",
     "Stage",
     "Vocabulary",

@@ -5,7 +5,8 @@ The sequence contract, said here and nowhere else:
 - Raw ids are strings or integers. Inside, item ids are 1..num_items by
   falling frequency (ties by raw id) and 0 is padding.
 - A session is a row of t ids, padded on the LEFT with 0, latest item at -1.
-- Inputs are row[:-1], targets row[1:]: T = t - 1.
+- Inputs are row[:-1], targets row[1:]: T = t - 1. A model that needs users
+  gets pairs: (row[:-1], user).
 - Evaluation predicts row[-1] from row[:-1] and ranks it among ALL columns,
   for EVERY session; ties go to the lower id.
 - Protocol `release` renumbers on reading: id 0 is `<UNK>` and never occurs,
@@ -22,6 +23,7 @@ import csv
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,11 @@ class Sessions:
     def num_items(self) -> int:
         """Columns of the softmax but one."""
         return len(self.vocabulary.raw_ids) - 1
+
+    @property
+    def num_users(self) -> int:
+        """Users are 0..num_users - 1."""
+        return int(self.users.max()) + 1
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -180,6 +187,8 @@ def make_training_dataset(
     batch_size: int,
     protocol: Protocol,
     seed: int = 0,
+    with_users: bool = False,
+    overwrite: Callable | None = None,
 ) -> tf.data.Dataset:
     """Batches without end: (item_ids, next_item_ids, weights), each (B, T).
 
@@ -189,12 +198,19 @@ def make_training_dataset(
         batch_size: B, global.
         protocol: says which targets count, whether each pass is reshuffled,
             and what becomes of the last batch.
-        seed: of the reshuffling.
+        seed: of the reshuffling, and of what `overwrite` draws.
+        with_users: whether item_ids are a pair with (B,) user ids.
+        overwrite: changes `rows`, `users` of each batch in place, given a
+            random generator; what it changed stays so for later passes.
 
     Returns:
         An infinite dataset. The weights sum to 1 over each batch.
     """
     row_numbers = np.asarray(row_numbers)
+    rows_of, users_of = sessions.rows, sessions.users
+    overwriting = np.random.default_rng([seed, 1])
+    if overwrite:
+        rows_of, users_of = rows_of.copy(), users_of.copy()
     count = num_batches(len(row_numbers), batch_size, protocol)
     padding_id = sessions.vocabulary.padding_id
 
@@ -207,19 +223,23 @@ def make_training_dataset(
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         pass_number, b = divmod(int(number), count)
-        order = order_of(pass_number)
-        rows, is_real = _take(sessions.rows, order, b, batch_size)
+        numbers, is_real = _take(order_of(pass_number), b, batch_size)
+        rows, users = rows_of[numbers], users_of[numbers]
+        if overwrite:
+            overwrite(rows, users, overwriting)
+            rows_of[numbers], users_of[numbers] = rows, users
         targets = rows[:, 1:]
         weights = np.repeat(is_real[:, None], targets.shape[1], axis=1)
         if not protocol.count_padding:
             weights *= targets != padding_id
-        return rows[:, :-1], targets, weights / weights.sum()
+        inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
+        return *inputs, targets, weights / weights.sum()
 
     shape = (batch_size, sessions.rows.shape[1] - 1)
     return _make_dataset(
         tf.data.Dataset.counter(),
         batch,
-        tf.TensorSpec(shape, tf.int32),
+        _inputs_spec(shape, with_users),
         tf.TensorSpec(shape, tf.int32),
         tf.TensorSpec(shape, tf.float32),
     )
@@ -230,6 +250,7 @@ def make_evaluation_dataset(
     row_numbers: np.ndarray,
     batch_size: int,
     protocol: Protocol,
+    with_users: bool = False,
 ) -> tuple[tf.data.Dataset, int]:
     """One pass: (item_ids (B, T), next_item_ids (B,), weights (B,)).
 
@@ -238,6 +259,7 @@ def make_evaluation_dataset(
         row_numbers: the rows to evaluate.
         batch_size: B.
         protocol: says whether the last batch is kept.
+        with_users: whether item_ids are a pair with (B,) user ids.
 
     Returns:
         The dataset and the number of sessions in it that count. Weights are
@@ -247,19 +269,27 @@ def make_evaluation_dataset(
     count = num_batches(len(row_numbers), batch_size, protocol)
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
-        rows, is_real = _take(
-            sessions.rows, row_numbers, int(number), batch_size
-        )
-        return rows[:, :-1], rows[:, -1], is_real
+        numbers, is_real = _take(row_numbers, int(number), batch_size)
+        rows, users = sessions.rows[numbers], sessions.users[numbers]
+        inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
+        return *inputs, rows[:, -1], is_real
 
     dataset = _make_dataset(
         tf.data.Dataset.range(count),
         batch,
-        tf.TensorSpec((batch_size, sessions.rows.shape[1] - 1), tf.int32),
+        _inputs_spec((batch_size, sessions.rows.shape[1] - 1), with_users),
         tf.TensorSpec((batch_size,), tf.int32),
         tf.TensorSpec((batch_size,), tf.float32),
     )
     return dataset, min(len(row_numbers), count * batch_size)
+
+
+def _inputs_spec(shape, with_users: bool):
+    """Item ids of this shape; with users, a pair."""
+    item_ids = tf.TensorSpec(shape, tf.int32)
+    if not with_users:
+        return item_ids
+    return item_ids, tf.TensorSpec(shape[:1], tf.int32)
 
 
 def _make_dataset(numbers, batch, *specs) -> tf.data.Dataset:
@@ -268,24 +298,28 @@ def _make_dataset(numbers, batch, *specs) -> tf.data.Dataset:
     Not `from_generator`: it makes the whole process give memory back to the
     system at every step, which costs a quarter of the training speed.
     """
+    flat = tf.nest.flatten(specs)
 
     def load(number):
-        tensors = tf.numpy_function(batch, [number], [s.dtype for s in specs])
-        return tuple(
-            tf.ensure_shape(tensor, spec.shape)
-            for tensor, spec in zip(tensors, specs, strict=True)
+        tensors = tf.numpy_function(batch, [number], [s.dtype for s in flat])
+        return tf.nest.pack_sequence_as(
+            specs,
+            [
+                tf.ensure_shape(tensor, spec.shape)
+                for tensor, spec in zip(tensors, flat, strict=True)
+            ],
         )
 
     return numbers.map(load).prefetch(4)
 
 
-def _take(rows, order, b, batch_size):
-    """Batch b of the rows in this order, filled up; 1 where a row is real."""
+def _take(order, b, batch_size):
+    """Row numbers of batch b, filled up; 1 where a row is real."""
     numbers = order[b * batch_size : (b + 1) * batch_size]
     is_real = np.zeros(batch_size, "float32")
     is_real[: len(numbers)] = 1
     # Any row will do to fill up, but a row of the set brings no new ids.
-    return rows[np.resize(numbers, batch_size)], is_real
+    return np.resize(numbers, batch_size), is_real
 
 
 def _split_users(users):

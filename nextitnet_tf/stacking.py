@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-METHODS = ("adjacent", "cross", "random", "embedding")
+METHODS = ("adjacent", "cross", "random", "embedding", "adjacent_release")
 
 # What can be copied from the shallow model, in the order it is described.
 # "blocks" are convolutions, or query, key and value; "feed_forward" are the
@@ -27,6 +27,7 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
     # Transformers it copies query, key and value alone.
     "release": {
         "adjacent": ("blocks", "embedding"),
+        "adjacent_release": ("blocks", "embedding"),
         "cross": ("blocks", "embedding"),
         "random": ("blocks", "feed_forward", "alpha", "norm", "embedding"),
         "embedding": ("embedding",),
@@ -34,6 +35,7 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
     # The paper's text: everything that is a parameter.
     "paper": {
         "adjacent": _ALL,
+        "adjacent_release": _ALL,
         "cross": _ALL,
         "random": _ALL,
         "embedding": ("embedding",),
@@ -42,6 +44,7 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
     # its new blocks start at 0, and the function stays the shallow model's.
     "best": {
         "adjacent": _ALL_BUT_ALPHA,
+        "adjacent_release": _ALL_BUT_ALPHA,
         "cross": _ALL_BUT_ALPHA,
         "random": _ALL,
         "embedding": ("embedding",),
@@ -66,6 +69,8 @@ def source_blocks(
     [0, 1, 2, 2, 3, 3]
     >>> source_blocks(num_source=2, num_target=4, method="random")
     [0, 1, None, None]
+    >>> source_blocks(num_source=4, num_target=5, method="adjacent_release")
+    [0, 1, 2, 3, 2]
 
     Args:
         num_source: L, blocks of the shallow model.
@@ -73,7 +78,9 @@ def source_blocks(
         method: "adjacent" (StackA) puts a copy next to its original;
             "cross" (StackC) puts the copies on top, in order; "random"
             (StackR) puts fresh blocks on top; "embedding" (StackE) starts
-            all blocks fresh.
+            all blocks fresh; "adjacent_release" is what the release computes
+            for StackA of Transformers, whose copies are neither neighbours
+            nor those of the top blocks.
 
     Returns:
         One 0-based index a deep block; None where a block starts fresh.
@@ -103,12 +110,33 @@ def source_blocks(
         return [None] * num_target
     if method == "random":
         return [*range(num_source), *[None] * (num_target - num_source)]
+    if method == "adjacent_release":
+        return _adjacent_release(num_source, num_target)
     num_kept = 2 * num_source - num_target
     kept: list[int | None] = list(range(num_kept))
     doubled = list(range(num_kept, num_source))
     if method == "adjacent":
         return kept + [i for i in doubled for _ in range(2)]
     return kept + doubled + doubled
+
+
+def _adjacent_release(num_source: int, num_target: int) -> list[int | None]:
+    """The release's formula for Transformers, its slip included.
+
+    It has 6 for the number of added blocks and means to double the top ones.
+    """
+    added = num_target - num_source
+    sources: list[int | None] = [
+        j if j < num_source else (j - added) // 2 + added
+        for j in range(num_target)
+    ]
+    if max(i for i in sources if i is not None) >= num_source:
+        raise ValueError(
+            "The release's index of StackA reaches beyond the shallow model "
+            "when so many blocks are added; method 'adjacent' does not. "
+            f"Received: num_source={num_source}, num_target={num_target}"
+        )
+    return sources
 
 
 def preset_switches(preset: str, method: str) -> dict[str, bool]:
@@ -145,8 +173,9 @@ class Stacker:
     a block, not to its weights.
 
     Args:
-        method: "adjacent" (StackA), "cross" (StackC), "random" (StackR) or
-            "embedding" (StackE).
+        method: "adjacent" (StackA), "cross" (StackC), "random" (StackR),
+            "embedding" (StackE), or "adjacent_release" (see
+            `source_blocks`).
         preset: what is copied. For StackA and StackC: "release" (kernels,
             biases and the item embedding), "paper" (every parameter) or
             "best" (provisional: every parameter but alpha). StackR keeps

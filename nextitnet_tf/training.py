@@ -195,10 +195,17 @@ def read_run(recipe: Recipe, sessions, folder) -> StageRun | None:
 def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     """A fresh model of a recipe's class and configuration."""
     model_class = MODELS[recipe.model]
+    if model_class.needs_users and recipe.protocol.split == "users":
+        raise ValueError(
+            f"A {model_class.__name__} must know the users it is asked for: "
+            "expected split='rows', which has every user's sessions on both "
+            "sides. Received: split='users'"
+        )
     config = model_class.config_for(
         num_blocks=num_blocks,
         history_length=sessions.vocabulary.history_length,
-        identical_kernels=recipe.protocol.identical_kernels,
+        num_users=sessions.num_users,
+        protocol=recipe.protocol,
     )
     return model_class(
         num_items=sessions.num_items, **{**config, **recipe.model_config}
@@ -235,7 +242,11 @@ def evaluate(model, sessions, row_numbers, recipe: Recipe, verbose=0) -> dict:
         Metrics by name, and `num_sessions`, the number that counted.
     """
     dataset, num_sessions = data.make_evaluation_dataset(
-        sessions, row_numbers, recipe.batch_size, recipe.protocol
+        sessions,
+        row_numbers,
+        recipe.batch_size,
+        recipe.protocol,
+        with_users=model.needs_users,
     )
     results = model.evaluate(dataset, verbose=verbose, return_dict=True)
     # The loss Keras adds is a mean over batches, a last one that was filled
@@ -271,9 +282,7 @@ def measure_step_seconds(
         distribution.can_jit_compile(distribution.make_strategy()),
     )
     train = data.split(sessions, recipe.protocol).train
-    dataset = data.make_training_dataset(
-        sessions, train, recipe.batch_size, recipe.protocol
-    )
+    dataset = _training_dataset(recipe, model, sessions, train)
     timer = _StepTimer()
     model.fit(
         dataset,
@@ -398,13 +407,28 @@ def _run_stage(
     }
 
 
+def _training_dataset(recipe, model, sessions, row_numbers):
+    """Batches as the model needs them."""
+    return data.make_training_dataset(
+        sessions,
+        row_numbers,
+        recipe.batch_size,
+        recipe.protocol,
+        recipe.seed,
+        with_users=model.needs_users,
+        overwrite=model.overwrite if model.overwrites_rows else None,
+    )
+
+
 def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
     """Fits to convergence; leaves the best weights in the model."""
-    training = data.make_training_dataset(
-        sessions, parts.train, recipe.batch_size, recipe.protocol, recipe.seed
-    )
+    training = _training_dataset(recipe, model, sessions, parts.train)
     validation, _ = data.make_evaluation_dataset(
-        sessions, parts.validation, recipe.batch_size, recipe.protocol
+        sessions,
+        parts.validation,
+        recipe.batch_size,
+        recipe.protocol,
+        with_users=model.needs_users,
     )
     timer = _StepTimer()
     history = model.fit(

@@ -48,7 +48,7 @@ MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
 PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
 BASE_MODEL = "sequential_recommender"
 # A model that is another's network with an objective of its own.
-SAME_NETWORK = {"grec": "nextitnet"}
+SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 

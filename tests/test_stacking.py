@@ -125,6 +125,14 @@ def test_depths_out_of_reach(num_target):
         source_blocks(4, num_target, "adjacent")
 
 
+def test_the_index_of_the_releases_transformers():
+    """18 blocks to 24: the release's own case."""
+    found = stacking.source_blocks(18, 24, "adjacent_release")
+    assert found == [*range(18), 12, 12, 13, 13, 14, 14]
+    with pytest.raises(ValueError, match="num_source=4, num_target=8"):
+        stacking.source_blocks(4, 8, "adjacent_release")
+
+
 def test_blocks_that_start_fresh():
     assert source_blocks(3, 5, "random") == [0, 1, 2, None, None]
     assert source_blocks(3, 5, "embedding") == [None] * 5

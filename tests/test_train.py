@@ -73,6 +73,23 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     ).all()
 
 
+def test_a_model_that_knows_users_and_one_without_blocks(train):
+    done = train("--model=ssept", "--num_blocks=1", "--split=rows")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 blocks: " in done.stdout
+    done = train("--model=gru4rec")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "gru4rec: " in done.stdout
+    for arguments, expected in (
+        (["--model=ssept"], "split='users'"),
+        (["--model=nfm", "--num_blocks=2"], "--num_blocks=2"),
+    ):
+        done = train(*arguments)
+        assert done.returncode == 1
+        (line,) = done.stderr.strip().splitlines()
+        assert line.startswith("error: ") and expected in line
+
+
 def test_a_flag_of_another_model(train, tmp_path):
     done = train("--num_heads=2")
     assert done.returncode == 1

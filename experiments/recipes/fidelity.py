@@ -263,9 +263,10 @@ DIVERGENCES = (
         "embeddings are copied, nothing else; six blocks are added, whatever "
         "the depth; StackA's index is not that of the paper; copies share "
         "memory with their originals and train as one.",
-        "`Stacker(preset=)`; SSE-PT is not built yet",
+        "`Stacker(preset=, method='adjacent_release')`",
         "`best`. Preset `release` copies query, key, value and the "
-        "embeddings, by the paper's index; copies are always their own.",
+        "embeddings, by the paper's index unless the method is "
+        "`adjacent_release`; copies are always their own.",
     ),
     Divergence(
         "SASRec",
@@ -283,8 +284,11 @@ DIVERGENCES = (
         "Users and items are replaced in the training data themselves, for "
         "good: after two passes nearly all users are random. Dropout is off "
         "most of the time.",
-        "",
-        "",
+        "`SSEPT(variant=, overwrites_rows=, user_replacement=, "
+        "item_replacement=)`",
+        "Protocol `release` overwrites the rows; `clean` replaces anew at each "
+        "step. Dropout is on in training. `stackrec` loads the release's "
+        "weights.",
     ),
     Divergence(
         "GRec",

@@ -10,6 +10,7 @@ from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
 from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
 from nextitnet_tf.layers.transformer_block import TransformerBlock
+from nextitnet_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
     "DilatedConv",
@@ -22,4 +23,5 @@ __all__ = [
     "SelfAttention",
     "TiedItemSoftmax",
     "TransformerBlock",
+    "UserEmbedding",
 ]

@@ -9,7 +9,8 @@ from nextitnet_tf.layers.item_softmax import ItemSoftmax
 class TiedItemSoftmax(ItemSoftmax):
     """Scores every item by the product with its own embedding.
 
-    `logits = hidden @ embeddings^T`, without a bias.
+    `logits = hidden @ embeddings^T`, without a bias. Of hidden states wider
+    than an embedding the last channels count.
 
     Args:
         item_embedding: the `ItemEmbedding` of the model.
@@ -36,6 +37,17 @@ class TiedItemSoftmax(ItemSoftmax):
     def kernel(self):
         """(N, D), the embedding's table."""
         return self.item_embedding.embeddings
+
+    def call(self, hidden):
+        return super().call(self._of_items(hidden))
+
+    def loss(self, hidden, next_item_ids, weights, num_sampled=None):
+        return super().loss(
+            self._of_items(hidden), next_item_ids, weights, num_sampled
+        )
+
+    def _of_items(self, hidden):
+        return hidden[..., -self.item_embedding.embedding_dim :]
 
     def get_config(self):
         raise NotImplementedError(

@@ -1,15 +1,33 @@
 """The models, by the name a recipe calls them."""
 
+from nextitnet_tf.models.caser import Caser
 from nextitnet_tf.models.grec import GRec
+from nextitnet_tf.models.gru4rec import GRU4Rec
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
+from nextitnet_tf.models.ssept import SSEPT
 
 MODELS = {
+    "caser": Caser,
     "grec": GRec,
+    "gru4rec": GRU4Rec,
     "most_pop": MostPop,
     "nextitnet": NextItNet,
+    "nfm": NFM,
     "sasrec": SASRec,
+    "ssept": SSEPT,
 }
 
-__all__ = ["GRec", "MODELS", "MostPop", "NextItNet", "SASRec"]
+__all__ = [
+    "Caser",
+    "GRU4Rec",
+    "GRec",
+    "MODELS",
+    "MostPop",
+    "NFM",
+    "NextItNet",
+    "SASRec",
+    "SSEPT",
+]

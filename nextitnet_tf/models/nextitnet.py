@@ -99,9 +99,9 @@ class NextItNet(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, identical_kernels):
+    def config_for(cls, num_blocks, history_length, num_users, protocol):
         # The release gives every kernel the op seed 1.
-        seed = {"kernel_seed": 1} if identical_kernels else {}
+        seed = {"kernel_seed": 1} if protocol.identical_kernels else {}
         return {"num_blocks": num_blocks, **seed}
 
     def get_config(self):

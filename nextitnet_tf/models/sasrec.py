@@ -85,7 +85,7 @@ class SASRec(SequentialRecommender):
         policy = self.dtype_policy
         self.item_embedding = ItemEmbedding(
             num_items,
-            embedding_dim,
+            self.item_dim,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=0.01),
             dtype=policy,
             name="item_embedding",
@@ -133,8 +133,13 @@ class SASRec(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, identical_kernels):
+    def config_for(cls, num_blocks, history_length, num_users, protocol):
         return {"num_blocks": num_blocks, "max_length": history_length}
+
+    @property
+    def item_dim(self):
+        """Width of an item's vector."""
+        return self.embedding_dim
 
     def build(self):
         super().build()
@@ -142,9 +147,13 @@ class SASRec(SequentialRecommender):
         self.position_embedding.build(hidden_shape)
         self.norm.build(hidden_shape)
 
-    def encode(self, item_ids, training=None):
-        item_ids = ops.cast(item_ids, "int32")
-        hidden = self.item_embedding(item_ids)  # (B, T, D)
+    def embed(self, inputs):
+        """Item ids, and a vector for each: (B, T) and (B, T, D)."""
+        item_ids = ops.cast(inputs, "int32")
+        return item_ids, self.item_embedding(item_ids)
+
+    def encode(self, inputs, training=None):
+        item_ids, hidden = self.embed(inputs)
         if self.variant == "stackrec":
             hidden = self.position_embedding(hidden)
             hidden = self.norm(self.dropout(hidden, training=training))

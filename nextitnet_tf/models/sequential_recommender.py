@@ -12,9 +12,18 @@ from nextitnet_tf.vocabulary import Vocabulary
 class SequentialRecommender(keras.Model):
     """Scores all items for what follows a history of items.
 
-    A subclass builds `item_embedding`, `blocks` and `item_softmax` in its
-    `__init__` and ends it with `self.build()`: a model that exists is built,
-    so it can be counted, saved and stacked before it has seen a batch.
+    A subclass builds `item_embedding`, `blocks` and `item_softmax` of width
+    `embedding_dim` in its `__init__` and ends it with `self.build()`: a model
+    that exists is built, so it can be counted, saved and stacked before it
+    has seen a batch.
+
+    A model without residual blocks overrides `encode` and has none.
+
+    Attributes:
+        blocks: what `Stacker` stacks.
+        needs_users: whether inputs are pairs of item ids and user ids.
+        overwrites_rows: whether training changes the rows it reads, for good
+            (`overwrite`).
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
@@ -26,31 +35,36 @@ class SequentialRecommender(keras.Model):
         (B, N) logits of the item that follows the last position.
     """
 
+    needs_users = False
+    overwrites_rows = False
+
     def __init__(self, num_items, **kwargs):
         super().__init__(**kwargs)
         self.num_items = num_items
         self.vocabulary: Vocabulary | None = None
         self.num_sampled = None
         self.l2 = 0.0
+        self.blocks = []
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, identical_kernels):
+    def config_for(cls, num_blocks, history_length, num_users, protocol):
         """Arguments of the class that stage, data and protocol decide.
 
         Args:
             num_blocks: depth of the stage.
             history_length: T, items of the longest history.
-            identical_kernels: whether convolution kernels start equal.
+            num_users: of the data; users are 0..num_users - 1.
+            protocol: a `Protocol`.
 
         Returns:
             Keyword arguments; a subclass picks those it has.
         """
-        del history_length, identical_kernels
+        del history_length, num_users, protocol
         return {"num_blocks": num_blocks}
 
     def build(self):
         self.item_embedding.build((None, None))
-        hidden_shape = (None, None, self.item_embedding.output_dim)
+        hidden_shape = (None, None, self.embedding_dim)
         for block in self.blocks:
             block.build(hidden_shape)
         self.item_softmax.build(hidden_shape)

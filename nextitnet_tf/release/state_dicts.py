@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 
 from nextitnet_tf.models.sasrec import SASRec
+from nextitnet_tf.models.ssept import SSEPT
 
 RECIPE = (
     'python -c "import numpy, sys, torch; numpy.savez(sys.argv[2], '
@@ -19,7 +20,7 @@ RECIPE = (
 
 
 def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
-    """A SASRec with the weights of the release's PyTorch model.
+    """A SASRec or SSE-PT with the weights of the release's PyTorch model.
 
     Args:
         npz: path of an npz with the state_dict's tensors by their keys.
@@ -34,7 +35,7 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
             other keys or shapes.
 
     Reference:
-        The release's `SASRec_Alpha.py` and `Modules.py`.
+        The release's `SASRec_Alpha.py`, `SSEPT_Alpha.py` and `Modules.py`.
     """
     tensors = _read(npz)
     items = tensors.get("item_embeddings.weight")
@@ -43,11 +44,7 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
             f"{npz}: expected a tensor item_embeddings.weight of shape "
             f"(items, width). Received: {', '.join(sorted(tensors)[:4])}, ..."
         )
-    if "user_embeddings.weight" in tensors:
-        raise ValueError(
-            f"{npz}: expected a SASRec. Received: one with user embeddings, "
-            "an SSE-PT, which is not supported yet"
-        )
+    users = tensors.get("user_embeddings.weight")
     indices = [
         int(match.group(1))
         for match in (
@@ -56,15 +53,20 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
         if match
     ]
     positions = tensors.get("pos_embeddings.weight", items)
-    model = SASRec(
-        num_items=len(items) - 1,
-        num_blocks=max(indices, default=0) + 1,
-        embedding_dim=items.shape[1],
-        max_length=len(positions),
-        num_heads=num_heads,
-        dropout_rate=dropout_rate,
-        use_alpha=any(key.endswith(".rez") for key in tensors),
-    )
+    config = {
+        "num_items": len(items) - 1,
+        "num_blocks": max(indices, default=0) + 1,
+        "max_length": len(positions),
+        "num_heads": num_heads,
+        "dropout_rate": dropout_rate,
+        "use_alpha": any(key.endswith(".rez") for key in tensors),
+    }
+    if users is None:
+        model = SASRec(embedding_dim=items.shape[1], **config)
+    else:
+        model = SSEPT(
+            num_users=len(users), embedding_dim=2 * items.shape[1], **config
+        )
     variables = _named_variables(model)
     for key in variables:
         if key not in tensors:
@@ -75,8 +77,9 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
     for key, tensor in tensors.items():
         if key not in variables:
             raise ValueError(
-                f"{npz}: expected a SASRec's {len(variables)} tensors only. "
-                f"Received: {key}, which is none of them"
+                f"{npz}: expected the {len(variables)} tensors of a "
+                f"{type(model).__name__}. Received: {key}, which is none of "
+                "them"
             )
         variable = variables[key]
         value = to_keras(key, tensor)
@@ -110,6 +113,8 @@ def _named_variables(model: SASRec) -> dict:
         "final.weight": model.item_softmax.kernel,
         "final.bias": model.item_softmax.bias,
     }
+    if isinstance(model, SSEPT):
+        found["user_embeddings.weight"] = model.user_embedding.embeddings
     for i, block in enumerate(model.blocks):
         attention = f"transformers.{i}.SelfAttention"
         dense = f"transformers.{i}.ff"

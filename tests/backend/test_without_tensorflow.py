@@ -202,16 +202,20 @@ def test_round_trip(tmp_path):
     ("model_class", "config", "learning_rate"),
     [
         (nextitnet_tf.SASRec, {"max_length": 6}, 1e-3),
+        (nextitnet_tf.SSEPT, {"max_length": 6, "num_users": 3}, 1e-3),
+        (nextitnet_tf.GRU4Rec, {}, 1e-2),
+        (nextitnet_tf.Caser, {"window": 6, "num_horizontal": 4}, 1e-2),
+        (nextitnet_tf.NFM, {}, 1e-3),
         # One target in six counts in a step of GRec.
         (nextitnet_tf.GRec, {"variant": "stackrec"}, 1e-2),
         (nextitnet_tf.GRec, {"variant": "original"}, 1e-2),
     ],
 )
 def test_other_models(model_class, config, learning_rate):
+    if model_class.__name__ not in ("GRU4Rec", "Caser", "NFM"):
+        config = {**config, "num_blocks": 1}
     model = with_other_weights(
-        model_class(
-            num_items=NUM_ITEMS, num_blocks=1, embedding_dim=8, **config
-        )
+        model_class(num_items=NUM_ITEMS, embedding_dim=8, **config)
     )
     rows = make_rows()
     assert np.isfinite(numpy_of(model(rows[:, :-1]))).all()
