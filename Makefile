@@ -28,7 +28,7 @@ DATA_FLAGS = $${RAW:+"--raw=$$RAW"} $${SESSIONS:+"--sessions=$$SESSIONS"}
 COMMON_FLAGS = $(DATA_FLAGS) $${OUTPUT:+"--output=$$OUTPUT"}
 # ML20 unless other data are named.
 DATASET_FLAG = $(if $(DATASET)$(RAW)$(SESSIONS),$${DATASET:+"--dataset=$$DATASET"},--dataset=ml20)
-TABLE2 = $(BIN)/python -m experiments.continual_learning \
+TABLE = $(BIN)/python -m experiments.continual_learning \
 	$(DATASET_FLAG) $(COMMON_FLAGS) \
 	"--protocol=$${PROTOCOL:-release}" \
 	"--presets=$${PRESETS:-release,paper,best}" \
@@ -37,7 +37,8 @@ TABLE2 = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 step-times fidelity benchmark convert prepare train \
+	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
+	reproduce-table7 step-times fidelity benchmark convert prepare train \
 	evaluate recommend clean
 
 help: ## list the targets
@@ -58,10 +59,22 @@ quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quic
 		$(ARGS)
 
 reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
-	@$(TABLE2) $(ARGS)
+	@$(TABLE) $(ARGS)
+
+reproduce-table4: $(INSTALLED) ## Table 4: what stacking must copy
+	@$(TABLE) --table=4 $(ARGS)
+
+reproduce-table5: $(INSTALLED) ## Table 5: growth short of doubling (DATASET=kuaibao in the paper)
+	@$(TABLE) --table=5 $(ARGS)
+
+reproduce-table6: $(INSTALLED) ## Table 6: with and without alpha
+	@$(TABLE) --table=6 $(ARGS)
+
+reproduce-table7: $(INSTALLED) ## Table 7: GRec, SASRec, SSE-PT (SETTINGS)
+	@$(TABLE) --table=7 $(ARGS)
 
 step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
-	@$(TABLE2) --measure_step_times $(ARGS)
+	@$(TABLE) --measure_step_times $(ARGS)
 
 fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SEEDS)
 	@$(BIN)/python -m experiments.fidelity $(DATASET_FLAG) $(COMMON_FLAGS) \

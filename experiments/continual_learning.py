@@ -1,18 +1,26 @@
 r"""Continual learning (CL): a deeper model whenever the data have grown.
 
-Reproduces StackRec's Table 2 on any data: a shallow model trained on an
-early fraction is stacked (StackA, StackC) into one twice as deep and
-fine-tuned on a larger fraction, against the deep model from scratch and the
-shallow one continued.
+Reproduces StackRec's tables on any data: a shallow model trained on an early
+fraction is stacked into a deeper one and fine-tuned on a larger fraction,
+against the deep model from scratch. --table=2 is the main comparison, with
+baselines and the shallow model continued; 4 compares what is copied; 5 grows
+by half; 6 leaves alpha out; 7 stacks GRec, SASRec and SSE-PT.
 
   python -m experiments.continual_learning --dataset=ml1m \
     --raw=interactions.csv.gz --protocol=release --settings=40-60
 
-Every stage is kept in a folder of its own below OUTPUT/runs; a command that
-was interrupted goes on where it was. OUTPUT/table.md, table.json and
-convergence.png show every line that is done there, and are written anew after
-each.
+Every stage is kept in a folder of its own below OUTPUT/runs, which all tables
+share; a command that was interrupted goes on where it was. OUTPUT/table.md,
+table.json and convergence.png (table4.md, ... for the others) show every line
+that is done there, and are written anew after each.
 """
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -21,25 +29,47 @@ from experiments import options
 from experiments import step_times
 from experiments import table_options
 from experiments import tables
+from experiments.recipes import paper_data
 from experiments.recipes import table2
+from experiments.recipes import table4
+from experiments.recipes import table5
+from experiments.recipes import table6
+from experiments.recipes import table7
+from experiments.recipes.rows import Row
 from nextitnet_tf import data
 from nextitnet_tf import distribution
+from nextitnet_tf import training
 from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.stacking import PRESETS
 
-TITLE = "Continual learning (StackRec, Table 2)"
+TABLES = {"2": table2, "4": table4, "5": table5, "6": table6, "7": table7}
+# Depths that a table is also shown at, if something was stacked there.
+_DIVISORS = (1, 2, 3, 4, 6, 8, 16)
 
+_TABLE = flags.DEFINE_enum("table", "2", list(TABLES), "Of the paper.")
 _SETTINGS = flags.DEFINE_list(
     "settings",
-    list(table2.SETTINGS),
-    f"Parts of the table, of {', '.join(table2.SETTINGS)}: from a shallow "
-    "model on the first percentage of the training data to a deep one on "
-    "the second.",
+    None,
+    "Parts of the table (all): "
+    + "; ".join(
+        f"of table {number} {', '.join(table.NAMES)}"
+        for number, table in TABLES.items()
+    )
+    + ". 40-60 goes from a shallow model on the first 40 % of the training "
+    "data to a deep one on 60 %.",
 )
 _PRESETS = flags.DEFINE_list(
     "presets",
     ["release", "best"],
     f"What stacking copies, of {', '.join(PRESETS)}; a line of the table each.",
+)
+_DIVIDE_DEPTH = flags.DEFINE_integer(
+    "divide_depth",
+    1,
+    "Train the paper's depths divided by this, where they are too deep for "
+    "the machine; labels show the depths that were trained.",
+    lower_bound=1,
 )
 _CHAIN = flags.DEFINE_boolean(
     "chain",
@@ -59,12 +89,15 @@ flags.adopt_module_key_flags(table_options)
 
 
 def main() -> None:
+    table = TABLES[_TABLE.value]
     strategy = distribution.make_strategy(options.STRATEGY.value)
-    settings = [_setting(name) for name in _SETTINGS.value]
+    settings = list(table.NAMES)
+    if _SETTINGS.value is not None:
+        settings = [_setting(table, name) for name in _SETTINGS.value]
     seeds = table_options.seeds(default=[0])
     protocols = options.protocols()
     rows = _make_rows(
-        settings, protocols, _PRESETS.value, seeds, chains=[_CHAIN.value]
+        table, settings, protocols, _PRESETS.value, seeds, [_CHAIN.value]
     )
     if not settings or not rows:
         raise ValueError(
@@ -78,64 +111,129 @@ def main() -> None:
         for name in ("first_appearance", "frequency")
     }
     if _MEASURE.value:
-        depths = {s.num_blocks for s in settings}
-        depths |= {s.num_blocks_after for s in settings}
-        for protocol in protocols:
-            step_times.measure(
-                next(
-                    row.recipe
-                    for row in rows
-                    if row.recipe.protocol == protocol and row.role == "scratch"
-                ),
-                sorted(depths),
-                sessions[protocol.item_ids],
-                output / step_times.FILE_NAME,
-            )
+        _measure(rows, sessions, output)
     # The table also shows what other commands have done in this folder.
     shown = _make_rows(
-        list(table2.SETTINGS.values()),
+        table,
+        table.NAMES,
         list(dict.fromkeys([*PROTOCOLS.values(), *protocols])),
-        list(PRESETS),
+        PRESETS,
         sorted({*seeds, *tables.find_seeds(output)}),
         chains=[False, True],
+        divisors=sorted({*_DIVISORS, _DIVIDE_DEPTH.value}),
+        is_done=lambda row: (
+            training.read_run(
+                row.recipe,
+                sessions[row.recipe.protocol.item_ids],
+                output / "runs",
+            )
+            is not None
+        ),
     )
 
     def write_table() -> str:
-        return tables.write(shown, sessions, output, TITLE)
+        return tables.write(
+            shown,
+            sessions,
+            output,
+            table.TITLE,
+            name=table.NAME,
+            paper=_paper(table),
+        )
 
     if not (table_options.TABLE_ONLY.value or _MEASURE.value):
         tables.run(rows, sessions, output, strategy, write_table)
     print(write_table())
 
 
-def _make_rows(settings, protocols, presets, seeds, chains) -> list[table2.Row]:
-    """The lines of all protocols and seeds, each line once."""
-    budget = table2.BUDGETS.get(options.dataset_name(), table2.BUDGETS[""])
-    found = [
-        row
-        for protocol in protocols
-        for chain in chains
-        for seed in seeds
-        for row in table2.make_rows(
-            settings,
-            protocol,
-            presets,
-            seed,
-            chain,
-            **options.budget(budget),
-            **options.recipe_options(),
-        )
-    ]
-    return [row for i, row in enumerate(found) if row not in found[:i]]
+def _paper(table) -> tables.Paper:
+    """The figures for the data set, else those the paper has."""
+    name = options.dataset_name()
+    if name not in table.PAPER:
+        name = next(iter(table.PAPER))
+    return tables.Paper(
+        paper_data.PAPER_DATA[name].description, table.PAPER[name]
+    )
 
 
-def _setting(name: str) -> table2.Setting:
-    if name not in table2.SETTINGS:
+def _measure(rows: Sequence[Row], sessions, output) -> None:
+    """A step of each model at each depth of the rows, once."""
+    done = set()
+    for row in rows:
+        recipe = row.recipe
+        depth = recipe.stages[-1].num_blocks
+        if recipe.model == "most_pop":
+            continue
+        of_row = sessions[recipe.protocol.item_ids]
+        name = step_times.name_of(recipe, depth, of_row)
+        if name not in done:
+            done.add(name)
+            step_times.measure(
+                recipe, depth, of_row, output / step_times.FILE_NAME
+            )
+
+
+def _make_rows(
+    table,
+    settings: Sequence[str],
+    protocols: Iterable[Protocol],
+    presets: Sequence[str],
+    seeds: Iterable[int],
+    chains: Iterable[bool],
+    divisors: Iterable[int] = (),
+    is_done: Callable[[Row], bool] | None = None,
+) -> list[Row]:
+    """The lines of all protocols and seeds, each line once.
+
+    Depths divided by a number that is not the flag's are left out where they
+    do not come out even; and, but for baselines, where nothing was stacked:
+    its scratch models then belong to another table.
+    """
+    budget = paper_data.budget(options.dataset_name())
+    found: dict[str, Row] = {}
+    for protocol, seed, divisor, chain in itertools.product(
+        protocols,
+        seeds,
+        divisors or (_DIVIDE_DEPTH.value,),
+        chains if table is table2 else (False,),
+    ):
+        # A chain goes through the settings; else each is a thing of its own.
+        groups = [list(settings)] if chain else [[name] for name in settings]
+        for names in groups:
+            try:
+                rows = table.select(
+                    names,
+                    protocol,
+                    presets,
+                    seed,
+                    divide_depth=divisor,
+                    **({"chain": True} if chain else {}),
+                    **options.budget(budget),
+                    **options.recipe_options(),
+                )
+            except ValueError:
+                if divisor == _DIVIDE_DEPTH.value:
+                    raise
+                continue
+            if (
+                is_done
+                and divisor not in (1, _DIVIDE_DEPTH.value)
+                and not any(r.role == "stacked" and is_done(r) for r in rows)
+            ):
+                rows = [row for row in rows if row.role == "baseline"]
+            for row in rows:
+                text = json.dumps(dataclasses.asdict(row), sort_keys=True)
+                found.setdefault(text, row)
+    return list(found.values())
+
+
+def _setting(table, name: str) -> str:
+    if name not in table.NAMES:
         raise ValueError(
-            f"--settings must be among {', '.join(table2.SETTINGS)}. "
+            f"--settings must be among {', '.join(table.NAMES)}. "
             f"Received: {name}"
         )
-    return table2.SETTINGS[name]
+    return name
 
 
 if __name__ == "__main__":

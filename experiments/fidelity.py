@@ -22,7 +22,7 @@ from experiments import options
 from experiments import table_options
 from experiments import tables
 from experiments.recipes import fidelity
-from experiments.recipes import table2
+from experiments.recipes import paper_data
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -59,7 +59,7 @@ def main() -> None:
         for name in ("first_appearance", "frequency")
     }
     # The same budget as Table 2, or its models could not be shared.
-    budget = table2.BUDGETS.get(options.dataset_name(), table2.BUDGETS[""])
+    budget = paper_data.budget(options.dataset_name())
     rows = [
         row
         for seed in seeds

@@ -12,6 +12,7 @@ from datasets import prepare
 from datasets import sessions as sessions_on_disk
 from datasets import synthetic
 from experiments import command
+from experiments.recipes import paper_data
 from nextitnet_tf import recipe
 
 DATASET = flags.DEFINE_string(
@@ -82,7 +83,10 @@ PATIENCE = flags.DEFINE_integer(
     lower_bound=1,
 )
 BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 256, "Sessions a step, over all devices.", lower_bound=1
+    "batch_size",
+    None,
+    "Sessions a step, over all devices (256; of --dataset=coldrec 64).",
+    lower_bound=1,
 )
 LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", 1e-3, "Of Adam.", lower_bound=0.0
@@ -95,8 +99,9 @@ EMBEDDING_DIM = flags.DEFINE_integer(
 )
 DILATION_RATES = flags.DEFINE_list(
     "dilation_rates",
-    ["1", "4"],
-    "Cycled over the blocks; a block of rate q convolves at q and 2q.",
+    None,
+    "Cycled over the blocks; a block of rate q convolves at q and 2q (1,4; of "
+    "--dataset=kuaibao 1,2).",
 )
 USE_ALPHA = flags.DEFINE_boolean(
     "use_alpha", True, "Scale residual branches by a learned alpha (Eq. 3)."
@@ -134,7 +139,8 @@ _FIELDS = {
 
 def protocols() -> list[recipe.Protocol]:
     """The protocols the flags ask for."""
-    changes = {
+    changes = paper_data.protocol_changes(DATASET.value or "")
+    changes |= {
         name: flag.value
         for name, flag in _FIELDS.items()
         if flag.value is not None
@@ -176,16 +182,21 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
 
 
 def recipe_options() -> dict:
-    """What the flags say of a `Recipe`."""
+    """What flags and data set say of a `Recipe`."""
+    usual = paper_data.recipe_options(DATASET.value or "")
     return {
-        "batch_size": BATCH_SIZE.value,
+        "batch_size": BATCH_SIZE.value or usual["batch_size"],
         "learning_rate": LEARNING_RATE.value,
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,
-            "dilation_rates": [
-                command.whole_number("dilation_rates", q)
-                for q in DILATION_RATES.value
-            ],
+            "dilation_rates": (
+                usual["dilation_rates"]
+                if DILATION_RATES.value is None
+                else [
+                    command.whole_number("dilation_rates", q)
+                    for q in DILATION_RATES.value
+                ]
+            ),
             "use_alpha": USE_ALPHA.value,
             # Unsaid, it is no part of what names a run.
             **({"dtype": DTYPE.value} if DTYPE.value else {}),
@@ -210,7 +221,8 @@ def sessions_folder() -> Path:
     """Prepared sessions; prepares them first if need be."""
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}")
-    choices = {} if T.value is None else {"t": T.value}
+    t = T.value or paper_data.session_length(DATASET.value or "")
+    choices: dict[str, Any] = {} if t is None else {"t": t}
     raw = RAW.value
     if raw is None and name == "synthetic":
         return synthetic.prepare_synthetic(folder, force=FORCE.value, **choices)

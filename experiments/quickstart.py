@@ -16,6 +16,7 @@ from datasets import synthetic
 from experiments import command  # first: it quietens TensorFlow
 from experiments import table_options
 from experiments import tables
+from experiments.recipes import rows
 from experiments.recipes import table2
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -29,8 +30,8 @@ _OUTPUT = flags.DEFINE_string(
 flags.adopt_module_key_flags(table_options)
 
 SETTINGS = [
-    table2.Setting(0.5, 0.75, 2, 4),
-    table2.Setting(0.75, 1.0, 4, 8),
+    rows.Setting(0.5, 0.75, 2, 4),
+    rows.Setting(0.75, 1.0, 4, 8),
 ]
 
 
@@ -39,22 +40,22 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     folder = synthetic.prepare_synthetic(output / "sessions", t=16)
     sessions = {"frequency": data.read_sessions(folder)}
-    rows = [
+    lines = [
         row
         for seed in table_options.seeds(default=[0])
         for row in _make_rows(seed)
     ]
 
     def write_table() -> str:
-        return tables.write(rows, sessions, output, TITLE)
+        return tables.write(lines, sessions, output, TITLE)
 
     if not table_options.TABLE_ONLY.value:
         strategy = distribution.make_strategy()
-        tables.run(rows, sessions, output, strategy, write_table)
+        tables.run(lines, sessions, output, strategy, write_table)
     print(write_table())
 
 
-def _make_rows(seed: int) -> list[table2.Row]:
+def _make_rows(seed: int) -> list[rows.Row]:
     return table2.make_rows(
         SETTINGS,
         PROTOCOLS["clean"],

@@ -30,26 +30,30 @@ def key(summary: dict) -> str:
     )
 
 
+def name_of(recipe: Recipe, depth: int, sessions: data.Sessions) -> str:
+    """The key of a recipe's step at a depth."""
+    at_depth = dataclasses.replace(recipe, stages=(Stage(depth),))
+    return key(training.describe(at_depth, at_depth.stages[0], sessions))
+
+
 def measure(
-    recipe: Recipe, depths: list[int], sessions: data.Sessions, path: Path
+    recipe: Recipe, depth: int, sessions: data.Sessions, path: Path
 ) -> None:
-    """Measures the depths and adds them to a file.
+    """Measures a step and adds it to a file.
 
     Args:
-        recipe: its protocol, batch size and model configuration count.
-        depths: numbers of blocks.
+        recipe: its model, protocol and batch size count.
+        depth: number of blocks.
         sessions: to train on.
         path: step_times.json; what it has of other steps is kept.
     """
     times = read(path)
-    for depth in depths:
-        at_depth = dataclasses.replace(recipe, stages=(Stage(depth),))
-        name = key(training.describe(at_depth, at_depth.stages[0], sessions))
-        load_before = os.getloadavg()[0]
-        seconds = training.measure_step_seconds(recipe, depth, sessions)
-        times[name] = {"seconds": seconds, "load_average_before": load_before}
-        atomic_files.write_json(path, times)
-        print(f"{name}: {1000 * seconds:.1f} ms a step", flush=True)
+    name = name_of(recipe, depth, sessions)
+    load_before = os.getloadavg()[0]
+    seconds = training.measure_step_seconds(recipe, depth, sessions)
+    times[name] = {"seconds": seconds, "load_average_before": load_before}
+    atomic_files.write_json(path, times)
+    print(f"{name}: {1000 * seconds:.1f} ms a step", flush=True)
 
 
 def read(path: Path) -> dict:

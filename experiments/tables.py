@@ -1,4 +1,4 @@
-"""The continual-learning table: its rows run and written down."""
+"""Tables of trained rows: run and written down."""
 
 import dataclasses
 import math
@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datasets import synthetic_law
 from experiments import figures
+from experiments import over_seeds
 from experiments import step_times
-from experiments.recipes import table2
-from experiments.recipes.table2 import Row
+from experiments.recipes.rows import Figures
+from experiments.recipes.rows import Row
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
@@ -39,12 +42,27 @@ _COLUMNS = (
     "HR@5",
     "NDCG@5",
     "Paper MRR@5",
+    "Ratio",
     "Speed-up",
+    "FLOP",
     "Paper",
     "Steps",
     "Seconds",
     "Sessions",
 )
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Figures of the paper.
+
+    Attributes:
+        data: what they were measured on.
+        figures: by setting and label.
+    """
+
+    data: str
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Line:
         step_seconds: seconds of a training step at its depth.
         is_idle_time: whether that was measured on an idle machine.
         paper: the paper's MRR@5, HR@5, NDCG@5 and speed-up, or None.
+        ranks: (num_sessions,) of the test, if they were kept.
     """
 
     row: Row
@@ -64,6 +83,7 @@ class Line:
     step_seconds: float
     is_idle_time: bool = False
     paper: tuple | None = None
+    ranks: np.ndarray | None = None
 
     @property
     def seconds(self) -> float:
@@ -81,10 +101,41 @@ def speedup(line: Line, reference: Line) -> float | None:
     Returns:
         The ratio, or None if the line never gets there.
     """
+    return _sooner(line, reference, lambda of: of.step_seconds)
+
+
+def speedup_in_flops(line: Line, reference: Line) -> float | None:
+    """`speedup`, counting arithmetic instead of seconds."""
+    return _sooner(line, reference, lambda of: flops_per_step(of.summary))
+
+
+def flops_per_step(summary: Mapping[str, Any]) -> float:
+    """Arithmetic of a training step, by the weights that take part in it.
+
+    A weight of a block, or of a column of the softmax, is multiplied and
+    added once a position, and twice more for the gradients. What attention
+    does without weights is not counted; biases and norms count as if they
+    were multiplied.
+    """
+    width = summary["model_config"].get("embedding_dim", 64)
+    columns = summary["data"]["num_items"] + 1
+    in_blocks = summary["num_parameters"] - 2 * width * columns
+    share = summary["protocol"]["sampled_fraction"] or 1.0
+    positions = summary["batch_size"] * (summary["data"]["t"] - 1)
+    return 6 * positions * (max(in_blocks, 0) + share * columns * width)
+
+
+def _sooner(
+    line: Line, reference: Line, cost_of_step: Callable[[Line], float]
+) -> float | None:
     target = reference.summary["best_validation"]
     for point in line.summary["curve"]:
         if point[MONITOR] >= target:
-            return reference.seconds / (point["step"] * line.step_seconds)
+            return (
+                reference.summary["best_step"]
+                * cost_of_step(reference)
+                / (point["step"] * cost_of_step(line))
+            )
     return None
 
 
@@ -114,6 +165,9 @@ def to_records(lines: list[Line]) -> list[dict[str, Any]]:
                     "speedup": paper[3],
                 },
                 "speedup": speedup(line, reference) if reference else None,
+                "speedup_in_flops": (
+                    speedup_in_flops(line, reference) if reference else None
+                ),
                 "is_compared": reference is not None,
                 "best_step": line.summary["best_step"],
                 "step_seconds": line.step_seconds,
@@ -134,13 +188,19 @@ def to_records(lines: list[Line]) -> list[dict[str, Any]]:
     return records
 
 
-def to_markdown(records: list[dict], title: str, notes: list[str]) -> str:
+def to_markdown(
+    records: list[dict],
+    title: str,
+    notes: list[str],
+    groups: list[dict] | None = None,
+) -> str:
     """The table as a reader sees it.
 
     Args:
         records: of `to_records`.
         title: the heading.
         notes: sentences below the table: data, what time counts, ...
+        groups: of `over_seeds.summarize`, shown first.
     """
     # A column nobody fills is left out.
     cells = [_cells(record) for record in records]
@@ -150,6 +210,7 @@ def to_markdown(records: list[dict], title: str, notes: list[str]) -> str:
     lines = [
         f"# {title}",
         "",
+        *(over_seeds.to_markdown(groups) if groups else []),
         _markdown_row([_COLUMNS[i] for i in shown]),
         _markdown_row(["---"] * len(shown)),
         *(_markdown_row([row[i] for i in shown]) for row in cells),
@@ -185,7 +246,8 @@ def run(
             flush=True,
         )
         of_row = sessions[recipe.protocol.item_ids]
-        training.run(recipe, of_row, folder / "runs", strategy=strategy)
+        runs = training.run(recipe, of_row, folder / "runs", strategy=strategy)
+        training.write_ranks(runs[-1], recipe, of_row)
         write_table()
 
 
@@ -194,14 +256,19 @@ def write(
     sessions: Mapping[str, data.Sessions],
     folder: Path,
     title: str,
+    name: str = "table",
+    paper: Paper | None = None,
 ) -> str:
-    """Writes table.md, table.json and convergence.png of what is done.
+    """Writes NAME.md, NAME.json and a picture of what is done.
 
     Args:
         rows: of the table; those not run yet are left out.
         sessions: by numbering (`Protocol.item_ids`).
         folder: holds the runs, gets the table.
         title: of table and picture.
+        name: of the files; the picture of "table" is convergence.png, that
+            of another NAME-convergence.png.
+        paper: what to compare with.
 
     Returns:
         The table, as markdown.
@@ -213,28 +280,32 @@ def write(
         done = training.read_run(row.recipe, of_row, folder / "runs")
         if done is not None:
             has_paper = "law" not in of_row.meta  # real data, not generated
-            lines.append(_line(row, done.summary, measured, has_paper))
+            figures_of_paper = paper.figures if paper and has_paper else {}
+            lines.append(_line(row, done, measured, figures_of_paper))
     if not lines:
         return "Nothing is done yet.\n"
     # One clock a depth: what was measured idle, else the median over runs.
     lines = _with_one_clock(lines)
     first = next(iter(sessions.values()))
     records = to_records(lines) + _ceilings(rows, sessions)
-    notes = _notes(lines, first, measured)
-    markdown = to_markdown(records, title, notes)
-    atomic_files.write_text(folder / "table.md", markdown)
+    groups = _groups(lines, records)
+    notes = _notes(lines, first, paper)
+    markdown = to_markdown(records, title, notes, groups)
+    atomic_files.write_text(folder / f"{name}.md", markdown)
     atomic_files.write_json(
-        folder / "table.json",
+        folder / f"{name}.json",
         {
             "title": title,
             "data": first.meta,
             "notes": notes,
             "versions": lines[0].summary["versions"],
             "rows": records,
+            "over_seeds": groups,
         },
     )
+    picture = "convergence" if name == "table" else f"{name}-convergence"
     figures.draw_convergence(
-        records, folder / "convergence.png", title, "validation MRR@5"
+        records, folder / f"{picture}.png", title, "validation MRR@5"
     )
     return markdown
 
@@ -247,15 +318,45 @@ def find_seeds(folder: Path) -> set[int]:
     }
 
 
-def _line(row: Row, summary: dict, measured: dict, has_paper: bool) -> Line:
+def _line(row: Row, done, measured: dict, figures_of_paper: Figures) -> Line:
+    summary = done.summary
     seconds = measured.get(step_times.key(summary), {}).get("seconds")
-    paper = table2.PAPER.get(row.setting, {}).get(row.label)
     return Line(
         row,
         summary,
         step_seconds=seconds or summary["step_seconds"],
         is_idle_time=seconds is not None,
-        paper=paper if has_paper else None,
+        paper=row.paper(figures_of_paper),
+        ranks=done.read_ranks(),
+    )
+
+
+def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
+    """The lines over their seeds, if there is more than one seed."""
+    if len({line.summary["seed"] for line in lines}) < 2:
+        return []
+    return over_seeds.summarize(
+        [
+            over_seeds.Entry(
+                key=(
+                    record["setting"],
+                    record["model"],
+                    record["copied"],
+                    record["protocol"],
+                ),
+                record=record,
+                ranks=line.ranks,
+                reference=(
+                    (reference.row.setting, reference.row.label)
+                    if reference
+                    else None
+                ),
+            )
+            for line, record, reference in (
+                (line, record, _reference(line, lines))
+                for line, record in zip(lines, records, strict=False)
+            )
+        ]
     )
 
 
@@ -302,7 +403,7 @@ def _ceilings(rows: list[Row], sessions) -> list[dict]:
     return records
 
 
-def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
+def _notes(lines: list[Line], sessions, paper: Paper | None) -> list[str]:
     """What a reader must know to use the numbers."""
     meta = sessions.meta
     seeds = sorted({line.summary["seed"] for line in lines})
@@ -324,7 +425,8 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
         "Speed-up: seconds the model from scratch takes to its best "
         "validation MRR@5, over the seconds of this line to its first "
         "evaluation at least as good; '-' if it never is. The shallow "
-        "model's own training is not counted.",
+        "model's own training is not counted. FLOP: the same, counting the "
+        "arithmetic of the weights instead of seconds.",
         "Seconds: training steps to the best evaluation times the time of "
         "a step of that depth, "
         + (
@@ -349,11 +451,12 @@ def _notes(lines: list[Line], sessions, measured: dict) -> list[str]:
             else ""
         ),
     ]
-    if any(line.paper for line in lines):
+    if paper and any(line.paper for line in lines):
         notes.append(
-            f"The paper's figures are for {table2.PAPER_DATA}, for "
-            "orientation only: its 2018 extract cannot be had any more, and "
-            "the original release stops and reports on the test set."
+            f"The paper's figures are for {paper.data}, for "
+            "orientation only (Ratio: ours over the paper's MRR@5): its files "
+            "cannot be had any more, and the original release stops and "
+            "reports on the test set."
         )
     return notes
 
@@ -387,24 +490,31 @@ def _reference(line: Line, lines: list[Line]) -> Line | None:
     """The line from scratch that this one is compared with."""
     if line.row.role in ("baseline", "shallow"):
         return None
-    for other in lines:
-        if (
-            other.row.role == "scratch"
-            and other.row.setting == line.row.setting
-            and other.row.recipe.protocol == line.row.recipe.protocol
-            and other.row.recipe.seed == line.row.recipe.seed
-        ):
-            return other
-    return None
+    found = [
+        other
+        for other in lines
+        if other.row.role == "scratch"
+        and other.row.setting == line.row.setting
+        and other.row.recipe.protocol == line.row.recipe.protocol
+        and other.row.recipe.seed == line.row.recipe.seed
+    ]
+    # Where a setting has several depths from scratch, the one of this depth.
+    depth = line.row.recipe.stages[-1].num_blocks
+    same = [
+        other
+        for other in found
+        if other.row.recipe.stages[-1].num_blocks == depth
+    ]
+    return next(iter(same or found), None)
 
 
 def _cells(record: dict[str, Any]) -> list[str]:
     paper = record.get("paper", {})
-    if record.get("is_compared"):
-        ratio = record["speedup"]
-        faster = f"{ratio:.2f}x" if ratio else "-"
-    else:
-        faster = ""
+    faster, in_flops = (
+        _factor(record[name]) if record.get("is_compared") else ""
+        for name in ("speedup", "speedup_in_flops")
+    )
+    of_paper = paper.get("mrr_at_5")
     trained = record.get("best_step")
     return [
         record["setting"],
@@ -415,13 +525,19 @@ def _cells(record: dict[str, Any]) -> list[str]:
         _number(record.get("mrr_at_5")),
         _number(record.get("hit_rate_at_5")),
         _number(record.get("ndcg_at_5")),
-        _number(paper.get("mrr_at_5")),
+        _number(of_paper),
+        f"{record['mrr_at_5'] / of_paper:.2f}" if of_paper else "",
         faster,
+        in_flops,
         f"{paper['speedup']:.2f}x" if paper.get("speedup") else "",
         str(trained) if trained else "",
         f"{record['seconds']:.0f}" if trained else "",
         f"{record['num_sessions']:,}" if "num_sessions" in record else "",
     ]
+
+
+def _factor(value: float | None) -> str:
+    return f"{value:.2f}x" if value else "-"
 
 
 def _number(value: float | None) -> str:

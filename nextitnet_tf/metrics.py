@@ -32,6 +32,23 @@ def target_rank(logits, next_item_ids):
     return not_beaten - 1  # the item itself
 
 
+def rank_among(logits, next_item_ids, ignored_ids=()):
+    """`target_rank` where some columns cannot be ranked.
+
+    Args:
+        logits: (B, N).
+        next_item_ids: (B,).
+        ignored_ids: the columns.
+
+    Returns:
+        (B,) int32.
+    """
+    for item_id in ignored_ids:
+        is_ignored = ops.equal(ops.arange(logits.shape[-1]), item_id)
+        logits = ops.where(is_ignored, -math.inf, logits)
+    return target_rank(logits, ops.reshape(next_item_ids, (-1,)))
+
+
 class RankingMetric(keras.metrics.Mean):
     """The mean of a score of the target's rank; subclasses give the score.
 
@@ -61,10 +78,7 @@ class RankingMetric(keras.metrics.Mean):
             logits: (B, N).
             sample_weight: (B,), 0 for rows that only fill up a batch.
         """
-        for item_id in self.ignored_ids:
-            is_ignored = ops.equal(ops.arange(logits.shape[-1]), item_id)
-            logits = ops.where(is_ignored, -math.inf, logits)
-        rank = target_rank(logits, ops.reshape(next_item_ids, (-1,)))
+        rank = rank_among(logits, next_item_ids, self.ignored_ids)
         score = self.score(ops.cast(rank, "float32"))
         super().update_state(
             ops.where(rank < self.at, score, 0.0), sample_weight

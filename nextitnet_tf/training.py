@@ -31,6 +31,8 @@ from nextitnet_tf.stacking import Stacker
 
 # What early stopping and the best checkpoint look at.
 MONITOR = "val_mrr_at_5"
+# Where the item that did follow was ranked, in each session of the test.
+RANKS = "ranks.npy"
 # The best weights so far, while a stage trains.
 _BEST = "best.keras"
 
@@ -40,8 +42,8 @@ class StageRun:
     """A stage that is done.
 
     Attributes:
-        folder: holds model.keras (the best evaluation's weights), run.json
-            and log.csv.
+        folder: holds model.keras (the best evaluation's weights), run.json,
+            ranks.npy and log.csv.
         summary: what run.json says: `stage`, `curve` (a list with step,
             train_seconds and val_mrr_at_5 of each evaluation), `best_step`,
             `test` (metrics of the best weights), `num_sessions` (evaluated),
@@ -56,6 +58,13 @@ class StageRun:
         """A stage that was run before."""
         text = (folder / "run.json").read_text(encoding="utf-8")
         return cls(folder, json.loads(text))
+
+    def read_ranks(self) -> np.ndarray | None:
+        """(num_sessions,) 0-based ranks of the test, if they were kept."""
+        path = self.folder / RANKS
+        if not path.is_file():
+            return None
+        return np.load(path, allow_pickle=False)
 
     def load_model(self, with_optimizer: bool = False):
         """The best weights, as a built model."""
@@ -219,9 +228,7 @@ def compile_model(model, recipe: Recipe, sessions, jit_compile: bool):
     keeps it.
     """
     protocol = recipe.protocol
-    ignored_ids = (
-        () if protocol.rank_padding else (sessions.vocabulary.padding_id,)
-    )
+    ignored_ids = _ignored_ids(recipe, sessions)
     num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
     optimizer = getattr(model, "optimizer", None) or keras.optimizers.Adam(
         recipe.learning_rate, epsilon=protocol.adam_epsilon
@@ -293,6 +300,58 @@ def measure_step_seconds(
         verbose=0,
     )
     return statistics.median(timer.seconds[1:]) / steps
+
+
+def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
+    """Adds the ranks of the test to a stage that has its model, but not them.
+
+    Args:
+        run: the stage.
+        recipe: whose last stage it is.
+        sessions: what it was trained on.
+
+    Returns:
+        Whether they are there now.
+    """
+    if (run.folder / RANKS).is_file():
+        return True
+    if not (run.folder / "model.keras").is_file():
+        return False
+    test = data.split(sessions, recipe.protocol).test
+    _save_ranks(run.folder, run.load_model(), recipe, sessions, test)
+    return True
+
+
+def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
+    """Ranks each session's last item, in the order of the rows."""
+    dataset, num_sessions = data.make_evaluation_dataset(
+        sessions,
+        row_numbers,
+        recipe.batch_size,
+        recipe.protocol,
+        with_users=model.needs_users,
+    )
+    ignored = _ignored_ids(recipe, sessions)
+
+    @tf.function
+    def rank(inputs, next_item_ids):
+        return metrics.rank_among(model(inputs), next_item_ids, ignored)
+
+    ranks = [rank(inputs, target).numpy() for inputs, target, _ in dataset]
+    found = np.concatenate(ranks)[:num_sessions].astype("<i4")
+    # A file, not a path: NumPy would add its own ending to the latter.
+    with (
+        atomic_files.replacing(folder / RANKS) as partial,
+        open(partial, "wb") as file,
+    ):
+        np.save(file, found, allow_pickle=False)
+
+
+def _ignored_ids(recipe: Recipe, sessions) -> tuple[int, ...]:
+    """Columns that cannot be ranked."""
+    if recipe.protocol.rank_padding:
+        return ()
+    return (sessions.vocabulary.padding_id,)
 
 
 def describe(recipe: Recipe, stage: Stage, sessions) -> dict:
@@ -390,6 +449,7 @@ def _run_stage(
     else:
         fitted = _fit(recipe, stage, model, sessions, parts, folder, verbose)
     test = evaluate(model, sessions, parts.test, recipe)
+    _save_ranks(folder, model, recipe, sessions, parts.test)
     # The best evaluation's checkpoint has the optimizer of that step, too;
     # the model in memory has the last one's.
     best = folder / _BEST

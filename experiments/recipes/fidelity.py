@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.recipes import table2
+from experiments.recipes.rows import Row
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -377,7 +378,7 @@ DIVERGENCES = (
 )
 
 
-def make_rows(seed: int, **options) -> list[table2.Row]:
+def make_rows(seed: int, **options) -> list[Row]:
     """What is trained for one seed, the base of comparison first.
 
     Args:
@@ -428,7 +429,7 @@ def make_rows(seed: int, **options) -> list[table2.Row]:
             base, model_config={**base.model_config, **changes}
         )
     return stacked + [
-        table2.Row("fidelity", label, "variant", recipe)
+        Row("fidelity", label, "variant", recipe)
         for label, recipe in variants.items()
     ]
 

@@ -1,0 +1,197 @@
+"""Rows of a table over their seeds, and which differences are not noise."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_METRICS = ("mrr_at_5", "hit_rate_at_5", "ndcg_at_5")
+_RESAMPLINGS = 2000
+_COLUMNS = (
+    "Setting",
+    "Model",
+    "Copied",
+    "Protocol",
+    "Seeds",
+    "MRR@5",
+    "sd",
+    "Paper MRR@5",
+    "Speed-up",
+    "Reached",
+    "Difference to scratch",
+    "95 %",
+    "",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row, one seed.
+
+    Attributes:
+        key: setting, model, what was copied, protocol: all but the seed.
+        record: of `tables.to_records`.
+        ranks: (num_sessions,) of the test, if they were kept.
+        reference: setting and model of the row it is compared with, or None.
+    """
+
+    key: tuple[str, str, str, str]
+    record: dict[str, Any]
+    ranks: np.ndarray | None
+    reference: tuple[str, str] | None
+
+
+def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
+    """What each session adds to MRR@N: 1 / (rank + 1), or 0 from N on."""
+    return np.where(ranks < at, 1.0 / (ranks + 1.0), 0.0)
+
+
+def paired_bootstrap(
+    scores: np.ndarray, others: np.ndarray, seed: int = 0
+) -> tuple[float, float, float]:
+    """How sure a difference of means is, over sessions and seeds.
+
+    Sessions are drawn with replacement, the same for both sides, and so are
+    the seeds: what only this draw of either shows is noise.
+
+    Args:
+        scores: (seeds, sessions), of one model.
+        others: the same of another, on the same sessions and seeds.
+        seed: of the resampling.
+
+    Returns:
+        The difference of the means, and the 2.5 and 97.5 % points of what
+        resampling makes of it.
+    """
+    differences = scores - others  # (seeds, sessions)
+    num_seeds, num_sessions = differences.shape
+    generator = np.random.default_rng(seed)
+    # How often each session is drawn; cheaper than drawing them.
+    counts = generator.multinomial(
+        num_sessions, np.full(num_sessions, 1 / num_sessions), _RESAMPLINGS
+    )
+    means = counts @ differences.T / num_sessions  # (resamplings, seeds)
+    drawn = generator.integers(0, num_seeds, (_RESAMPLINGS, num_seeds))
+    resampled = np.take_along_axis(means, drawn, axis=1).mean(axis=1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(differences.mean()), float(low), float(high)
+
+
+def summarize(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """One dictionary a row, its seeds taken together.
+
+    Returns:
+        The rows in the order of their first seed: metrics as mean, standard
+        deviation, smallest and largest; the median speed-up of the seeds
+        that reach what the model from scratch reaches, and how many do;
+        `difference`, `low`, `high` of MRR@5 to the model from scratch
+        (`paired_bootstrap`), where both sides' ranks were kept.
+    """
+    by_key: dict[tuple, list[Entry]] = {}
+    for entry in entries:
+        by_key.setdefault(entry.key, []).append(entry)
+    return [_group(of_key, by_key) for of_key in by_key.values()]
+
+
+def _group(
+    entries: list[Entry], by_key: dict[tuple, list[Entry]]
+) -> dict[str, Any]:
+    setting, model, copied, protocol = entries[0].key
+    records = [entry.record for entry in entries]
+    speedups = [r["speedup"] for r in records if r["speedup"]]
+    group: dict[str, Any] = {
+        "setting": setting,
+        "model": model,
+        "copied": copied,
+        "protocol": protocol,
+        "seeds": [r["seed"] for r in records],
+        "paper_mrr_at_5": records[0]["paper"]["mrr_at_5"],
+        "is_compared": records[0]["is_compared"],
+        "num_reached": len(speedups),
+        "speedup": statistics.median(speedups) if speedups else None,
+        "difference": None,
+    }
+    for name in _METRICS:
+        values = [r[name] for r in records]
+        group[name] = {
+            "mean": statistics.mean(values),
+            "sd": statistics.stdev(values) if len(values) > 1 else None,
+            "min": min(values),
+            "max": max(values),
+        }
+    reference = entries[0].reference
+    if reference is None or reference == (setting, model):
+        return group
+    others = by_key.get((*reference, "", protocol), [])
+    ranks_of = {
+        e.record["seed"]: e.ranks for e in others if e.ranks is not None
+    }
+    pairs = [
+        (e.ranks, ranks_of[e.record["seed"]])
+        for e in entries
+        if e.ranks is not None and e.record["seed"] in ranks_of
+    ]
+    if pairs:
+        ours, theirs = (
+            np.stack([reciprocal_ranks(pair[side]) for pair in pairs])
+            for side in (0, 1)
+        )
+        difference, low, high = paired_bootstrap(ours, theirs)
+        group |= {
+            "difference": difference,
+            "low": low,
+            "high": high,
+            "num_paired_seeds": len(pairs),
+        }
+    return group
+
+
+def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
+    """The lines of a section; an asterisk marks what is not noise."""
+    cells = [_cells(group) for group in groups]
+    rows = [list(_COLUMNS), ["---"] * len(_COLUMNS), *cells]
+    return [
+        "## Over the seeds",
+        "",
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+        "Means over seeds; sd: standard deviation between seeds. Speed-up: "
+        "the median over the seeds that reach the best validation MRR@5 of "
+        "the model from scratch; Reached: how many do. Difference: of MRR@5 "
+        "on the test sessions, with 95 % of a paired bootstrap over sessions "
+        "and seeds; * where that leaves out 0.",
+        "",
+        "## Every run",
+        "",
+    ]
+
+
+def _cells(group: dict[str, Any]) -> list[str]:
+    mrr, paper = group["mrr_at_5"], group["paper_mrr_at_5"]
+    seeds = len(group["seeds"])
+    difference = group["difference"]
+    compared = group["is_compared"]
+    interval = ""
+    mark = ""
+    if difference is not None:
+        interval = f"{group['low']:+.4f} to {group['high']:+.4f}"
+        mark = "*" if group["low"] > 0 or group["high"] < 0 else ""
+    return [
+        group["setting"],
+        group["model"],
+        group["copied"],
+        group["protocol"],
+        str(seeds),
+        f"{mrr['mean']:.4f}",
+        "" if mrr["sd"] is None else f"{mrr['sd']:.4f}",
+        "" if paper is None else f"{paper:.4f}",
+        (f"{group['speedup']:.2f}x" if group["speedup"] else "-")
+        if compared
+        else "",
+        f"{group['num_reached']} of {seeds}" if compared else "",
+        "" if difference is None else f"{difference:+.4f}",
+        interval,
+        mark,
+    ]
