@@ -52,14 +52,19 @@ def make_line(row, curve, step_seconds=0.1):
             "protocol": {
                 "name": row.recipe.protocol.name,
                 "nesting": row.recipe.protocol.nesting,
+                "sampled_fraction": 0.5,
             },
+            # 99 columns and a padding; 3 channels: 600 weights in tables.
+            "data": {"num_items": 99, "t": 11},
+            "model_config": {"embedding_dim": 3},
+            "batch_size": 7,
             "protocol_differences": [],
             "seed": row.recipe.seed,
             "stage": {"num_blocks": row.recipe.stages[-1].num_blocks},
             "model": row.recipe.model,
             "wall_seconds": 99.0,
             "num_train_rows": 10,
-            "num_parameters": 20,
+            "num_parameters": 600 + 50,
             "versions": {},
         },
         step_seconds,
@@ -94,6 +99,19 @@ def test_speedup(curve, expected):
     found = tables.speedup(line, reference)
     assert found == (expected and pytest.approx(expected))
     assert tables.speedup(reference, reference) == 1
+
+
+def test_speedup_in_flops():
+    """4 blocks continued, 50 weights in them, against 8 with 250."""
+    rows = rows_by_label()
+    reference = make_line(rows["NextItNet-8 (60%)"], [0.2, 0.5])
+    reference.summary["num_parameters"] = 600 + 250
+    line = make_line(rows["CL-NextItNet-4"], [0.1, 0.2, 0.6])
+    # 50 of 100 columns of 3 channels; forward and two gradients, 70 places.
+    assert tables.flops_per_step(line.summary) == 6 * 70 * (50 + 150)
+    assert tables.flops_per_step(reference.summary) == 6 * 70 * (250 + 150)
+    found = tables.speedup_in_flops(line, reference)
+    assert found == pytest.approx(200 * 400 / (300 * 200))
 
 
 def test_what_a_line_is_compared_with():
@@ -284,13 +302,13 @@ def test_the_settings_are_the_papers():
     }
     assert all(s.name == name for name, s in table2.SETTINGS.items())
     # Every line with figures of the paper is a line of the table.
-    rows = table2.make_rows(
-        list(table2.SETTINGS.values()), RELEASE, ["best"], seed=0
-    )
+    rows = table2.select(table2.NAMES, RELEASE, ["best"], seed=0)
     labels = {(r.setting, r.label) for r in rows}
-    for setting, figures in table2.PAPER.items():
-        for label in figures:
-            assert (setting, label) in labels
+    for name, figures in table2.PAPER.items():
+        assert list(figures) == list(table2.NAMES), name
+        for setting, of_setting in figures.items():
+            for label in of_setting:
+                assert (setting, label) in labels
 
 
 # --- how commands fail ----------------------------------------------------

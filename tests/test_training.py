@@ -98,10 +98,35 @@ def test_each_stage_has_a_folder(two_stages):
         assert sorted(p.name for p in r.folder.iterdir()) == [
             "log.csv",
             "model.keras",
+            "ranks.npy",
             "run.json",
         ]
         written = json.loads((r.folder / "run.json").read_text())
         assert written == json.loads(json.dumps(r.summary))
+
+
+def test_ranks_are_those_of_the_test(two_stages, sessions):
+    runs, _ = two_stages
+    for r in runs:
+        ranks, test = r.read_ranks(), r.summary["test"]
+        assert ranks.shape == (test["num_sessions"],) and ranks.min() >= 0
+        for at in (5, 10):
+            within = ranks < at
+            assert within.mean() == pytest.approx(test[f"hit_rate_at_{at}"])
+            assert (within / (ranks + 1)).mean() == pytest.approx(
+                test[f"mrr_at_{at}"]
+            )
+
+
+def test_ranks_are_added_to_a_stage_that_lacks_them(two_stages, sessions):
+    runs, _ = two_stages
+    path = runs[1].folder / "ranks.npy"
+    before = np.load(path)
+    path.unlink()
+    assert runs[1].read_ranks() is None
+    recipe = make_recipe(*TWO_STAGES)
+    assert training.write_ranks(runs[1], recipe, sessions)
+    np.testing.assert_array_equal(np.load(path), before)
 
 
 def test_what_a_summary_says(two_stages, sessions):
@@ -372,8 +397,9 @@ def test_clean_stops_on_validation_and_reports_on_test(
         make_recipe(), sessions, tmp_path, monkeypatch
     )
     # Twice in training, then the report.
-    assert len(seen) == 2
-    validation, test = seen
+    assert len(seen) == 3
+    validation, test, ranked = seen
+    np.testing.assert_array_equal(test, ranked)
     assert len(validation) == len(test) == 30
     users = [set(sessions.users[rows]) for rows in seen]
     assert not users[0] & users[1]
@@ -388,7 +414,7 @@ def test_release_stops_and_reports_on_the_same_sessions(
         Stage(1, data_ratio=0.6, **SMALL), protocol=PROTOCOLS["release"]
     )
     seen, done = evaluated_rows(recipe, sessions, tmp_path, monkeypatch)
-    np.testing.assert_array_equal(*seen)
+    np.testing.assert_array_equal(seen[0], seen[1])
     assert len(seen[0]) == 60
     # 60 sessions in batches of 16: three of them, the last is dropped.
     summary = done.summary
@@ -406,9 +432,9 @@ def evaluated_rows(recipe, sessions, folder, monkeypatch):
     seen = []
     make = data.make_evaluation_dataset
 
-    def watch(sessions, row_numbers, batch_size, protocol):
+    def watch(sessions, row_numbers, batch_size, protocol, **options):
         seen.append(np.asarray(row_numbers))
-        return make(sessions, row_numbers, batch_size, protocol)
+        return make(sessions, row_numbers, batch_size, protocol, **options)
 
     monkeypatch.setattr(data, "make_evaluation_dataset", watch)
     (done,) = run(recipe, sessions, folder)

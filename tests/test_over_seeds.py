@@ -1,0 +1,94 @@
+"""Rows over their seeds: means, and what is not noise."""
+
+import numpy as np
+import pytest
+
+from experiments import over_seeds
+
+
+def entry(model, seed, mrr, speedup=None, ranks=None, reference=None):
+    return over_seeds.Entry(
+        key=("60-80", model, "", "clean"),
+        record={
+            "seed": seed,
+            **{f"{name}_at_5": mrr for name in ("mrr", "hit_rate", "ndcg")},
+            "paper": {"mrr_at_5": 0.08},
+            "speedup": speedup,
+            "is_compared": reference is not None,
+        },
+        ranks=None if ranks is None else np.array(ranks),
+        reference=reference,
+    )
+
+
+def test_reciprocal_ranks():
+    found = over_seeds.reciprocal_ranks(np.array([0, 1, 4, 5, 99]))
+    np.testing.assert_allclose(found, [1, 0.5, 0.2, 0, 0])
+
+
+def test_means_and_speedups():
+    scratch = ("60-80", "scratch")
+    groups = over_seeds.summarize(
+        [
+            entry("scratch", 0, 0.04, 1.0, reference=scratch),
+            entry("deep", 0, 0.05, 2.0, reference=scratch),
+            entry("scratch", 1, 0.06, 1.0, reference=scratch),
+            entry("deep", 1, 0.09, None, reference=scratch),
+            entry("deep", 2, 0.10, 4.0, reference=scratch),
+        ]
+    )
+    assert [g["model"] for g in groups] == ["scratch", "deep"]
+    deep = groups[1]
+    assert deep["seeds"] == [0, 1, 2]
+    assert deep["mrr_at_5"]["mean"] == pytest.approx(0.08)
+    # Deviations -.03, .01, .02: their squares are 14e-4, over n - 1.
+    assert deep["mrr_at_5"]["sd"] == pytest.approx((14e-4 / 2) ** 0.5)
+    assert (deep["speedup"], deep["num_reached"]) == (3.0, 2)
+    assert deep["difference"] is None  # no ranks were kept
+
+
+def test_a_difference_pairs_sessions_and_seeds():
+    scratch = ("60-80", "scratch")
+    ranks = [0, 0, 9, 1] * 50
+    better = [0, 0, 1, 1] * 50
+    groups = over_seeds.summarize(
+        [
+            entry("scratch", 0, 0.1, 1.0, ranks, scratch),
+            entry("scratch", 1, 0.1, 1.0, ranks, scratch),
+            entry("deep", 0, 0.1, 1.0, better, scratch),
+            entry("deep", 1, 0.1, 1.0, better, scratch),
+            entry("deep", 2, 0.1, 1.0, [9] * 200, scratch),  # has no pair
+        ]
+    )
+    deep = groups[1]
+    # A quarter of the sessions gains 1/2.
+    assert deep["difference"] == pytest.approx(0.125)
+    assert deep["num_paired_seeds"] == 2
+    # One standard error: 0.5 * sqrt(.25 * .75 / 200) = 0.0153.
+    assert deep["low"] == pytest.approx(0.125 - 1.96 * 0.0153, abs=0.005)
+    assert deep["high"] == pytest.approx(0.125 + 1.96 * 0.0153, abs=0.005)
+    lines = over_seeds.to_markdown(groups)
+    (shown,) = [line for line in lines if "| deep |" in line]
+    assert "+0.1250" in shown and shown.endswith("| * |")
+
+
+def test_noise_is_not_marked():
+    generator = np.random.default_rng(0)
+    marked = 0
+    for seed in range(40):
+        ours, theirs = generator.integers(0, 10, (2, 2, 300))
+        _, low, high = over_seeds.paired_bootstrap(
+            *(over_seeds.reciprocal_ranks(x) for x in (ours, theirs)), seed=seed
+        )
+        marked += low > 0 or high < 0
+    # 2 are expected of 40; with two seeds an interval is a little narrow.
+    assert marked <= 8
+
+
+def test_seeds_that_disagree_are_noise():
+    """+1 in one seed and -0.9 in the other is no difference."""
+    scores = np.stack([np.ones(500), np.zeros(500)])
+    others = np.stack([np.zeros(500), np.full(500, 0.9)])
+    difference, low, high = over_seeds.paired_bootstrap(scores, others)
+    assert difference == pytest.approx(0.05)
+    assert low < 0 < high
