@@ -185,9 +185,10 @@ def _make_rows(
 ) -> list[Row]:
     """The lines of all protocols and seeds, each line once.
 
-    Depths divided by a number that is not the flag's are left out where they
-    do not come out even; and, but for baselines, where nothing was stacked:
-    its scratch models then belong to another table.
+    Where `is_done` is given, to show what is there, depths that cannot be
+    divided evenly are left out; and, at other divisors than the flag's,
+    everything but baselines if nothing was stacked: scratch models there
+    belong to another table.
     """
     budget = paper_data.budget(options.dataset_name())
     found: dict[str, Row] = {}
@@ -212,7 +213,7 @@ def _make_rows(
                     **options.recipe_options(),
                 )
             except ValueError:
-                if divisor == _DIVIDE_DEPTH.value:
+                if is_done is None:
                     raise
                 continue
             if (

@@ -188,6 +188,17 @@ def write_sessions_csv(path, num_rows, t, num_items):
             ["--table=4", "--divide_depth=8", "--presets=release"],
             {"dilation_rates": [1, 4], "batch_size": 256, "l2": 0.0},
         ),
+        # GRec's depths cannot be divided by 6.
+        pytest.param(
+            "ml20",
+            20,
+            [
+                *("--table=7", "--settings=SASRec,SSEPT", "--divide_depth=6"),
+                "--presets=release",
+            ],
+            {"dilation_rates": None, "batch_size": 256, "l2": 0.0},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "kuaibao",
             30,
@@ -233,7 +244,7 @@ def test_a_few_steps_of_the_papers_recipes(
         assert run["data"]["t"] == t
         assert run["batch_size"] == expected["batch_size"]
         assert run["protocol"]["l2"] == expected["l2"]
-        dilations = run["model_config"]["dilation_rates"]
+        dilations = run["model_config"].get("dilation_rates")
         assert dilations == expected["dilation_rates"]
     assert "Stack" in done.stdout
 
