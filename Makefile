@@ -38,7 +38,8 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
 	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
-	reproduce-table7 step-times fidelity benchmark convert prepare train \
+	reproduce-table7 step-times fidelity conclusions benchmark convert \
+	prepare train \
 	evaluate recommend clean
 
 help: ## list the targets
@@ -79,6 +80,9 @@ step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an
 fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SEEDS)
 	@$(BIN)/python -m experiments.fidelity $(DATASET_FLAG) $(COMMON_FLAGS) \
 		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
+
+conclusions: $(INSTALLED) ## results/README.md: which of the paper's conclusions the tables bear out
+	@$(BIN)/python -m experiments.conclusions $(ARGS)
 
 benchmark: $(INSTALLED) ## what steps, starting, reading cost, on an idle machine, into results/benchmark
 	@$(BIN)/python -m experiments.benchmark $${OUTPUT:+"--output=$$OUTPUT"} \

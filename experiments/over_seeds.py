@@ -107,6 +107,7 @@ def _group(
         "copied": copied,
         "protocol": protocol,
         "seeds": [r["seed"] for r in records],
+        "values": [r["mrr_at_5"] for r in records],
         "paper_mrr_at_5": records[0]["paper"]["mrr_at_5"],
         "is_compared": records[0]["is_compared"],
         "num_reached": len(speedups),
@@ -149,7 +150,12 @@ def _group(
 
 
 def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
-    """The lines of a section; an asterisk marks what is not noise."""
+    """The lines of a section, which one seed needs not.
+
+    An asterisk marks what is not noise.
+    """
+    if all(len(group["seeds"]) == 1 for group in groups):
+        return []
     cells = [_cells(group) for group in groups]
     rows = [list(_COLUMNS), ["---"] * len(_COLUMNS), *cells]
     return [

@@ -332,9 +332,7 @@ def _line(row: Row, done, measured: dict, figures_of_paper: Figures) -> Line:
 
 
 def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
-    """The lines over their seeds, if there is more than one seed."""
-    if len({line.summary["seed"] for line in lines}) < 2:
-        return []
+    """The lines over their seeds."""
     return over_seeds.summarize(
         [
             over_seeds.Entry(

@@ -1,0 +1,286 @@
+r"""Which of the paper's conclusions hold in our results.
+
+  python -m experiments.conclusions --results=results
+
+Reads RESULTS/*/table.json, table4.json, table6.json, table7.json (of `make
+reproduce-table2`, ...) and writes RESULTS/README.md: for each conclusion of
+StackRec what the paper says, what was measured on which data, and whether it
+holds. Trains nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from experiments import command  # first: it quietens TensorFlow
+from nextitnet_tf import atomic_files
+
+_RESULTS = flags.DEFINE_string("results", "results", "Folder of results.")
+
+Group = dict[str, Any]
+
+_HEAD = """\
+# What the results say
+
+Written by `make conclusions` from the tables in the folders here, which
+`make reproduce-table2`, `-table4`, ... wrote from the runs below them. MRR@5
+on the test sessions, means over seeds; a difference is followed by the 95 %
+range of a paired bootstrap over sessions and seeds, where the ranks of both
+sides were kept. **holds**: the difference is on the paper's side and the range
+leaves out 0. **does not hold**: it is on the other side, and so is the range.
+**not told apart**: anything else. One seed is an anecdote.
+"""
+
+
+def main() -> None:
+    root = Path(_RESULTS.value)
+    text = write_up(root)
+    atomic_files.write_text(root / "README.md", text)
+    print(text)
+
+
+def write_up(root: Path) -> str:
+    """The whole document.
+
+    Args:
+        root: has a folder a data set.
+
+    Raises:
+        ValueError: no tables there.
+    """
+    parts = [_HEAD]
+    for folder in sorted(p.parent for p in root.glob("*/table.json")):
+        groups = {
+            name: _read(folder / f"{name}.json")
+            for name in ("table", "table4", "table5", "table6", "table7")
+        }
+        if any("paper_mrr_at_5" in g for of in groups.values() for g in of):
+            parts += [f"## {folder.name}", "", *_sections(groups)]
+    if len(parts) == 1:
+        raise ValueError(
+            "Expected tables in folders of --results. "
+            f"Received: results={str(root)!r}"
+        )
+    return "\n".join(parts)
+
+
+def verdict(difference: float, low: float | None, high: float | None) -> str:
+    """Of a difference that the paper has as positive."""
+    if low is None or high is None:
+        return "not told apart"
+    if low > 0:
+        return "holds"
+    if high < 0:
+        return "does not hold"
+    return "not told apart"
+
+
+def _read(path: Path) -> list[Group]:
+    if not path.is_file():
+        return []
+    return json.loads(path.read_text(encoding="utf-8")).get("over_seeds", [])
+
+
+def _sections(groups: dict[str, list[Group]]) -> Iterator[str]:
+    yield from _deeper(groups["table"])
+    yield from _stacked(
+        groups["table"],
+        "Stacked models get as good as the deep model from scratch, 2 to 3 "
+        "times sooner",
+        "Table 2: StackA and StackC are a little better than from scratch in "
+        "all settings, in 1/2.05 to 1/3.21 of the time.",
+    )
+    yield from _continued(groups["table"])
+    yield from _stacked(
+        groups["table4"],
+        "StackA and StackC beat StackR and StackE",
+        "Table 4: 2.05x, against 1.20x (StackE) and 1.55x (StackR), which end "
+        "below the model from scratch.",
+    )
+    yield from _stacked(
+        groups["table5"],
+        "Growth short of doubling works, too",
+        "Table 5 (Kuaibao): StackA and StackC better than from scratch, 2.41x.",
+    )
+    yield from _alpha(groups["table6"])
+    yield from _stacked(
+        groups["table7"],
+        "Stacking works for other deep models",
+        "Table 7: GRec, SASRec and SSE-PT get better than from scratch, in "
+        "1/2.06 to 1/2.48 of the time.",
+    )
+
+
+def _title(title: str, paper: str) -> list[str]:
+    return [f"### {title}?", "", f"The paper, {paper}", ""]
+
+
+def _deeper(groups: list[Group]) -> Iterator[str]:
+    lines = []
+    for protocol in _protocols(groups):
+        found = {
+            g["model"]: g
+            for g in groups
+            if g["protocol"] == protocol and g["model"].startswith("NextItNet-")
+        }
+        ladder = [
+            found[name]
+            for name in (
+                "NextItNet-4 (40%)",
+                "NextItNet-8 (60%)",
+                "NextItNet-16 (80%)",
+                "NextItNet-32 (100%)",
+            )
+            if name in found
+        ]
+        if len(ladder) < 2:
+            continue
+        means = [g["mrr_at_5"]["mean"] for g in ladder]
+        rises = all(a < b for a, b in zip(means, means[1:], strict=False))
+        lines.append(
+            f"- Protocol {protocol}: "
+            + " -> ".join(
+                f"{g['model']} {_mean(g)} ({_seeds(g)})" for g in ladder
+            )
+            + f": {'rises' if rises else 'does not rise'} at every step."
+        )
+    if lines:
+        yield from _title(
+            "Deeper models are better when there are more data",
+            "Table 2: MRR@5 0.0703, 0.0757, 0.0816, 0.0866 with 4, 8, 16, 32 "
+            "blocks on 40, 60, 80, 100 % of ML20.",
+        )
+        yield from lines
+        yield ""
+
+
+def _stacked(groups: list[Group], title: str, paper: str) -> Iterator[str]:
+    rows = [g for g in groups if g["copied"] and g["is_compared"]]
+    if not rows:
+        return
+    yield from _title(title, paper)
+    yield (
+        "| Setting | Model | Copied | Protocol | Seeds | MRR@5 | Difference "
+        "to scratch | At least as good | Sooner | Reached by |"
+    )
+    yield "| " + " | ".join(["---"] * 10) + " |"
+    for g in rows:
+        difference, low, high = (
+            g.get(name) for name in ("difference", "low", "high")
+        )
+        sooner = f"{g['speedup']:.1f}x" if g["speedup"] else "never"
+        cells = [
+            g["setting"],
+            g["model"],
+            g["copied"],
+            g["protocol"],
+            str(len(g["seeds"])),
+            _mean(g),
+            _difference(difference, low, high),
+            "" if difference is None else verdict(difference, low, high),
+            sooner,
+            f"{g['num_reached']} of {len(g['seeds'])}",
+        ]
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+    fast = [g["speedup"] or 0.0 for g in rows]
+    reached = sum(g["num_reached"] for g in rows)
+    trained = sum(len(g["seeds"]) for g in rows)
+    yield (
+        f"{reached} of {trained} stacked models reach the best validation "
+        f"value of theirs from scratch; {sum(f >= 2 for f in fast)} of "
+        f"{len(rows)} lines do so at least twice as fast (median of the "
+        "seeds that do)."
+    )
+    yield ""
+
+
+def _continued(groups: list[Group]) -> Iterator[str]:
+    rows = [g for g in groups if g["model"].startswith("CL-")]
+    if not rows:
+        return
+    yield from _title(
+        "Going on with the shallow model is not enough",
+        "Table 2: CL-NextItNet gains 0.0004 to 0.0009 over the shallow model "
+        "and stays 0.0046 to 0.0050 below the deep one.",
+    )
+    for g in rows:
+        difference = g.get("difference")
+        shown = ""
+        if difference is not None:
+            shown = (
+                ", against the deep model from scratch "
+                + _difference(difference, g["low"], g["high"])
+                + f": {verdict(-difference, -g['high'], -g['low'])}"
+            )
+        yield (
+            f"- {g['setting']}, protocol {g['protocol']}: {g['model']} "
+            f"{_mean(g)} ({_seeds(g)}){shown}."
+        )
+    yield ""
+
+
+def _alpha(groups: list[Group]) -> Iterator[str]:
+    lines = []
+    for protocol in _protocols(groups):
+        by_setting: dict[str, dict[tuple[str, str], Group]] = {}
+        for g in groups:
+            if g["protocol"] == protocol:
+                of_setting = by_setting.setdefault(g["setting"], {})
+                of_setting[g["model"], g["copied"]] = g
+        with_alpha = by_setting.get("with alpha", {})
+        for key, without in by_setting.get("without alpha", {}).items():
+            if key not in with_alpha:
+                continue
+            other = with_alpha[key]
+            seeds = sorted(set(other["seeds"]) & set(without["seeds"]))
+            values = [
+                dict(zip(g["seeds"], g["values"], strict=True))
+                for g in (other, without)
+            ]
+            each = [values[0][seed] - values[1][seed] for seed in seeds]
+            if not each:
+                continue
+            copied = f" ({key[1]})" if key[1] else ""
+            better = sum(d > 0 for d in each)
+            lines.append(
+                f"- {key[0]}{copied}, protocol {protocol}: {_mean(other)} with "
+                f"alpha, {_mean(without)} without; better with alpha in "
+                f"{better} of {len(each)} seeds (mean difference "
+                f"{sum(each) / len(each):+.4f})."
+            )
+    if lines:
+        yield from _title(
+            "Alpha helps",
+            "Table 6: +0.0012 with 8 blocks, +0.0015 with 16.",
+        )
+        yield from lines
+        yield ""
+
+
+def _protocols(groups: list[Group]) -> list[str]:
+    return list(dict.fromkeys(g["protocol"] for g in groups))
+
+
+def _mean(group: Group) -> str:
+    return f"{group['mrr_at_5']['mean']:.4f}"
+
+
+def _seeds(group: Group) -> str:
+    count = len(group["seeds"])
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _difference(
+    difference: float | None, low: float | None, high: float | None
+) -> str:
+    if difference is None or low is None or high is None:
+        return ""
+    return f"{difference:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+if __name__ == "__main__":
+    command.run(main)
