@@ -39,8 +39,7 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .PHONY: help install quickstart test test-all test-jax check lint format \
 	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
 	reproduce-table7 step-times fidelity conclusions benchmark convert \
-	prepare train \
-	evaluate recommend clean
+	prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'

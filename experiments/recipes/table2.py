@@ -107,6 +107,12 @@ BASELINES = "100-100"
 NAMES = (BASELINES, *SETTINGS)
 _BASELINE_LABELS = {"nfm": "NFM", "caser": "Caser", "gru4rec": "GRU4Rec"}
 _BASELINE_DEPTH = 32
+# Not in the paper's table: SASRec as its own authors have it.
+_SASREC = {
+    "variant": "original",
+    "use_alpha": False,
+    "dropout_rate": 0.2,
+}
 
 
 def select(
@@ -155,6 +161,18 @@ def select(
         )
         for model, label in _BASELINE_LABELS.items()
     ]
+    baselines.append(
+        Row(
+            BASELINES,
+            "SASRec-2 (its authors')",
+            "baseline",
+            maker.recipe(
+                maker.stage(2, 1.0),
+                model="sasrec",
+                model_config={"embedding_dim": width, **_SASREC},
+            ),
+        )
+    )
     if _BASELINE_DEPTH % divide_depth == 0:
         depth = _BASELINE_DEPTH // divide_depth
         baselines += [

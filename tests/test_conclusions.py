@@ -1,0 +1,126 @@
+"""`make conclusions`: what the tables say, from groups made up by hand."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from experiments import conclusions
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def group(model, mean, setting="60-80", **changes):
+    return {
+        "setting": setting,
+        "model": model,
+        "copied": "",
+        "protocol": "clean",
+        "seeds": [0],
+        "values": [mean],
+        "paper_mrr_at_5": 0.08,
+        "is_compared": False,
+        "num_reached": 0,
+        "speedup": None,
+        "difference": None,
+        "mrr_at_5": {"mean": mean},
+        **changes,
+    }
+
+
+def write_up(tmp_path, **tables):
+    folder = tmp_path / "ml1m"
+    folder.mkdir()
+    for name, groups in tables.items():
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({"over_seeds": groups}))
+    return conclusions.write_up(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.001, 0.002, "holds"),
+        (-0.002, -0.001, "does not hold"),
+        (-0.001, 0.002, "not told apart"),
+        (None, None, "not told apart"),
+    ],
+)
+def test_verdict(low, high, expected):
+    assert conclusions.verdict(0.001, low, high) == expected
+
+
+def test_depth_and_stacking(tmp_path):
+    text = write_up(
+        tmp_path,
+        table=[
+            group("NextItNet-8 (60%)", 0.047),
+            group("NextItNet-16 (80%)", 0.050),
+            group("NextItNet-32 (100%)", 0.049, setting="80-100"),
+            group(
+                "StackA-Next-16",
+                0.053,
+                copied="best",
+                is_compared=True,
+                seeds=[0, 1],
+                num_reached=2,
+                speedup=5.5,
+                difference=0.003,
+                low=0.001,
+                high=0.005,
+            ),
+            group("CL-NextItNet-8", 0.052, is_compared=True)
+            | {"difference": 0.002, "low": 0.0005, "high": 0.004},
+        ],
+    )
+    assert text.startswith("# What the results say")
+    assert "does not rise at every step" in text
+    assert (
+        "| 60-80 | StackA-Next-16 | best | clean | 2 | 0.0530 | +0.0030 "
+        "(+0.0010 to +0.0050) | holds | 5.5x | 2 of 2 |"
+    ) in text
+    assert "2 of 2 stacked models reach" in text
+    # The paper has the continued model below the deep one.
+    (line,) = [x for x in text.splitlines() if "CL-NextItNet-8 0.0520" in x]
+    assert line.endswith("+0.0020 (+0.0005 to +0.0040): does not hold.")
+
+
+def test_alpha_is_compared_seed_by_seed(tmp_path):
+    text = write_up(
+        tmp_path,
+        table=[],
+        table6=[
+            group("NextItNet-8", 0.05, setting="without alpha")
+            | {"seeds": [0, 1, 2], "values": [0.04, 0.05, 0.06]},
+            group("NextItNet-8", 0.06, setting="with alpha")
+            | {"seeds": [0, 2, 3], "values": [0.05, 0.055, 0.075]},
+        ],
+    )
+    # Of the seeds of both, 0 gains .01 and 2 loses .005.
+    assert "better with alpha in 1 of 2 seeds" in text
+    assert "(mean difference +0.0025)" in text
+
+
+def test_nothing_to_sum_up(tmp_path):
+    with pytest.raises(ValueError, match="Expected tables in folders"):
+        conclusions.write_up(tmp_path)
+
+
+def test_the_committed_document_is_what_the_tables_say():
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert text == conclusions.write_up(ROOT / "results")
+
+
+def test_the_command_says_what_it_lacks(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.conclusions", "--results=none"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: Expected tables in folders of --results.")
