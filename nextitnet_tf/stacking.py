@@ -1,12 +1,14 @@
 """Growing a trained model: which block copies which, and the copying."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 METHODS = ("adjacent", "cross", "random", "embedding", "adjacent_release")
 
 # What can be copied from the shallow model, in the order it is described.
 # "blocks" are convolutions, or query, key and value; "feed_forward" are the
-# dense layers of a Transformer block.
+# dense layers of a Transformer block. "tied" is no part: it lets the copies of
+# one block share their steps ever after.
 SWITCHES = (
     "blocks",
     "feed_forward",
@@ -15,6 +17,7 @@ SWITCHES = (
     "embedding",
     "head",
     "optimizer",
+    "tied",
 )
 
 # A preset says so for each method. What blocks that start fresh would get
@@ -139,6 +142,19 @@ def _adjacent_release(num_source: int, num_target: int) -> list[int | None]:
     return sources
 
 
+def copies_of_each(sources: Sequence[int | None]) -> list[list[int]]:
+    """Which deep blocks are copies of the same block, where several are.
+
+    >>> copies_of_each([0, 1, 2, 1, 2, None, None])
+    [[1, 3], [2, 4]]
+    """
+    copies: dict[int, list[int]] = {}
+    for block, source in enumerate(sources):
+        if source is not None:
+            copies.setdefault(source, []).append(block)
+    return [blocks for blocks in copies.values() if len(blocks) > 1]
+
+
 def preset_switches(preset: str, method: str) -> dict[str, bool]:
     """What a preset copies.
 
@@ -184,6 +200,10 @@ class Stacker:
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.
+            "tied" makes `training.run` keep copies of the same block equal:
+            each step moves all of them by the sum of what it would move
+            each. That is what the release's Transformers do, whose copies
+            share memory, and on for them under preset "release".
 
     Raises:
         ValueError: an unknown method, preset or switch.
@@ -206,6 +226,7 @@ class Stacker:
         self.method = method
         self.preset = preset
         self.switches = preset_switches(preset, method)
+        self._says_tied = "tied" in (switches or {})
         for name, on in (switches or {}).items():
             if name not in SWITCHES:
                 raise ValueError(
@@ -246,6 +267,11 @@ class Stacker:
             deep_layer.set_weights(shallow_layer.get_weights())
         if self.switches["optimizer"]:
             _copy_optimizer(model, deep, pairs)
+        tied = self.switches["tied"]
+        if not self._says_tied:
+            tied = self.preset == "release" and model.release_ties_copies
+        if tied and self.switches["blocks"]:
+            deep.tied_blocks = copies_of_each(sources)
         return deep
 
     def _layer_pairs(self, model, deep, sources):

@@ -1,5 +1,6 @@
 """SASRec: the release's numbers, the paper's form, what models must have."""
 
+import dataclasses
 import pathlib
 import pickle
 
@@ -8,10 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nextitnet_tf import NextItNet
+from nextitnet_tf import Recipe
 from nextitnet_tf import SASRec
 from nextitnet_tf import Stacker
+from nextitnet_tf import Stage
+from nextitnet_tf import data
 from nextitnet_tf import layers
 from nextitnet_tf import release
+from nextitnet_tf import training
+from nextitnet_tf.recipe import PROTOCOLS
 from tests import checks
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -351,3 +358,97 @@ def test_everything_is_copied_under_preset_paper(variant):
         keras.ops.convert_to_numpy(deep.item_softmax.kernel),
         keras.ops.convert_to_numpy(shallow.item_softmax.kernel),
     )
+
+
+def test_tied_copies_move_by_the_sum_of_their_steps(tmp_path, monkeypatch):
+    """Plain gradient descent: the same as one weight in several places."""
+    rows = np.random.default_rng(0).integers(1, 9, (20, 6))
+    sessions = data.read_sessions(checks.write_sessions(tmp_path / "s", rows))
+    recipe = Recipe(
+        stages=(
+            Stage(2, max_steps=1, eval_every=1),
+            Stage(3, 1.0, "cross", "release", max_steps=2, eval_every=2),
+        ),
+        protocol=dataclasses.replace(PROTOCOLS["clean"], reshuffle=False),
+        model="sasrec",
+        model_config={"embedding_dim": 4},
+        batch_size=16,
+    )
+    seen = []
+    fit = keras.Model.fit
+
+    def watching_fit(model, *args, **kwargs):
+        # Alphas of 1, or no gradient reaches the copies.
+        for block in model.blocks:
+            for rezero in (block.rezero1, block.rezero2):
+                rezero.set_weights([np.array(1.0)])
+        model.optimizer = keras.optimizers.SGD(0.5)
+        start = [w.copy() for w in model.get_weights()]
+        result = fit(model, *args, **kwargs)
+        seen.append((model, start))
+        return result
+
+    monkeypatch.setattr(keras.Model, "fit", watching_fit)
+    training.run(recipe, sessions, tmp_path / "runs", verbose=0)
+    assert list(seen[0][0].tied_blocks) == []
+    deep, start = seen[1]
+    assert [list(group) for group in deep.tied_blocks] == [[1, 2]]
+
+    # One variable for both, the gradient of both, by hand.
+    by_hand = make_model(num_items=8, num_blocks=3, max_length=5, num_heads=1)
+    by_hand.set_weights(start)
+    by_hand.compile()
+    parts = data.split(sessions, recipe.protocol)
+    batches = data.make_training_dataset(
+        sessions, parts.train, 16, recipe.protocol
+    )
+    names = ("query", "key", "value")
+    for inputs, targets, weights in batches.take(2):
+        with tf.GradientTape() as tape:
+            loss = by_hand.compute_loss(inputs, targets, None, weights)
+        variables = [v.value for v in by_hand.trainable_variables]
+        gradient = dict(
+            zip(
+                [v.path for v in by_hand.trainable_variables],
+                tape.gradient(loss, variables),
+                strict=True,
+            )
+        )
+        for variable in by_hand.trainable_variables:
+            step = gradient[variable.path]
+            for mine, other in (
+                ("block_1/", "block_2/"),
+                ("block_2/", "block_1/"),
+            ):
+                if mine in variable.path and any(
+                    f"attention/{name}/" in variable.path for name in names
+                ):
+                    step = step + gradient[variable.path.replace(mine, other)]
+            variable.assign_sub(0.5 * step)
+    for name in names:
+        one, other, expected = (
+            getattr(model.blocks[i].attention, name).get_weights()
+            for model, i in ((deep, 1), (deep, 2), (by_hand, 1))
+        )
+        for a, b, c in zip(one, other, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+            np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(
+        deep.blocks[1].inner.get_weights()[0],
+        deep.blocks[2].inner.get_weights()[0],
+    )
+
+
+def test_who_is_tied():
+    shallow = make_model(num_blocks=2)
+    for preset, switches, expected in (
+        ("release", None, [[0, 1], [2, 3]]),
+        ("best", None, []),
+        ("release", {"tied": False}, []),
+        ("best", {"tied": True}, [[0, 1], [2, 3]]),
+    ):
+        stacker = Stacker("adjacent", preset, switches)
+        found = stacker.stack(shallow).tied_blocks
+        assert [list(group) for group in found] == expected, preset
+    network = NextItNet(num_items=5, num_blocks=1, embedding_dim=4)
+    assert not Stacker("adjacent", "release").stack(network).tied_blocks

@@ -165,7 +165,7 @@ def test_presets(preset, expected):
     assert {name for name, on in switches.items() if on} == expected
     assert set(switches) == {
         *("blocks", "feed_forward", "alpha", "norm"),
-        *("embedding", "head", "optimizer"),
+        *("embedding", "head", "optimizer", "tied"),
     }
     assert Stacker(preset=preset).switches == switches
 

@@ -264,10 +264,11 @@ DIVERGENCES = (
         "embeddings are copied, nothing else; six blocks are added, whatever "
         "the depth; StackA's index is not that of the paper; copies share "
         "memory with their originals and train as one.",
-        "`Stacker(preset=, method='adjacent_release')`",
-        "`best`. Preset `release` copies query, key, value and the "
-        "embeddings, by the paper's index unless the method is "
-        "`adjacent_release`; copies are always their own.",
+        "`Stacker(preset=, method='adjacent_release', switches={'tied': "
+        "True})`",
+        "`best`, by the paper's index. Preset `release` copies query, key, "
+        "value and the embeddings, and ties the copies; its index is the "
+        "method `adjacent_release`.",
     ),
     Divergence(
         "SASRec",

@@ -12,8 +12,8 @@ of them (3 and 4 Transformer blocks) 2 to 4 minutes a line. Expected numbers:
 the paper's, below. SSE-PT has about twice the parameters of the others, the
 paper notes; and it must know its users, so that protocol `clean` splits rows.
 
-The release's copies of blocks are computed as it computes them (StackA's
-index for Transformers is a slip, fidelity.md), but are not tied.
+Under preset `release` Transformers are stacked as the release stacks them:
+StackA's index is a slip, and copies stay tied in training (fidelity.md).
 """
 
 import dataclasses

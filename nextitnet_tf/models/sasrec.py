@@ -51,6 +51,8 @@ class SASRec(SequentialRecommender):
         release, `SASRec_Alpha.py`.
     """
 
+    release_ties_copies = True
+
     def __init__(
         self,
         num_items,

@@ -22,6 +22,10 @@ class SequentialRecommender(keras.Model):
     Attributes:
         blocks: what `Stacker` stacks.
         needs_users: whether inputs are pairs of item ids and user ids.
+        release_ties_copies: whether the release's stacking leaves the copies
+            of a block tied.
+        tied_blocks: lists of blocks that training keeps equal
+            (`stacking.Stacker`, switch "tied"); not saved.
         overwrites_rows: whether training changes the rows it reads, for good
             (`overwrite`).
 
@@ -37,6 +41,8 @@ class SequentialRecommender(keras.Model):
 
     needs_users = False
     overwrites_rows = False
+    release_ties_copies = False
+    tied_blocks = ()
 
     def __init__(self, num_items, **kwargs):
         super().__init__(**kwargs)
