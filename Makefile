@@ -38,8 +38,8 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
 	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
-	reproduce-table7 step-times fidelity conclusions benchmark convert \
-	prepare train evaluate recommend clean
+	reproduce-table7 reproduce-figure6 step-times fidelity conclusions \
+	benchmark convert prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -72,6 +72,11 @@ reproduce-table6: $(INSTALLED) ## Table 6: with and without alpha
 
 reproduce-table7: $(INSTALLED) ## Table 7: GRec, SASRec, SSE-PT (SETTINGS)
 	@$(TABLE) --table=7 $(ARGS)
+
+reproduce-figure6: $(INSTALLED) ## Figure 6: training from scratch by way of shallow models
+	@$(BIN)/python -m experiments.from_scratch $(DATASET_FLAG) $(COMMON_FLAGS) \
+		"--protocol=$${PROTOCOL:-release}" $${SEEDS:+"--seeds=$$SEEDS"} \
+		$${PRESETS:+"--presets=$$PRESETS"} $(ARGS)
 
 step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
 	@$(TABLE) --measure_step_times $(ARGS)

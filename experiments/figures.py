@@ -59,3 +59,63 @@ def draw_convergence(
     with atomic_files.replacing(path) as partial:
         figure.savefig(partial, dpi=120)
     plt.close(figure)
+
+
+def draw_stages(records: list[dict], path: Path, title: str) -> None:
+    """Metric against training seconds of all stages, coloured by depth.
+
+    Args:
+        records: of `from_scratch`: `model`, `copied`, `seed` and a `curve` of
+            points with `seconds`, `num_blocks` and `val_mrr_at_5`.
+        path: png to write.
+        title: above the panels, of which each seed has one.
+    """
+    seeds = sorted({record["seed"] for record in records})
+    depths = sorted(
+        {p["num_blocks"] for record in records for p in record["curve"]}
+    )
+    colour_of = {
+        depth: plt.get_cmap("viridis")(0.85 * i / max(len(depths) - 1, 1))
+        for i, depth in enumerate(depths)
+    }
+    figure, axes = plt.subplots(
+        len(seeds),
+        1,
+        figsize=(8, 4.2 * len(seeds)),
+        squeeze=False,
+        layout="constrained",
+    )
+    styles = ["-", "--", ":", "-."]
+    for axis, seed in zip(axes[:, 0], seeds, strict=True):
+        of_seed = [record for record in records if record["seed"] == seed]
+        for number, record in enumerate(of_seed):
+            style = styles[number % len(styles)]
+            curve = record["curve"]
+            for i, depth in enumerate(depths):
+                stage = [p for p in curve if p["num_blocks"] == depth]
+                # Joined to the stage before.
+                before = [p for p in curve if p["num_blocks"] in depths[:i]]
+                points = before[-1:] + stage if stage else []
+                axis.plot(
+                    [p["seconds"] for p in points],
+                    [p["val_mrr_at_5"] for p in points],
+                    style,
+                    color=colour_of[depth],
+                    marker=".",
+                    linewidth=1.2,
+                )
+            label = " ".join(filter(None, (record["model"], record["copied"])))
+            axis.plot([], [], style, color="black", label=label)
+        for depth in depths:
+            axis.plot(
+                [], [], color=colour_of[depth], label=f"{depth} blocks", lw=4
+            )
+        axis.set_title(f"seed {seed}")
+        axis.set_xlabel("training seconds, all stages")
+        axis.set_ylabel("validation MRR@5")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    figure.suptitle(title)
+    with atomic_files.replacing(path) as partial:
+        figure.savefig(partial, dpi=120, format="png")
+    plt.close(figure)

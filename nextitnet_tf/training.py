@@ -197,8 +197,15 @@ def load_model(path, with_optimizer: bool = False):
 
 def read_run(recipe: Recipe, sessions, folder) -> StageRun | None:
     """The last stage of a recipe, if `run` has done it in this folder."""
-    last = _stage_folders(recipe, folder, sessions.fingerprint)[-1]
-    return StageRun.read(last) if (last / "run.json").is_file() else None
+    return read_runs(recipe, sessions, folder)[-1]
+
+
+def read_runs(recipe: Recipe, sessions, folder) -> list[StageRun | None]:
+    """Each stage of a recipe, None where `run` has not done it."""
+    return [
+        StageRun.read(path) if (path / "run.json").is_file() else None
+        for path in _stage_folders(recipe, folder, sessions.fingerprint)
+    ]
 
 
 def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
