@@ -340,7 +340,7 @@ def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
     )
     ignored = _ignored_ids(recipe, sessions)
 
-    @tf.function
+    @tf.function(autograph=False)
     def rank(inputs, next_item_ids):
         return metrics.rank_among(model(inputs), next_item_ids, ignored)
 
@@ -413,7 +413,7 @@ class _TieCopies(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._tie()
 
-    @tf.function
+    @tf.function(autograph=False)
     def _tie(self):
         for copies, before in self._tied:
             together = before + tf.add_n([v - before for v in copies])
