@@ -255,12 +255,8 @@ def evaluate(model, sessions, row_numbers, recipe: Recipe, verbose=0) -> dict:
     Returns:
         Metrics by name, and `num_sessions`, the number that counted.
     """
-    dataset, num_sessions = data.make_evaluation_dataset(
-        sessions,
-        row_numbers,
-        recipe.batch_size,
-        recipe.protocol,
-        with_users=model.needs_users,
+    dataset, num_sessions = _evaluation_dataset(
+        recipe, model, sessions, row_numbers
     )
     results = model.evaluate(dataset, verbose=verbose, return_dict=True)
     # The loss Keras adds is a mean over batches, a last one that was filled
@@ -331,12 +327,8 @@ def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
 
 def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
     """Ranks each session's last item, in the order of the rows."""
-    dataset, num_sessions = data.make_evaluation_dataset(
-        sessions,
-        row_numbers,
-        recipe.batch_size,
-        recipe.protocol,
-        with_users=model.needs_users,
+    dataset, num_sessions = _evaluation_dataset(
+        recipe, model, sessions, row_numbers
     )
     ignored = _ignored_ids(recipe, sessions)
 
@@ -520,15 +512,22 @@ def _training_dataset(recipe, model, sessions, row_numbers):
     )
 
 
-def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
-    """Fits to convergence; leaves the best weights in the model."""
-    training = _training_dataset(recipe, model, sessions, parts.train)
-    validation, _ = data.make_evaluation_dataset(
+def _evaluation_dataset(recipe, model, sessions, row_numbers):
+    """One pass as the model needs it, and the sessions that count in it."""
+    return data.make_evaluation_dataset(
         sessions,
-        parts.validation,
+        row_numbers,
         recipe.batch_size,
         recipe.protocol,
         with_users=model.needs_users,
+    )
+
+
+def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
+    """Fits to convergence; leaves the best weights in the model."""
+    training = _training_dataset(recipe, model, sessions, parts.train)
+    validation, _ = _evaluation_dataset(
+        recipe, model, sessions, parts.validation
     )
     timer = _StepTimer()
     history = model.fit(

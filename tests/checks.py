@@ -10,6 +10,8 @@ import pathlib
 import keras
 import numpy as np
 
+import nextitnet_tf
+
 
 def check_layer(layer, *inputs):
     """A layer keeps its configuration and says what shape it returns."""
@@ -133,6 +135,16 @@ def check_every_weight_learns(model):
         if variable.path.endswith(WITHOUT_GRADIENT):
             continue
         assert not np.array_equal(new, old), variable.path
+
+
+def check_appended_blocks(model):
+    """Blocks whose alpha is 0, on top of a trained model, change nothing."""
+    scramble(model)
+    num_blocks = len(model.blocks)
+    deep = nextitnet_tf.Stacker("random", "paper").stack(model, num_blocks + 1)
+    assert len(deep.blocks) == num_blocks + 1
+    item_ids = histories_for(model)
+    np.testing.assert_array_equal(deep(item_ids), model(item_ids))
 
 
 def check_mixed_precision(model, compute_dtype):

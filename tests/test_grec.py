@@ -113,7 +113,9 @@ def test_masks_are_drawn_anew_evenly_and_by_the_seed(rows, monkeypatch):
 
 
 def test_causal_variant(tmp_path):
-    checks.check_model(make("stackrec", mask_fraction=0.9), tmp_path)
+    model = make("stackrec", mask_fraction=0.9)
+    checks.check_model(model, tmp_path)
+    checks.check_appended_blocks(model)
 
 
 def test_variant_that_looks_both_ways(tmp_path):
@@ -124,6 +126,7 @@ def test_variant_that_looks_both_ways(tmp_path):
     checks.check_saving(model, tmp_path)
     checks.check_batch_independence(model)
     checks.check_every_weight_learns(model)
+    checks.check_appended_blocks(model)
 
 
 def test_original_predicts_from_a_mask_behind_the_history():

@@ -30,6 +30,8 @@ def make_model(**config):
 def test_nextitnet(tmp_path, use_alpha):
     model = make_model(use_alpha=use_alpha, kernel_size=2)
     checks.check_model(model, tmp_path)
+    if use_alpha:
+        checks.check_appended_blocks(model)
 
 
 @pytest.mark.parametrize(
