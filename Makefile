@@ -38,8 +38,8 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
 	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
-	reproduce-table7 reproduce-figure6 step-times fidelity conclusions \
-	benchmark convert prepare train evaluate recommend clean
+	reproduce-table7 reproduce-figure2 reproduce-figure6 step-times fidelity \
+	conclusions benchmark convert prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -72,6 +72,10 @@ reproduce-table6: $(INSTALLED) ## Table 6: with and without alpha
 
 reproduce-table7: $(INSTALLED) ## Table 7: GRec, SASRec, SSE-PT (SETTINGS)
 	@$(TABLE) --table=7 $(ARGS)
+
+reproduce-figure2: $(INSTALLED) ## Figure 2: how alike the outputs of the blocks are
+	@$(BIN)/python -m experiments.block_similarity $(DATASET_FLAG) \
+		$(COMMON_FLAGS) "--protocol=$${PROTOCOL:-release}" $(ARGS)
 
 reproduce-figure6: $(INSTALLED) ## Figure 6: training from scratch by way of shallow models
 	@$(BIN)/python -m experiments.from_scratch $(DATASET_FLAG) $(COMMON_FLAGS) \

@@ -119,3 +119,39 @@ def draw_stages(records: list[dict], path: Path, title: str) -> None:
     with atomic_files.replacing(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
     plt.close(figure)
+
+
+def draw_similarity(
+    similarity: list[list[float]], path: Path, title: str
+) -> None:
+    """A heat map of block against block.
+
+    Args:
+        similarity: (L, L) cosines.
+        path: png to write.
+        title: above it.
+    """
+    count = len(similarity)
+    figure, axis = plt.subplots(
+        figsize=(1.5 + 0.6 * count, 1 + 0.6 * count), layout="constrained"
+    )
+    image = axis.imshow(similarity, vmin=0, vmax=1, cmap="viridis")
+    names = [str(i + 1) for i in range(count)]
+    axis.set_xticks(range(count), names)
+    axis.set_yticks(range(count), names)
+    axis.set_xlabel("block")
+    axis.set_ylabel("block")
+    for i, row in enumerate(similarity):
+        for j, value in enumerate(row):
+            axis.text(
+                *(j, i, f"{value:.2f}"),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if value < 0.6 else "black",
+            )
+    figure.colorbar(image, label="cosine similarity")
+    axis.set_title(title, fontsize="medium")
+    with atomic_files.replacing(path) as partial:
+        figure.savefig(partial, dpi=120, format="png")
+    plt.close(figure)

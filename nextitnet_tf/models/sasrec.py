@@ -155,21 +155,28 @@ class SASRec(SequentialRecommender):
         return item_ids, self.item_embedding(item_ids)
 
     def encode(self, inputs, training=None):
+        hidden = super().encode(inputs, training)
+        return hidden if self.variant == "stackrec" else self.norm(hidden)
+
+    def states(self, inputs, training=None):
         item_ids, hidden = self.embed(inputs)
         if self.variant == "stackrec":
             hidden = self.position_embedding(hidden)
             hidden = self.norm(self.dropout(hidden, training=training))
+            yield hidden
             for block in self.blocks:
                 hidden = block(hidden, training=training)
-            return hidden
+                yield hidden
+            return
         item_mask = ops.not_equal(item_ids, 0)  # (B, T)
         is_item = ops.cast(item_mask, self.compute_dtype)[..., None]
         hidden = self.position_embedding(hidden * self.embedding_dim**0.5)
         hidden = self.dropout(hidden, training=training) * is_item
+        yield hidden
         for block in self.blocks:
             hidden = block(hidden, item_mask=item_mask, training=training)
             hidden = hidden * is_item
-        return self.norm(hidden)
+            yield hidden
 
     def parts(self):
         return {

@@ -88,10 +88,24 @@ class SequentialRecommender(keras.Model):
         Returns:
             (B, T, D); position k knows the items up to position k.
         """
+        *_, hidden = self.states(item_ids, training)
+        return hidden
+
+    def states(self, item_ids, training=None):
+        """Hidden states before the first block, then after each.
+
+        Args:
+            item_ids: (B, T) int.
+            training: whether blocks behave as in training.
+
+        Yields:
+            (B, T, D), L + 1 times.
+        """
         hidden = self.item_embedding(item_ids)  # (B, T, D)
+        yield hidden
         for block in self.blocks:
             hidden = block(hidden)
-        return hidden
+            yield hidden
 
     def encode_for_training(self, item_ids, targets, weights):
         """What a training step predicts from, and what counts in it.
