@@ -59,11 +59,6 @@ _SETTINGS = flags.DEFINE_list(
     + ". 40-60 goes from a shallow model on the first 40 % of the training "
     "data to a deep one on 60 %.",
 )
-_PRESETS = flags.DEFINE_list(
-    "presets",
-    ["release", "best"],
-    f"What stacking copies, of {', '.join(PRESETS)}; a line of the table each.",
-)
 _DIVIDE_DEPTH = flags.DEFINE_integer(
     "divide_depth",
     1,
@@ -97,7 +92,12 @@ def main() -> None:
     seeds = table_options.seeds(default=[0])
     protocols = options.protocols()
     rows = _make_rows(
-        table, settings, protocols, _PRESETS.value, seeds, [_CHAIN.value]
+        table,
+        settings,
+        protocols,
+        table_options.presets(default=["release", "best"]),
+        seeds,
+        [_CHAIN.value],
     )
     if not settings or not rows:
         raise ValueError(

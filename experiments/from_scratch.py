@@ -33,7 +33,6 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
-from nextitnet_tf.stacking import PRESETS
 
 _DEPTHS = flags.DEFINE_list(
     "depths",
@@ -45,11 +44,6 @@ _STEPS = flags.DEFINE_list(
     None,
     "Training steps of each stage but the last, in the fixed schedule (the "
     "release's on ML20, 300 elsewhere).",
-)
-_PRESETS = flags.DEFINE_list(
-    "presets",
-    ["best"],
-    f"What stacking copies, of {', '.join(PRESETS)}; two lines each.",
 )
 flags.adopt_module_key_flags(options)
 flags.adopt_module_key_flags(table_options)
@@ -91,7 +85,7 @@ def main() -> None:
             depths,
             steps,
             protocol,
-            _PRESETS.value,
+            table_options.presets(default=["best"]),
             seed,
             **options.budget(budget),
             **options.recipe_options(),

@@ -3,9 +3,16 @@
 from absl import flags
 
 from experiments import command
+from nextitnet_tf import stacking
 
 SEEDS = flags.DEFINE_list(
     "seeds", None, "Everything is trained once for each seed."
+)
+PRESETS = flags.DEFINE_list(
+    "presets",
+    None,
+    f"What stacking copies, of {', '.join(stacking.PRESETS)}; lines of their "
+    "own each (tables: release,best; from_scratch: best).",
 )
 TABLE_ONLY = flags.DEFINE_boolean(
     "table_only", False, "Train nothing: write what is done."
@@ -26,3 +33,12 @@ def seeds(default: list[int]) -> list[int]:
     if not SEEDS.value:
         raise ValueError("Expected at least one seed. Received: --seeds=")
     return [command.whole_number("seeds", seed) for seed in SEEDS.value]
+
+
+def presets(default: list[str]) -> list[str]:
+    """The presets of stacking asked for.
+
+    Args:
+        default: if no flag says.
+    """
+    return default if PRESETS.value is None else PRESETS.value
