@@ -47,7 +47,7 @@ def main() -> None:
         recipe = Recipe(
             stages=(Stage(1),),
             protocol=protocol,
-            batch_size=options.BATCH_SIZE.value,
+            batch_size=options.batch_size(),
         )
         training.compile_model(
             model, recipe, sessions, distribution.can_jit_compile(strategy)

@@ -181,11 +181,17 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
     return {**(default or {}), **given}
 
 
+def batch_size() -> int:
+    """Sessions a step: the flag's, else the data set's."""
+    usual = paper_data.recipe_options(DATASET.value or "")
+    return BATCH_SIZE.value or usual["batch_size"]
+
+
 def recipe_options() -> dict:
     """What flags and data set say of a `Recipe`."""
     usual = paper_data.recipe_options(DATASET.value or "")
     return {
-        "batch_size": BATCH_SIZE.value or usual["batch_size"],
+        "batch_size": batch_size(),
         "learning_rate": LEARNING_RATE.value,
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,

@@ -68,13 +68,15 @@ def paired_bootstrap(
     differences = scores - others  # (seeds, sessions)
     num_seeds, num_sessions = differences.shape
     generator = np.random.default_rng(seed)
-    # How often each session is drawn; cheaper than drawing them.
-    counts = generator.multinomial(
-        num_sessions, np.full(num_sessions, 1 / num_sessions), _RESAMPLINGS
+    # Few different values occur: how often each is drawn is all that matters,
+    # whatever the number of sessions.
+    values, counts = np.unique(differences, axis=1, return_counts=True)
+    drawn = generator.multinomial(
+        num_sessions, counts / num_sessions, _RESAMPLINGS
     )
-    means = counts @ differences.T / num_sessions  # (resamplings, seeds)
-    drawn = generator.integers(0, num_seeds, (_RESAMPLINGS, num_seeds))
-    resampled = np.take_along_axis(means, drawn, axis=1).mean(axis=1)
+    means = drawn @ values.T / num_sessions  # (resamplings, seeds)
+    of_seeds = generator.integers(0, num_seeds, (_RESAMPLINGS, num_seeds))
+    resampled = np.take_along_axis(means, of_seeds, axis=1).mean(axis=1)
     low, high = np.quantile(resampled, [0.025, 0.975])
     return float(differences.mean()), float(low), float(high)
 

@@ -115,7 +115,8 @@ def flops_per_step(summary: Mapping[str, Any]) -> float:
     A weight of a block, or of a column of the softmax, is multiplied and
     added once a position, and twice more for the gradients. What attention
     does without weights is not counted; biases and norms count as if they
-    were multiplied.
+    were multiplied, and so do tables other than the items'. For rows of one
+    model and depth, the ratio is exact.
     """
     width = summary["model_config"].get("embedding_dim", 64)
     columns = summary["data"]["num_items"] + 1

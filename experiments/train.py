@@ -6,7 +6,7 @@ r"""Trains on anybody's own data: shallow, stack, fine-tune.
 --num_blocks names the depths: the first is trained from scratch, each other
 is stacked upon the one before (at most doubled) and fine-tuned; a single
 depth is plain training. --model says of what; NFM, Caser and GRU4Rec are
-baselines without a depth (--num_blocks=1).
+baselines without blocks, and take no --num_blocks.
 
 The csv has a user, an item and a timestamp (or order) column; see
 `python -m datasets.prepare --help` for what else can be prepared.

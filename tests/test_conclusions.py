@@ -2,9 +2,11 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from experiments import conclusions
@@ -108,9 +110,32 @@ def test_nothing_to_sum_up(tmp_path):
         conclusions.write_up(tmp_path)
 
 
-def test_the_committed_document_is_what_the_tables_say():
+def test_the_committed_document_is_what_the_tables_say(tmp_path):
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert text == conclusions.write_up(ROOT / "results")
+    # Of the data sets it speaks of: a checkout has its own results, too.
+    names = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert "ml1m" in names
+    for name in names:
+        (tmp_path / name).symlink_to(ROOT / "results" / name)
+    assert text == conclusions.write_up(tmp_path)
+
+
+def test_generated_data_are_left_out(tmp_path):
+    with pytest.raises(ValueError, match="Expected tables in folders"):
+        write_up(tmp_path, table=[group("A", 0.1, paper_mrr_at_5=None)])
+
+
+def test_committed_ranks_belong_to_the_runs_beside_them():
+    files = list((ROOT / "results").glob("*/runs/*/ranks.npy"))
+    assert len(files) > 40
+    for path in files:
+        test = json.loads((path.parent / "run.json").read_text())["test"]
+        ranks = np.load(path, allow_pickle=False)
+        within = ranks < 5
+        assert len(ranks) == test["num_sessions"], path
+        assert (within / (ranks + 1)).mean() == pytest.approx(
+            test["mrr_at_5"], rel=1e-5
+        ), path
 
 
 def test_the_command_says_what_it_lacks(tmp_path):

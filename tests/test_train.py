@@ -22,21 +22,26 @@ def train(tmp_path):
     (tmp_path / "my.csv").write_text("\n".join(lines) + "\n")
 
     def run(*arguments):
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "experiments.train", "--raw=my.csv"),
-                *("--output=out", "--t=6", "--embedding_dim=8"),
-                *("--batch_size=16", "--max_steps=4", "--eval_every=2"),
-                *arguments,
-            ],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=300,
+        return run_command(
+            tmp_path,
+            "train",
+            *("--raw=my.csv", "--output=out", "--t=6", "--embedding_dim=8"),
+            *("--batch_size=16", "--max_steps=4", "--eval_every=2"),
+            *arguments,
         )
 
     return run
+
+
+def run_command(folder, name, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,12 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     is_mixed = "--dtype=mixed_bfloat16" in arguments
     assert model.compute_dtype == ("bfloat16" if is_mixed else "float32")
     assert model.dtype == "float32" and len(model.blocks) == 2
+    shown = done.stdout.split("2 blocks: ")[1].split(", best after")[0]
+    evaluated = run_command(
+        tmp_path, "evaluate", "--model=out/model.keras", "--raw=my.csv", "--t=6"
+    )
+    assert evaluated.returncode == 0, evaluated.stderr[-2000:]
+    assert shown in evaluated.stdout
     (answer,) = model.recommend([["i3"]], k=2)
     assert len(answer) == 2 and "i3" not in answer
     assert np.isfinite(
