@@ -19,7 +19,7 @@ INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
 # The shell reads these from its environment, where spaces and quotes in a
 # path do no harm. An empty one is no flag at all.
 VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
-	MODEL CHECKPOINT HISTORY INPUT K
+	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS
 export $(VARIABLES)
 # TensorFlow is the backend that is shipped, whatever ~/.keras says.
 export KERAS_BACKEND := tensorflow
@@ -37,7 +37,7 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 reproduce-table4 reproduce-table5 reproduce-table6 \
+	reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5 reproduce-table6 \
 	reproduce-table7 reproduce-figure2 reproduce-figure6 step-times fidelity \
 	conclusions benchmark convert prepare train evaluate recommend clean
 
@@ -60,6 +60,13 @@ quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quic
 
 reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
 	@$(TABLE) $(ARGS)
+
+reproduce-table3: $(INSTALLED) ## Table 3: transfer to a domain of cold users (RAW TARGET or PAIRS)
+	@$(BIN)/python -m experiments.transfer $(DATASET_FLAG) $(COMMON_FLAGS) \
+		"--protocol=$${PROTOCOL:-release}" \
+		$${TARGET:+"--target=$$TARGET"} $${PAIRS:+"--pairs=$$PAIRS"} \
+		$${PRESETS:+"--presets=$$PRESETS"} $${SEEDS:+"--seeds=$$SEEDS"} \
+		$(ARGS)
 
 reproduce-table4: $(INSTALLED) ## Table 4: what stacking must copy
 	@$(TABLE) --table=4 $(ARGS)

@@ -59,13 +59,6 @@ _SETTINGS = flags.DEFINE_list(
     + ". 40-60 goes from a shallow model on the first 40 % of the training "
     "data to a deep one on 60 %.",
 )
-_DIVIDE_DEPTH = flags.DEFINE_integer(
-    "divide_depth",
-    1,
-    "Train the paper's depths divided by this, where they are too deep for "
-    "the machine; labels show the depths that were trained.",
-    lower_bound=1,
-)
 _CHAIN = flags.DEFINE_boolean(
     "chain",
     False,
@@ -120,7 +113,7 @@ def main() -> None:
         PRESETS,
         sorted({*seeds, *tables.find_seeds(output)}),
         chains=[False, True],
-        divisors=sorted({*_DIVISORS, _DIVIDE_DEPTH.value}),
+        divisors=sorted({*_DIVISORS, table_options.DIVIDE_DEPTH.value}),
         is_done=lambda row: (
             training.read_run(
                 row.recipe,
@@ -195,7 +188,7 @@ def _make_rows(
     for protocol, seed, divisor, chain in itertools.product(
         protocols,
         seeds,
-        divisors or (_DIVIDE_DEPTH.value,),
+        divisors or (table_options.DIVIDE_DEPTH.value,),
         chains if table is table2 else (False,),
     ):
         # A chain goes through the settings; else each is a thing of its own.
@@ -218,7 +211,7 @@ def _make_rows(
                 continue
             if (
                 is_done
-                and divisor not in (1, _DIVIDE_DEPTH.value)
+                and divisor not in (1, table_options.DIVIDE_DEPTH.value)
                 and not any(r.role == "stacked" and is_done(r) for r in rows)
             ):
                 rows = [row for row in rows if row.role == "baseline"]

@@ -32,6 +32,7 @@ from experiments.recipes.rows import Row
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
+from nextitnet_tf import fitting
 from nextitnet_tf import training
 
 _DEPTHS = flags.DEFINE_list(
@@ -46,7 +47,8 @@ _STEPS = flags.DEFINE_list(
     "release's on ML20, 300 elsewhere).",
 )
 flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(table_options)
+for _name in ("seeds", "presets", "table_only"):
+    flags.declare_key_flag(_name)
 
 _HEAD = """\
 # {title}
@@ -130,7 +132,7 @@ def whole_curve(
                     "num_blocks": stage["stage"]["num_blocks"],
                     "step": point["step"],
                     "seconds": before + point["step"] * seconds,
-                    training.MONITOR: point[training.MONITOR],
+                    fitting.MONITOR: point[fitting.MONITOR],
                 }
             )
         before += stage["curve"][-1]["step"] * seconds
@@ -140,7 +142,7 @@ def whole_curve(
 def seconds_to(points: Sequence[dict[str, Any]], value: float) -> float | None:
     """When a curve is first at least as good as a value; None if never."""
     return next(
-        (p["seconds"] for p in points if p[training.MONITOR] >= value), None
+        (p["seconds"] for p in points if p[fitting.MONITOR] >= value), None
     )
 
 

@@ -12,7 +12,14 @@ PRESETS = flags.DEFINE_list(
     "presets",
     None,
     f"What stacking copies, of {', '.join(stacking.PRESETS)}; lines of their "
-    "own each (tables: release,best; from_scratch: best).",
+    "own each (tables, transfer: release,best; from_scratch: best).",
+)
+DIVIDE_DEPTH = flags.DEFINE_integer(
+    "divide_depth",
+    1,
+    "Train the paper's depths divided by this, where they are too deep for "
+    "the machine; labels show the depths that were trained.",
+    lower_bound=1,
 )
 TABLE_ONLY = flags.DEFINE_boolean(
     "table_only", False, "Train nothing: write what is done."

@@ -20,9 +20,10 @@ from experiments.recipes.rows import Figures
 from experiments.recipes.rows import Row
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
+from nextitnet_tf import fitting
 from nextitnet_tf import training
 
-MONITOR = training.MONITOR
+MONITOR = fitting.MONITOR
 _PROTOCOL_NOTES = {
     "release": "Protocol release: the original release's. Training stops and "
     "reports on the same 20 % of the sessions; padding is an item like any "
@@ -282,11 +283,11 @@ def write(
         if done is not None:
             has_paper = "law" not in of_row.meta  # real data, not generated
             figures_of_paper = paper.figures if paper and has_paper else {}
-            lines.append(_line(row, done, measured, figures_of_paper))
+            lines.append(make_line(row, done, measured, figures_of_paper))
     if not lines:
         return "Nothing is done yet.\n"
     # One clock a depth: what was measured idle, else the median over runs.
-    lines = _with_one_clock(lines)
+    lines = with_one_clock(lines)
     first = next(iter(sessions.values()))
     records = to_records(lines) + _ceilings(rows, sessions)
     groups = _groups(lines, records)
@@ -319,7 +320,10 @@ def find_seeds(folder: Path) -> set[int]:
     }
 
 
-def _line(row: Row, done, measured: dict, figures_of_paper: Figures) -> Line:
+def make_line(
+    row: Row, done, measured: dict, figures_of_paper: Figures
+) -> Line:
+    """A row and its last stage's run; `measured` is of `step_times.read`."""
     summary = done.summary
     seconds = measured.get(step_times.key(summary), {}).get("seconds")
     return Line(
@@ -359,7 +363,7 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
     )
 
 
-def _with_one_clock(lines: list[Line]) -> list[Line]:
+def with_one_clock(lines: list[Line]) -> list[Line]:
     """Lines of equal depth and protocol get the same step time."""
 
     def clock(line: Line) -> tuple:

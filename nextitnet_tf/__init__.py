@@ -21,6 +21,7 @@ from nextitnet_tf import metrics
 from nextitnet_tf import models
 from nextitnet_tf import stacking
 from nextitnet_tf.models.caser import Caser
+from nextitnet_tf.models.fine_tuned import FineTuned
 from nextitnet_tf.models.grec import GRec
 from nextitnet_tf.models.gru4rec import GRU4Rec
 from nextitnet_tf.models.most_pop import MostPop
@@ -28,9 +29,11 @@ from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
 from nextitnet_tf.models.ssept import SSEPT
+from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.stacking import Stacker
 from nextitnet_tf.vocabulary import Vocabulary
 
@@ -38,6 +41,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Caser",
+    "FineTuned",
+    "FineTuning",
     "GRU4Rec",
     "GRec",
     "MostPop",
@@ -49,6 +54,7 @@ __all__ = [
     "SSEPT",
     "Stacker",
     "Stage",
+    "Transfer",
     "Vocabulary",
     "data",
     "distribution",
@@ -58,10 +64,17 @@ __all__ = [
     "release",
     "stacking",
     "training",
+    "transfer",
 ]
 
 # These need TensorFlow; everything above runs on any Keras backend.
-_ON_FIRST_ACCESS = ("data", "distribution", "release", "training")
+_ON_FIRST_ACCESS = (
+    "data",
+    "distribution",
+    "release",
+    "training",
+    "transfer",
+)
 
 
 def __getattr__(name: str):

@@ -20,6 +20,7 @@ on any number of devices.
 """
 
 import csv
+import dataclasses
 import functools
 import hashlib
 import json
@@ -144,14 +145,15 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
             train, test = release.split(num_rows, data_ratio, nesting)
         parts = Split(train, test, test)
     else:
-        train, validation, test = _split_users(sessions.users)
+        of_users = split_users(sessions.users)
+        train = of_users.train
         if protocol.nesting == "prefix":
             train = train[: int(data_ratio * len(train))]
         else:
             train = train[
                 release.draw_fraction(len(train), data_ratio, protocol.nesting)
             ]
-        parts = Split(train, validation, test)
+        parts = dataclasses.replace(of_users, train=train)
     for name in ("train", "validation", "test"):
         if not len(getattr(parts, name)):
             raise ValueError(
@@ -223,7 +225,7 @@ def make_training_dataset(
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         pass_number, b = divmod(int(number), count)
-        numbers, is_real = _take(order_of(pass_number), b, batch_size)
+        numbers, is_real = take(order_of(pass_number), b, batch_size)
         rows, users = rows_of[numbers], users_of[numbers]
         if overwrite:
             overwrite(rows, users, overwriting)
@@ -236,7 +238,7 @@ def make_training_dataset(
         return *inputs, targets, weights / weights.sum()
 
     shape = (batch_size, sessions.rows.shape[1] - 1)
-    return _make_dataset(
+    return make_dataset(
         tf.data.Dataset.counter(),
         batch,
         _inputs_spec(shape, with_users),
@@ -269,12 +271,12 @@ def make_evaluation_dataset(
     count = num_batches(len(row_numbers), batch_size, protocol)
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
-        numbers, is_real = _take(row_numbers, int(number), batch_size)
+        numbers, is_real = take(row_numbers, int(number), batch_size)
         rows, users = sessions.rows[numbers], sessions.users[numbers]
         inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
         return *inputs, rows[:, -1], is_real
 
-    dataset = _make_dataset(
+    dataset = make_dataset(
         tf.data.Dataset.range(count),
         batch,
         _inputs_spec((batch_size, sessions.rows.shape[1] - 1), with_users),
@@ -292,8 +294,15 @@ def _inputs_spec(shape, with_users: bool):
     return item_ids, tf.TensorSpec(shape[:1], tf.int32)
 
 
-def _make_dataset(numbers, batch, *specs) -> tf.data.Dataset:
+def make_dataset(
+    numbers: tf.data.Dataset, batch: Callable, *specs
+) -> tf.data.Dataset:
     """The batches of these numbers, in order.
+
+    Args:
+        numbers: of batches.
+        batch: number -> the arrays of that batch, nested ones flat.
+        *specs: `tf.TensorSpec`s of what a batch is, nested as it is.
 
     Not `from_generator`: it makes the whole process give memory back to the
     system at every step, which costs a quarter of the training speed.
@@ -313,7 +322,9 @@ def _make_dataset(numbers, batch, *specs) -> tf.data.Dataset:
     return numbers.map(load).prefetch(4)
 
 
-def _take(order, b, batch_size):
+def take(
+    order: np.ndarray, b: int, batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of batch b, filled up; 1 where a row is real."""
     numbers = order[b * batch_size : (b + 1) * batch_size]
     is_real = np.zeros(batch_size, "float32")
@@ -322,8 +333,12 @@ def _take(order, b, batch_size):
     return np.resize(numbers, batch_size), is_real
 
 
-def _split_users(users):
-    """80/10/10 of the users; the training rows in an order of their own."""
+def split_users(users: np.ndarray) -> Split:
+    """80/10/10 of the users; the training rows in an order of their own.
+
+    Args:
+        users: (num_rows,) user of each row.
+    """
     generator = np.random.default_rng(_SPLIT_SEED)
     shuffled = generator.permutation(np.unique(users))
     first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
@@ -331,7 +346,7 @@ def _split_users(users):
         np.flatnonzero(np.isin(users, group))
         for group in np.split(shuffled, [first, second])
     )
-    return generator.permutation(in_train), in_validation, in_test
+    return Split(generator.permutation(in_train), in_validation, in_test)
 
 
 def _read_items(path, meta):

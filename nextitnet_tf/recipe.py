@@ -195,6 +195,104 @@ class Recipe:
                 )
 
 
+@dataclass(frozen=True)
+class FineTuning:
+    """How a model of one domain learns the items of another.
+
+    Attributes:
+        name: "release", "clean", or a name that says what was changed.
+        source_ids: "file" looks source items up by the numbers that the file
+            of pairs gives them, as the release does, whatever the model was
+            trained to call them; "pretraining" by the model's own.
+        head: "softmax" is a new softmax layer over the target items, as the
+            paper has it; "dot_product" the release's table of vectors, with
+            one uniform negative a positive.
+        target_l2: weight of the release's penalty on that table.
+        split: "examples" is 80/20 of (history, target item) pairs, so that a
+            user can be on both sides; "users" 80/10/10 of the users, no
+            user in two of them.
+        ranked_negatives: uniform negatives that a target is ranked among; 0
+            ranks it among all target items.
+        batch_size: global, over all devices.
+        learning_rate: of Adam.
+        max_epochs: passes over the training pairs at most.
+        eval_every: training steps between two evaluations.
+        patience: evaluations without a better MRR@5 before stopping; None
+            never stops early.
+    """
+
+    name: str
+    source_ids: str
+    head: str
+    target_l2: float
+    split: str
+    ranked_negatives: int
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    max_epochs: int = 10
+    eval_every: int = 1_000
+    patience: int | None = None
+
+    def __post_init__(self):
+        _check_choice(self, "source_ids", ("file", "pretraining"))
+        _check_choice(self, "head", ("dot_product", "softmax"))
+        _check_choice(self, "split", ("examples", "users"))
+        for name, smallest in (
+            ("target_l2", 0),
+            ("ranked_negatives", 0),
+            ("batch_size", 1),
+            ("max_epochs", 1),
+            ("eval_every", 1),
+            ("patience", 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < smallest:
+                raise ValueError(
+                    f"`{name}` must be at least {smallest}. "
+                    f"Received: {name}={value}"
+                )
+
+
+FINE_TUNINGS = {
+    "release": FineTuning(
+        name="release",
+        source_ids="file",
+        head="dot_product",
+        target_l2=0.02,
+        split="examples",
+        ranked_negatives=99,
+    ),
+    "clean": FineTuning(
+        name="clean",
+        source_ids="pretraining",
+        head="softmax",
+        target_l2=0.0,
+        split="users",
+        ranked_negatives=0,
+        max_epochs=50,
+        eval_every=50,
+        patience=5,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A recipe in the source domain, and what follows in the target's.
+
+    Attributes:
+        pretraining: in the source domain; its protocol also says how target
+            pairs are shuffled and batched, its seed counts for both.
+        fine_tuning: in the target domain.
+        is_pretrained: False begins with the last stage's model untrained, to
+            show what pre-training is worth.
+    """
+
+    pretraining: Recipe
+    fine_tuning: FineTuning
+    is_pretrained: bool = True
+
+
 def protocol_differences(protocol: Protocol) -> list[str]:
     """In which fields a protocol departs from the one it is named after."""
     base = PROTOCOLS.get(protocol.name)

@@ -1,13 +1,11 @@
-"""Runs recipes: the only place that calls fit."""
+"""Runs recipes, stage by stage."""
 
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import platform
 import shutil
-import statistics
 import time
 import zipfile
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import tensorflow as tf
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
+from nextitnet_tf import fitting
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -28,13 +27,6 @@ from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import Stacker
-
-# What early stopping and the best checkpoint look at.
-MONITOR = "val_mrr_at_5"
-# Where the item that did follow was ranked, in each session of the test.
-RANKS = "ranks.npy"
-# The best weights so far, while a stage trains.
-_BEST = "best.keras"
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ class StageRun:
 
     def read_ranks(self) -> np.ndarray | None:
         """(num_sessions,) 0-based ranks of the test, if they were kept."""
-        path = self.folder / RANKS
+        path = self.folder / fitting.RANKS
         if not path.is_file():
             return None
         return np.load(path, allow_pickle=False)
@@ -154,6 +146,19 @@ def save_model(model, path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_files.replacing(path) as partial:
         model.save(partial)
+
+
+def keep_best_model(model, folder: Path) -> None:
+    """Makes the best evaluation's checkpoint the folder's model.keras.
+
+    That checkpoint has the optimizer of its step, too; the model in memory
+    has the last one's. A model that was not fitted has no checkpoint.
+    """
+    best = folder / fitting.BEST
+    if best.is_file():
+        os.replace(best, folder / "model.keras")
+    else:
+        save_model(model, folder / "model.keras")
 
 
 def load_model(path, with_optimizer: bool = False):
@@ -258,14 +263,7 @@ def evaluate(model, sessions, row_numbers, recipe: Recipe, verbose=0) -> dict:
     dataset, num_sessions = _evaluation_dataset(
         recipe, model, sessions, row_numbers
     )
-    results = model.evaluate(dataset, verbose=verbose, return_dict=True)
-    # The loss Keras adds is a mean over batches, a last one that was filled
-    # up included: not a number to compare.
-    del results["loss"]
-    return {
-        **{name: float(value) for name, value in results.items()},
-        "num_sessions": num_sessions,
-    }
+    return fitting.evaluate(model, dataset, num_sessions, verbose)
 
 
 def measure_step_seconds(
@@ -293,16 +291,7 @@ def measure_step_seconds(
     )
     train = data.split(sessions, recipe.protocol).train
     dataset = _training_dataset(recipe, model, sessions, train)
-    timer = _StepTimer()
-    model.fit(
-        dataset,
-        shuffle=False,
-        steps_per_epoch=steps,
-        epochs=repetitions + 1,
-        callbacks=[timer],
-        verbose=0,
-    )
-    return statistics.median(timer.seconds[1:]) / steps
+    return fitting.measure_step_seconds(model, dataset, repetitions, steps)
 
 
 def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
@@ -316,7 +305,7 @@ def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
     Returns:
         Whether they are there now.
     """
-    if (run.folder / RANKS).is_file():
+    if (run.folder / fitting.RANKS).is_file():
         return True
     if not (run.folder / "model.keras").is_file():
         return False
@@ -326,24 +315,11 @@ def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
 
 
 def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
-    """Ranks each session's last item, in the order of the rows."""
     dataset, num_sessions = _evaluation_dataset(
         recipe, model, sessions, row_numbers
     )
-    ignored = _ignored_ids(recipe, sessions)
-
-    @tf.function(autograph=False)
-    def rank(inputs, next_item_ids):
-        return metrics.rank_among(model(inputs), next_item_ids, ignored)
-
-    ranks = [rank(inputs, target).numpy() for inputs, target, _ in dataset]
-    found = np.concatenate(ranks)[:num_sessions].astype("<i4")
-    # A file, not a path: NumPy would add its own ending to the latter.
-    with (
-        atomic_files.replacing(folder / RANKS) as partial,
-        open(partial, "wb") as file,
-    ):
-        np.save(file, found, allow_pickle=False)
+    ignored_ids = _ignored_ids(recipe, sessions)
+    fitting.save_ranks(folder, model, dataset, num_sessions, ignored_ids)
 
 
 def _ignored_ids(recipe: Recipe, sessions) -> tuple[int, ...]:
@@ -371,81 +347,18 @@ def describe(recipe: Recipe, stage: Stage, sessions) -> dict:
             "num_items": sessions.num_items,
             "fingerprint": sessions.fingerprint,
         },
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }
 
 
-class _TieCopies(keras.callbacks.Callback):
-    """Keeps copies of a block equal, moved by the sum of their steps.
-
-    Separate slots of the optimizer for each copy, one memory for all: what
-    the release's Transformers do after stacking.
-    """
-
-    def on_train_begin(self, logs=None):
-        layers = [
-            [self.model.blocks[i].parts()["blocks"] for i in group]
-            for group in self.model.tied_blocks
-        ]
-        # (copies of one variable, what they were after the last step)
-        self._tied = [
-            ([v.value for v in copies], tf.Variable(copies[0].value))
-            for of_group in layers
-            for of_layer in zip(*of_group, strict=True)
-            for copies in zip(
-                *(layer.trainable_variables for layer in of_layer), strict=True
-            )
-        ]
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._tie()
-
-    @tf.function(autograph=False)
-    def _tie(self):
-        for copies, before in self._tied:
-            together = before + tf.add_n([v - before for v in copies])
-            for variable in (*copies, before):
-                variable.assign(together)
-
-
-class _StepTimer(keras.callbacks.Callback):
-    """Adds to the logs how long training has taken, evaluations left out."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds: list[float] = []
-        self._started = 0.0
-        self._stopped: float | None = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.perf_counter()
-        self._stopped = None
-
-    def on_test_begin(self, logs=None):
-        self._stopped = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        stopped = self._stopped or time.perf_counter()
-        self.seconds.append(stopped - self._started)
-        if logs is not None:
-            logs["train_seconds"] = sum(self.seconds)
-
-
-class _StopIfDiverged(keras.callbacks.Callback):
-    """Ends training once the loss is not a number.
-
-    Looks once an evaluation; Keras' TerminateOnNaN waits for every step's
-    loss, which keeps an accelerator from running ahead.
-    """
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True
+def versions() -> dict[str, str]:
+    """Of what computed a number."""
+    return {
+        "python": platform.python_version(),
+        "keras": keras.version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
@@ -482,13 +395,7 @@ def _run_stage(
         fitted = _fit(recipe, stage, model, sessions, parts, folder, verbose)
     test = evaluate(model, sessions, parts.test, recipe)
     _save_ranks(folder, model, recipe, sessions, parts.test)
-    # The best evaluation's checkpoint has the optimizer of that step, too;
-    # the model in memory has the last one's.
-    best = folder / _BEST
-    if best.is_file():
-        os.replace(best, folder / "model.keras")
-    else:
-        save_model(model, folder / "model.keras")
+    keep_best_model(model, folder)
     return {
         **fitted,
         "test": test,
@@ -524,62 +431,20 @@ def _evaluation_dataset(recipe, model, sessions, row_numbers):
 
 
 def _fit(recipe, stage: Stage, model, sessions, parts, folder, verbose):
-    """Fits to convergence; leaves the best weights in the model."""
-    training = _training_dataset(recipe, model, sessions, parts.train)
+    """Fits a stage to convergence; leaves the best weights in the model."""
     validation, _ = _evaluation_dataset(
         recipe, model, sessions, parts.validation
     )
-    timer = _StepTimer()
-    history = model.fit(
-        training,
-        validation_data=validation,
-        shuffle=False,  # the dataset does that
-        steps_per_epoch=stage.eval_every,
-        epochs=stage.max_steps // stage.eval_every,
-        callbacks=[
-            timer,
-            _StopIfDiverged(),
-            *([_TieCopies()] if model.tied_blocks else []),
-            # What an interrupted run leaves behind.
-            keras.callbacks.ModelCheckpoint(
-                folder / _BEST,
-                monitor=MONITOR,
-                mode="max",
-                save_best_only=True,
-            ),
-            keras.callbacks.EarlyStopping(
-                monitor=MONITOR,
-                mode="max",
-                patience=stage.patience,
-                restore_best_weights=True,
-            ),
-            keras.callbacks.CSVLogger(folder / "log.csv"),
-        ],
+    return fitting.fit_to_best(
+        model,
+        _training_dataset(recipe, model, sessions, parts.train),
+        validation,
+        folder,
+        max_steps=stage.max_steps,
+        eval_every=stage.eval_every,
+        patience=stage.patience,
         verbose=verbose,
-    ).history
-    if not history.get(MONITOR) or not math.isfinite(history["loss"][-1]):
-        raise FloatingPointError(
-            "The loss is no longer a number: a smaller learning rate may "
-            f"help. Received: learning_rate={recipe.learning_rate}"
-        )
-    names = ["train_seconds", "loss", *(n for n in history if "_at_" in n)]
-    curve = [
-        {
-            "step": (i + 1) * stage.eval_every,
-            **{name: float(history[name][i]) for name in names},
-        }
-        for i in range(len(history[MONITOR]))
-    ]
-    best = max(range(len(curve)), key=lambda i: curve[i][MONITOR])
-    # The first interval holds the compilation.
-    intervals = timer.seconds[1:] or timer.seconds
-    return {
-        "curve": curve,
-        "best_step": curve[best]["step"],
-        "best_validation": curve[best][MONITOR],
-        "step_seconds": statistics.median(intervals) / stage.eval_every,
-        "train_seconds": sum(timer.seconds),
-    }
+    )
 
 
 def _stage_folders(recipe: Recipe, folder, fingerprint: str) -> list[Path]:

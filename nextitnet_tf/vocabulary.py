@@ -78,6 +78,13 @@ class Vocabulary:
             )
         )
 
+    @staticmethod
+    def is_saved(folder: str | Path | None) -> bool:
+        """Whether `save` has written here."""
+        if folder is None:
+            return False
+        return (Path(folder) / "vocabulary.json").is_file()
+
     @classmethod
     def load(cls, folder: str | Path) -> "Vocabulary":
         """Reads what `save` wrote."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nextitnet_tf import data
+from nextitnet_tf import fitting
 from nextitnet_tf import training
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
@@ -493,12 +494,12 @@ def script_mrr(monkeypatch):
     def script(values):
         remaining = iter(values)
 
-        class Scripted(training._StepTimer):
+        class Scripted(fitting._StepTimer):
             def on_epoch_end(self, epoch, logs=None):
                 super().on_epoch_end(epoch, logs)
                 logs["val_mrr_at_5"] = next(remaining)
 
-        monkeypatch.setattr(training, "_StepTimer", Scripted)
+        monkeypatch.setattr(fitting, "_StepTimer", Scripted)
 
     return script
 

@@ -247,8 +247,8 @@ class SequentialRecommender(keras.Model):
         Raises:
             ValueError: a model without a vocabulary; k below 1.
         """
-        vocabulary = self.vocabulary
-        if vocabulary is None:
+        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
+        if vocabulary is None or of_histories is None:
             raise ValueError(
                 "`recommend` needs a model that knows its raw ids: one that "
                 "was trained by `training.run`, or whose `vocabulary` was "
@@ -256,7 +256,7 @@ class SequentialRecommender(keras.Model):
             )
         if k < 1:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
-        encoded = [vocabulary.encode(history) for history in histories]
+        encoded = [of_histories.encode(history) for history in histories]
         num_unknown = sum(unknown for _, unknown in encoded)
         if num_unknown:
             logging.getLogger(__name__).warning(
@@ -268,22 +268,28 @@ class SequentialRecommender(keras.Model):
             answers += self._recommend_ids(batch, k, exclude_seen)
         return [[vocabulary.raw_ids[i] for i in ids] for ids in answers]
 
+    @property
+    def history_vocabulary(self):
+        """Of the items in histories: those that are recommended."""
+        return self.vocabulary
+
     def save_assets(self, dir_path):
         if self.vocabulary is not None:
             self.vocabulary.save(dir_path)
 
     def load_assets(self, dir_path):
-        self.vocabulary = Vocabulary.load(dir_path)
+        if Vocabulary.is_saved(dir_path):
+            self.vocabulary = Vocabulary.load(dir_path)
 
     def get_config(self):
         return {**super().get_config(), "num_items": self.num_items}
 
     def _recommend_ids(self, histories, k, exclude_seen):
         """Model ids of histories -> lists of at most k model ids."""
-        vocabulary = self.vocabulary
-        length = vocabulary.history_length
+        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
+        length = of_histories.history_length
         item_ids = np.full(
-            (len(histories), length), vocabulary.padding_id, "int32"
+            (len(histories), length), of_histories.padding_id, "int32"
         )
         for row, history in zip(item_ids, histories, strict=True):
             latest = history[-length:]
@@ -293,7 +299,7 @@ class SequentialRecommender(keras.Model):
             if not history:
                 row[:] = vocabulary.counts
             row[vocabulary.not_items] = -np.inf
-            if exclude_seen:
+            if exclude_seen and of_histories is vocabulary:
                 row[history] = -np.inf
         best = np.argsort(-scores, axis=-1, kind="stable")[:, :k]
         return [

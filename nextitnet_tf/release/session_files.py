@@ -8,6 +8,7 @@ first appear; 0 is `<UNK>`. Padding is the word `0`, an item like any other.
 import gzip
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def read_sessions(csv) -> tuple[np.ndarray, dict[str, int]]:
     return ids, _vocabulary(fields, order)
 
 
-def read_transfer(csv) -> Transfer:
+def read_transfer(csv, whole_fields: bool = False) -> Transfer:
     """Reads a file of `source items,,target items` as the release does.
 
     Source and target items are numbered apart, each by first appearance in
@@ -94,6 +95,8 @@ def read_transfer(csv) -> Transfer:
 
     Args:
         csv: path of the file (gzip too).
+        whole_fields: take every field as one item, where the release's
+            tokeniser makes two of `12.0` or `AB12`.
 
     Returns:
         One example a target item, in the file's order.
@@ -106,11 +109,14 @@ def read_transfer(csv) -> Transfer:
         The release's `data_loader_finetune.py`.
     """
     text = _read_bytes(csv)
-    fields = csv_fields.parse(text, _is_word, gaps=True)
+    is_item = (lambda field: True) if whole_fields else _is_word
+    fields = csv_fields.parse(text, is_item, gaps=True)
     sides = None if fields is None else _sides(fields)
     if sides is None:  # words by the tokeniser, or a line that is wrong
+        items_of = (lambda field: [field]) if whole_fields else _WORD.findall
         sides = tuple(
-            _number_words(words) for words in _split_transfer(text, csv)
+            _number_words(words, items_of)
+            for words in _split_transfer(text, csv)
         )
     (source_rows, source_vocabulary), (target_rows, target_vocabulary) = sides
     users, places = np.nonzero(target_rows)
@@ -222,6 +228,7 @@ def _vocabulary(fields: csv_fields.Fields, order: np.ndarray) -> dict[str, int]:
 
 def _number_words(
     lines: list[list[str]],
+    items_of: Callable[[str], list[str]] = _WORD.findall,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Numbers the words of all fields; lines get ids, 0 at their end.
 
@@ -239,7 +246,7 @@ def _number_words(
             if known is None:
                 known = ids_of_field[field] = [
                     vocabulary.setdefault(word, len(vocabulary))
-                    for word in _WORD.findall(field)
+                    for word in items_of(field)
                 ]
             ids += known
         row[: len(ids)] = ids[:t]
