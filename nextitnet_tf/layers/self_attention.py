@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.dropout import Dropout
+
 # Added to the scores of what must not be looked at.
 _FORBIDDEN = -1e9
 
@@ -50,7 +52,7 @@ class SelfAttention(keras.layers.Layer):
         self.query = linear(embedding_dim, self.dtype_policy, "query")
         self.key = linear(embedding_dim, self.dtype_policy, "key")
         self.value = linear(embedding_dim, self.dtype_policy, "value")
-        self.dropout = keras.layers.Dropout(
+        self.dropout = Dropout(
             dropout_rate, dtype=self.dtype_policy, name="dropout"
         )
 

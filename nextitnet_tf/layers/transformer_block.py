@@ -3,6 +3,7 @@
 import keras
 
 from nextitnet_tf.layers.channel_norm import ChannelNorm
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
 from nextitnet_tf.layers.self_attention import linear
@@ -71,7 +72,7 @@ class TransformerBlock(keras.layers.Layer):
             for name in ("norm1", "norm2")
         )
         self.inner_dropout, self.outer_dropout = (
-            keras.layers.Dropout(dropout_rate, dtype=policy, name=name)
+            Dropout(dropout_rate, dtype=policy, name=name)
             for name in ("inner_dropout", "outer_dropout")
         )
         self.rezero1, self.rezero2 = (

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -96,9 +97,7 @@ class Caser(SequentialRecommender):
             dtype=policy,
             name="vertical",
         )
-        self.dropout = keras.layers.Dropout(
-            dropout_rate, dtype=policy, name="dropout"
-        )
+        self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
         self.dense = keras.layers.Dense(
             embedding_dim, activation="relu", dtype=policy, name="dense"
         )

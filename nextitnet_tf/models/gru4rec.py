@@ -2,6 +2,7 @@
 
 import keras
 
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -67,9 +68,7 @@ class GRU4Rec(SequentialRecommender):
             )
             for i in range(num_layers)
         ]
-        self.dropout = keras.layers.Dropout(
-            dropout_rate, dtype=policy, name="dropout"
-        )
+        self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
         self.item_softmax = ItemSoftmax(
             num_items, dtype=policy, name="item_softmax"
         )

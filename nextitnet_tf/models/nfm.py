@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -54,7 +55,7 @@ class NFM(SequentialRecommender):
         )
         self.norm = keras.layers.BatchNormalization(dtype=policy, name="norm")
         self.pooling_dropout, self.dropout = (
-            keras.layers.Dropout(rate, dtype=policy, name=name)
+            Dropout(rate, dtype=policy, name=name)
             for name, rate in (
                 ("pooling_dropout", pooling_dropout_rate),
                 ("dropout", dropout_rate),

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.channel_norm import ChannelNorm
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
@@ -98,9 +99,7 @@ class SASRec(SequentialRecommender):
             dtype=policy,
             name="position_embedding",
         )
-        self.dropout = keras.layers.Dropout(
-            dropout_rate, dtype=policy, name="dropout"
-        )
+        self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
         # Before the blocks, or after them where they begin with a norm.
         self.norm = ChannelNorm(epsilon=NORM_EPSILON, dtype=policy, name="norm")
         self.blocks = [
