@@ -37,9 +37,10 @@ TABLE = $(BIN)/python -m experiments.continual_learning \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5 reproduce-table6 \
-	reproduce-table7 reproduce-figure2 reproduce-figure6 step-times fidelity \
-	conclusions benchmark convert prepare train evaluate recommend clean
+	reproduce-table1 reproduce-table2 reproduce-table3 reproduce-table4 \
+	reproduce-table5 reproduce-table6 reproduce-table7 reproduce-figure1 \
+	reproduce-figure2 reproduce-figure5 reproduce-figure6 step-times fidelity \
+	conclusions report benchmark convert prepare train evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -57,6 +58,9 @@ install: $(INSTALLED) ## only make .venv (every other target does, too)
 quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quickstart
 	@$(BIN)/python -m experiments.quickstart $${OUTPUT:+"--output=$$OUTPUT"} \
 		$(ARGS)
+
+reproduce-table1: $(INSTALLED) ## Table 1: what the prepared data sets hold
+	@$(BIN)/python -m experiments.dataset_statistics $(ARGS)
 
 reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
 	@$(TABLE) $(ARGS)
@@ -80,9 +84,20 @@ reproduce-table6: $(INSTALLED) ## Table 6: with and without alpha
 reproduce-table7: $(INSTALLED) ## Table 7: GRec, SASRec, SSE-PT (SETTINGS)
 	@$(TABLE) --table=7 $(ARGS)
 
+reproduce-figure1: $(INSTALLED) ## Figure 1: accuracy by depth, with 40 and with 100 % of the data
+	@$(BIN)/python -m experiments.accuracy_by_depth $(DATASET_FLAG) \
+		$(COMMON_FLAGS) "--protocol=$${PROTOCOL:-release}" \
+		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
+
 reproduce-figure2: $(INSTALLED) ## Figure 2: how alike the outputs of the blocks are
 	@$(BIN)/python -m experiments.block_similarity $(DATASET_FLAG) \
 		$(COMMON_FLAGS) "--protocol=$${PROTOCOL:-release}" $(ARGS)
+
+reproduce-figure5: $(INSTALLED) ## Figure 5: convergence of stacked and scratch models (SETTINGS)
+	@$(BIN)/python -m experiments.convergence $(DATASET_FLAG) $(COMMON_FLAGS) \
+		"--protocol=$${PROTOCOL:-release}" \
+		$${SETTINGS:+"--settings=$$SETTINGS"} \
+		$${PRESETS:+"--presets=$$PRESETS"} $${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
 
 reproduce-figure6: $(INSTALLED) ## Figure 6: training from scratch by way of shallow models
 	@$(BIN)/python -m experiments.from_scratch $(DATASET_FLAG) $(COMMON_FLAGS) \
@@ -98,6 +113,9 @@ fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release
 
 conclusions: $(INSTALLED) ## results/README.md: which of the paper's conclusions the tables bear out
 	@$(BIN)/python -m experiments.conclusions $(ARGS)
+
+report: $(INSTALLED) ## results/index.html: all results on one page
+	@$(BIN)/python -m experiments.report $(ARGS)
 
 benchmark: $(INSTALLED) ## what steps, starting, reading cost, on an idle machine, into results/benchmark
 	@$(BIN)/python -m experiments.benchmark $${OUTPUT:+"--output=$$OUTPUT"} \

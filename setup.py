@@ -26,6 +26,12 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "jax": ["jax>=0.4.34"],
-        "dev": ["hypothesis>=6", "mypy>=1.13", "pytest>=8", "ruff>=0.8"],
+        "dev": [
+            "hypothesis>=6",
+            "markdown-it-py>=3",  # make report
+            "mypy>=1.13",
+            "pytest>=8",
+            "ruff>=0.8",
+        ],
     },
 )

@@ -99,5 +99,15 @@ def whole_number(name: str, text: str) -> int:
         ) from None
 
 
+def number(name: str, text: str) -> float:
+    """One value of a list flag of numbers."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"--{name} takes numbers. Received: {text!r}"
+        ) from None
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

@@ -31,10 +31,6 @@ from experiments import table_options
 from experiments import tables
 from experiments.recipes import paper_data
 from experiments.recipes import table2
-from experiments.recipes import table4
-from experiments.recipes import table5
-from experiments.recipes import table6
-from experiments.recipes import table7
 from experiments.recipes.rows import Row
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -43,21 +39,11 @@ from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.stacking import PRESETS
 
-TABLES = {"2": table2, "4": table4, "5": table5, "6": table6, "7": table7}
 # Depths that a table is also shown at, if something was stacked there.
 _DIVISORS = (1, 2, 3, 4, 6, 8, 16)
 
-_TABLE = flags.DEFINE_enum("table", "2", list(TABLES), "Of the paper.")
-_SETTINGS = flags.DEFINE_list(
-    "settings",
-    None,
-    "Parts of the table (all): "
-    + "; ".join(
-        f"of table {number} {', '.join(table.NAMES)}"
-        for number, table in TABLES.items()
-    )
-    + ". 40-60 goes from a shallow model on the first 40 % of the training "
-    "data to a deep one on 60 %.",
+_TABLE = flags.DEFINE_enum(
+    "table", "2", list(table_options.TABLES), "Of the paper."
 )
 _CHAIN = flags.DEFINE_boolean(
     "chain",
@@ -77,11 +63,13 @@ flags.adopt_module_key_flags(table_options)
 
 
 def main() -> None:
-    table = TABLES[_TABLE.value]
+    table = table_options.TABLES[_TABLE.value]
     strategy = distribution.make_strategy(options.STRATEGY.value)
     settings = list(table.NAMES)
-    if _SETTINGS.value is not None:
-        settings = [_setting(table, name) for name in _SETTINGS.value]
+    if table_options.SETTINGS.value is not None:
+        settings = [
+            _setting(table, name) for name in table_options.SETTINGS.value
+        ]
     seeds = table_options.seeds(default=[0])
     protocols = options.protocols()
     rows = _make_rows(
@@ -95,7 +83,8 @@ def main() -> None:
     if not settings or not rows:
         raise ValueError(
             "Expected at least one setting and protocol. Received: "
-            f"settings={_SETTINGS.value}, protocol={options.PROTOCOL.value}"
+            f"settings={table_options.SETTINGS.value}, "
+            f"protocol={options.PROTOCOL.value}"
         )
     folder = options.sessions_folder()
     output = options.output_folder()

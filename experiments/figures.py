@@ -1,5 +1,6 @@
 """Pictures of results."""
 
+import statistics
 from pathlib import Path
 
 import matplotlib
@@ -58,6 +59,47 @@ def draw_convergence(
     figure.suptitle(title)
     with atomic_files.replacing(path) as partial:
         figure.savefig(partial, dpi=120)
+    plt.close(figure)
+
+
+def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
+    """Metric against depth, one line a fraction of the data.
+
+    Args:
+        records: with `data` (the fraction, as text), `num_blocks` and
+            `values` (test MRR@5, one a seed).
+        path: png to write.
+        title: above it.
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+    fractions = sorted({r["data"] for r in records}, key=lambda f: (len(f), f))
+    for fraction in fractions:
+        points = sorted(
+            (r["num_blocks"], statistics.mean(r["values"]), r["values"])
+            for r in records
+            if r["data"] == fraction
+        )
+        (drawn,) = axis.plot(
+            [depth for depth, _, _ in points],
+            [mean for _, mean, _ in points],
+            marker="o",
+            label=f"{fraction} of the training data",
+        )
+        for depth, _, values in points:
+            if len(values) > 1:  # each seed
+                axis.scatter(
+                    [depth] * len(values), values, 9, drawn.get_color()
+                )
+    depths = sorted({r["num_blocks"] for r in records})
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(depths, [str(depth) for depth in depths], minor=False)
+    axis.set_xlabel("blocks")
+    axis.set_ylabel("test MRR@5")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
+    axis.set_title(title, fontsize="medium")
+    with atomic_files.replacing(path) as partial:
+        figure.savefig(partial, dpi=120, format="png")
     plt.close(figure)
 
 

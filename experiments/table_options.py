@@ -3,8 +3,26 @@
 from absl import flags
 
 from experiments import command
+from experiments.recipes import table2
+from experiments.recipes import table4
+from experiments.recipes import table5
+from experiments.recipes import table6
+from experiments.recipes import table7
 from nextitnet_tf import stacking
 
+TABLES = {"2": table2, "4": table4, "5": table5, "6": table6, "7": table7}
+
+SETTINGS = flags.DEFINE_list(
+    "settings",
+    None,
+    "Parts of the table (all): "
+    + "; ".join(
+        f"of table {number} {', '.join(table.NAMES)}"
+        for number, table in TABLES.items()
+    )
+    + ". 40-60 goes from a shallow model on the first 40 % of the training "
+    "data to a deep one on 60 %.",
+)
 SEEDS = flags.DEFINE_list(
     "seeds", None, "Everything is trained once for each seed."
 )

@@ -275,19 +275,9 @@ def write(
     Returns:
         The table, as markdown.
     """
-    measured = step_times.read(folder / step_times.FILE_NAME)
-    lines = []
-    for row in rows:
-        of_row = sessions[row.recipe.protocol.item_ids]
-        done = training.read_run(row.recipe, of_row, folder / "runs")
-        if done is not None:
-            has_paper = "law" not in of_row.meta  # real data, not generated
-            figures_of_paper = paper.figures if paper and has_paper else {}
-            lines.append(make_line(row, done, measured, figures_of_paper))
+    lines = read_lines(rows, sessions, folder, paper)
     if not lines:
         return "Nothing is done yet.\n"
-    # One clock a depth: what was measured idle, else the median over runs.
-    lines = with_one_clock(lines)
     first = next(iter(sessions.values()))
     records = to_records(lines) + _ceilings(rows, sessions)
     groups = _groups(lines, records)
@@ -310,6 +300,29 @@ def write(
         records, folder / f"{picture}.png", title, "validation MRR@5"
     )
     return markdown
+
+
+def read_lines(
+    rows: list[Row],
+    sessions: Mapping[str, data.Sessions],
+    folder: Path,
+    paper: Paper | None = None,
+) -> list[Line]:
+    """The rows that are done, on one clock a depth.
+
+    That clock is what was measured idle, else the median over the runs.
+    Arguments as of `write`.
+    """
+    measured = step_times.read(folder / step_times.FILE_NAME)
+    lines = []
+    for row in rows:
+        of_row = sessions[row.recipe.protocol.item_ids]
+        done = training.read_run(row.recipe, of_row, folder / "runs")
+        if done is not None:
+            has_paper = "law" not in of_row.meta  # real data, not generated
+            figures_of_paper = paper.figures if paper and has_paper else {}
+            lines.append(make_line(row, done, measured, figures_of_paper))
+    return with_one_clock(lines)
 
 
 def find_seeds(folder: Path) -> set[int]:

@@ -68,7 +68,8 @@ _MAX_TARGETS = flags.DEFINE_integer(
     lower_bound=1,
 )
 flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(table_options)
+for _name in ("seeds", "presets", "divide_depth", "table_only"):
+    flags.declare_key_flag(_name)
 
 # One flag a field, None for "as the protocol has it".
 _KINDS: dict[str, Any] = {

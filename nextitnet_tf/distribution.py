@@ -1,5 +1,8 @@
 """The one place that names tf.distribute."""
 
+import os
+import platform
+from pathlib import Path
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -51,3 +54,24 @@ def check_batch_size(batch_size: int, strategy: Strategy) -> None:
             f"The global batch must split evenly over {replicas} devices. "
             f"Received: batch_size={batch_size}"
         )
+
+
+def device_name() -> str:
+    """What trains: the GPUs by name, or the processor and its cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [
+            tf.config.experimental.get_device_details(gpu).get(
+                "device_name", "GPU"
+            )
+            for gpu in gpus
+        ]
+        return ", ".join(names)
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"

@@ -1,11 +1,13 @@
 """Runs recipes, stage by stage."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import platform
 import shutil
+import subprocess
 import time
 import zipfile
 from dataclasses import dataclass
@@ -348,6 +350,8 @@ def describe(recipe: Recipe, stage: Stage, sessions) -> dict:
             "fingerprint": sessions.fingerprint,
         },
         "versions": versions(),
+        "commit": commit(),
+        "device": distribution.device_name(),
     }
 
 
@@ -359,6 +363,21 @@ def versions() -> dict[str, str]:
         "tensorflow": tf.__version__,
         "numpy": np.__version__,
     }
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit of this checkout, "-dirty" if it was changed; else None."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
