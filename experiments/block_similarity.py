@@ -100,7 +100,12 @@ def _write(
     depth = len(similarity)
     name = f"figure2-{recipe.model}-{depth}"
     neighbours = [similarity[i, i + 1] for i in range(depth - 1)]
+    title = (
+        f"How alike blocks are: {recipe.model}, {depth} blocks (StackRec, "
+        "Figure 2)"
+    )
     record: dict[str, Any] = {
+        "title": title,
         "model": recipe.model,
         "num_blocks": depth,
         "protocol": recipe.protocol.name,
@@ -115,7 +120,7 @@ def _write(
         record["similarity"],
         output / f"{name}.png",
         f"{recipe.model}, {depth} blocks, protocol {recipe.protocol.name}, "
-        f"seed {recipe.seed}",
+        f"seed {recipe.seed}, {count} sessions",
     )
     shown = ", ".join(f"{value:.2f}" for value in neighbours)
     return (

@@ -88,7 +88,7 @@ def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
         for depth, _, values in points:
             if len(values) > 1:  # each seed
                 axis.scatter(
-                    [depth] * len(values), values, 9, drawn.get_color()
+                    [depth] * len(values), values, 9, color=drawn.get_color()
                 )
     depths = sorted({r["num_blocks"] for r in records})
     axis.set_xscale("log", base=2)
