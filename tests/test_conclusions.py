@@ -105,6 +105,77 @@ def test_alpha_is_compared_seed_by_seed(tmp_path):
     assert "(mean difference +0.0025)" in text
 
 
+def test_figures_and_transfer(tmp_path):
+    folder = tmp_path / "ml1m"
+    folder.mkdir()
+    files = {
+        "table": {"over_seeds": [group("A", 0.1, setting="x")]},
+        "figure1": {
+            "points": [
+                {"data": "40%", "num_blocks": b, "values": v, "seeds": s}
+                for b, v, s in ((4, [0.1, 0.2], [0, 1]), (8, [0.1], [0]))
+            ]
+        },
+        "figure2-sasrec-3": {
+            "model": "sasrec",
+            "num_blocks": 3,
+            "protocol": "clean",
+            "seed": 0,
+            "neighbours": [0.4, 0.91],
+            "similarity": [[1, 0.4, 0.3], [0.4, 1, 0.91], [0.3, 0.91, 1]],
+        },
+        "figure6": {
+            "rows": [
+                {"role": role, "model": "M", "copied": "best", "seed": 0}
+                | {"mrr_at_5": 0.05, "share": share}
+                for role, share in (
+                    *(("scratch", 1.0), ("stacked", 0.456), ("stacked", None)),
+                )
+            ]
+        },
+        "table3": {
+            "rows": [
+                {
+                    "model": "StackA-Next-4",
+                    "copied": "best",
+                    "protocol": "clean",
+                    "seed": 2,
+                    "mrr_at_5": 0.2,
+                    "worth": {"difference": 0.1, "low": 0.05, "high": 0.15},
+                }
+            ]
+        },
+    }
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    text = conclusions.write_up(tmp_path)
+    for expected in (
+        "- On 40% of the data: 4 blocks 0.1500 (2 seeds), 8 blocks 0.1000 (1 "
+        "seed); best with 4.",
+        "neighbours from block 2 on at least 0.91 (holds); block 1 with the "
+        "others 0.35 on average.",
+        "- M, best, seed 0: 46% of the direct model's time to its best;",
+        "- M, best, seed 0: never as good as the direct model's best;",
+        "- The direct model's test MRR@5: 0.0500 (seed 0).",
+        "- StackA-Next-4 best, protocol clean, seed 2: 0.2000; pre-training is "
+        "worth +0.1000 (+0.0500 to +0.1500).",
+    ):
+        assert expected in text
+
+
+def test_baselines_in_order(tmp_path):
+    text = write_up(
+        tmp_path,
+        table=[
+            group(name, mean, setting="100-100")
+            for name, mean in (("NFM", 0.03), ("SASRec-2", 0.06), ("Pop", 0.01))
+        ],
+    )
+    assert (
+        "Pop 0.0100 (1 seed) < NFM 0.0300 (1 seed) < SASRec-2 0.0600 (1 seed)."
+    ) in text
+
+
 def test_nothing_to_sum_up(tmp_path):
     with pytest.raises(ValueError, match="Expected tables in folders"):
         conclusions.write_up(tmp_path)
