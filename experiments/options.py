@@ -139,21 +139,26 @@ _FIELDS = {
 
 def protocols() -> list[recipe.Protocol]:
     """The protocols the flags ask for."""
-    changes = paper_data.protocol_changes(DATASET.value or "")
-    changes |= {
-        name: flag.value
-        for name, flag in _FIELDS.items()
-        if flag.value is not None
-    }
     for name in PROTOCOL.value:
         if name not in recipe.PROTOCOLS:
             raise ValueError(
                 f"--protocol must be among {', '.join(recipe.PROTOCOLS)}. "
                 f"Received: {name}"
             )
+    return [p for p in all_protocols() if p.name in PROTOCOL.value]
+
+
+def all_protocols() -> list[recipe.Protocol]:
+    """Every protocol, with what flags and data set change of it."""
+    changes = paper_data.protocol_changes(DATASET.value or "")
+    changes |= {
+        name: flag.value
+        for name, flag in _FIELDS.items()
+        if flag.value is not None
+    }
     return [
-        dataclasses.replace(recipe.PROTOCOLS[name], **changes)
-        for name in PROTOCOL.value
+        dataclasses.replace(protocol, **changes)
+        for protocol in recipe.PROTOCOLS.values()
     ]
 
 

@@ -26,8 +26,12 @@ tables. A fine-tuned model answers with target items:
 """
 
 import dataclasses
+import itertools
 import statistics
 import sys
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,9 @@ from nextitnet_tf import training
 from nextitnet_tf import transfer
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import FineTuning
+from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.recipe import protocol_differences
+from nextitnet_tf.stacking import PRESETS
 
 _TARGET = flags.DEFINE_string(
     "target",
@@ -93,6 +100,8 @@ _TUNING = {
     if field.name != "name"
 }
 
+# What makes another experiment of it, not another budget.
+_CHOICES = ("source_ids", "head", "target_l2", "split", "ranked_negatives")
 _COLUMNS = (
     "Model",
     "Copied",
@@ -132,27 +141,35 @@ def main() -> None:
             "Received: " + ("neither" if _TARGET.value is None else "both")
         )
     name = options.dataset_name()
-    rows = _make_rows(name)
+    rows = _make_rows(
+        options.protocols(),
+        table_options.presets(default=["release", "best"]),
+        table_options.seeds(default=[0]),
+    )
     strategy = distribution.make_strategy(options.STRATEGY.value)
     folder = options.sessions_folder()
     output = options.output_folder()
     sessions = {
         ids: data.read_sessions(folder, ids)
-        for ids in {r.transfer.pretraining.protocol.item_ids for r in rows}
+        for ids in ("first_appearance", "frequency")
     }
     pairs_file = _PAIRS.value or _make_pairs(name, folder)
     pairs: dict[FineTuning, transfer.Pairs] = {}
     for row in rows:
-        tuning = row.transfer.fine_tuning
-        if tuning not in pairs:
-            protocol = row.transfer.pretraining.protocol
-            pairs[tuning] = transfer.read_pairs(
-                pairs_file, sessions[protocol.item_ids], tuning
-            )
-            transfer.split(pairs[tuning], tuning)  # too few? Say so now.
+        _read_pairs(row, pairs_file, sessions, pairs)
+    # The table also shows what other commands have done in this folder.
+    seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
+    shown = list(rows)
+    for row in _make_rows(options.all_protocols(), PRESETS, sorted(seeds)):
+        if row not in shown:
+            try:
+                _read_pairs(row, pairs_file, sessions, pairs)
+            except ValueError:
+                continue  # then nothing was done with these pairs
+            shown.append(row)
 
     def write() -> str:
-        return _write(rows, sessions, pairs, output)
+        return _write(shown, sessions, pairs, output)
 
     if not table_options.TABLE_ONLY.value:
         for i, row in enumerate(rows):
@@ -174,7 +191,12 @@ def main() -> None:
     print(write())
 
 
-def _make_rows(dataset: str) -> list[TransferRow]:
+def _make_rows(
+    protocols: Iterable[Protocol],
+    presets: Sequence[str],
+    seeds: Iterable[int],
+) -> list[TransferRow]:
+    dataset = options.dataset_name()
     changes = {
         name: flag.value
         for name, flag in _TUNING.items()
@@ -183,18 +205,32 @@ def _make_rows(dataset: str) -> list[TransferRow]:
     budget = paper_data.budget(dataset)
     return [
         row
-        for protocol in options.protocols()
-        for seed in table_options.seeds(default=[0])
+        for protocol, seed in itertools.product(protocols, seeds)
         for row in table3.select(
             protocol,
             table3.fine_tuning(dataset, protocol.name, **changes),
-            table_options.presets(default=["release", "best"]),
+            presets,
             seed,
             divide_depth=table_options.DIVIDE_DEPTH.value,
             **options.budget(budget),
             **options.recipe_options(),
         )
     ]
+
+
+def _read_pairs(
+    row: TransferRow,
+    file: str | Path,
+    sessions: Mapping[str, data.Sessions],
+    pairs: dict[FineTuning, transfer.Pairs],
+) -> None:
+    """Adds the pairs of a row's fine-tuning; raises if they are too few."""
+    tuning = row.transfer.fine_tuning
+    if tuning not in pairs:
+        ids = row.transfer.pretraining.protocol.item_ids
+        found = transfer.read_pairs(file, sessions[ids], tuning)
+        transfer.split(found, tuning)
+        pairs[tuning] = found
 
 
 def _make_pairs(name: str, folder: Path) -> Path:
@@ -294,8 +330,23 @@ def _read(rows, sessions, pairs, output: Path) -> list[_Done]:
 
 
 def _key(line: _Done) -> tuple[str, str, str, str]:
-    row, recipe = line.row.row, line.row.transfer.pretraining
-    return "", row.label, row.preset, recipe.protocol.name
+    row = line.row.row
+    return "", row.label, row.preset, _protocol(line.row)
+
+
+def _protocol(row: TransferRow) -> str:
+    """The protocol's name, and what of it or the fine-tuning was changed."""
+    protocol, tuning = (
+        row.transfer.pretraining.protocol,
+        row.transfer.fine_tuning,
+    )
+    usual = table3.fine_tuning(options.dataset_name(), protocol.name)
+    changed = [
+        f"tune_{field}={getattr(tuning, field)}"
+        for field in _CHOICES
+        if getattr(tuning, field) != getattr(usual, field)
+    ]
+    return " ".join([protocol.name, *protocol_differences(protocol), *changed])
 
 
 def _untrained_label(line: _Done) -> str:
@@ -360,7 +411,7 @@ def _record(line: _Done, done: list[_Done]) -> dict[str, Any]:
         "setting": "fine-tuning",
         "model": row.label,
         "copied": row.preset,
-        "protocol": recipe.protocol.name,
+        "protocol": _protocol(line.row),
         "seed": recipe.seed,
         **{k: v for k, v in test.items() if "_at_" in k},
         "num_sessions": test["num_sessions"],
@@ -466,7 +517,9 @@ def _notes(done: list[_Done], sessions, pairs) -> list[str]:
     seconds = statistics.median(
         line.target.summary["wall_seconds"] for line in done
     )
-    protocols = dict.fromkeys(_key(line)[3] for line in done)
+    protocols = dict.fromkeys(
+        line.row.transfer.pretraining.protocol.name for line in done
+    )
     seeds = sorted({line.row.transfer.pretraining.seed for line in done})
     return [
         f"Source: {meta.get('source')}, {meta['num_rows']:,} sessions of t = "
@@ -475,7 +528,7 @@ def _notes(done: list[_Done], sessions, pairs) -> list[str]:
         f"{of_pairs['num_users']:,} users, {of_pairs['num_items']:,} items; "
         f"{max(p.num_unknown for p in pairs.values()):,} source items in the "
         "pairs are unknown to the pre-trained models.",
-        *(_NOTES[name] for name in protocols if name in _NOTES),
+        *(_NOTES[name] for name in protocols),
         "Source metrics and Speed-up: pre-training, as in Table 2. Target "
         "metrics: after fine-tuning all parameters.",
         "Worth of pre-training: target MRR@5 less that of the equally deep "
