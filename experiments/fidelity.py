@@ -211,7 +211,7 @@ def make_document(result: Mapping[str, Any], numbers: str) -> str:
             item.topic,
             item.paper,
             item.release,
-            item.switch or "model not built yet",
+            item.switch,
             item.default,
             "; ".join(effects),
         ]

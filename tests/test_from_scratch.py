@@ -81,6 +81,7 @@ def test_all_of_the_time_counts():
     assert from_scratch.seconds_to(points, 0.5) is None
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     rows = np.random.default_rng(0).integers(1, 9, (60, 6))
     lines = "\n".join(",".join(map(str, row)) for row in rows)

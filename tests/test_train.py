@@ -47,9 +47,10 @@ def run_command(folder, name, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (
+        pytest.param(
             ["--model=grec", "--variant=original", "--mask_fraction=0.4"],
             {"variant": "original", "mask_fraction": 0.4, "num_blocks": 2},
+            marks=pytest.mark.slow,
         ),
         (
             [
@@ -84,6 +85,7 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     ).all()
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_users_and_one_without_blocks(train):
     done = train("--model=ssept", "--num_blocks=1", "--split=rows")
     assert done.returncode == 0, done.stderr[-2000:]

@@ -57,7 +57,7 @@ class Divergence:
         topic: what it is about.
         paper: what the paper says.
         release: what the released code does.
-        switch: how to choose here; "" where the model is not built yet.
+        switch: how to choose here.
         default: what we do unasked, and why.
         variants: names among `STACKED`, `VARIANTS`, `STACKED_VARIANTS` and
             `MODEL_VARIANTS` that were measured.
@@ -198,7 +198,7 @@ DIVERGENCES = (
         "0 for NextItNet; 0.001 times the mean over variables of half the sum "
         "of squares when pre-training for transfer; 0.02 on target "
         "embeddings.",
-        "`l2`",
+        "`l2`, `target_l2`",
         "0, but where a recipe of the release says otherwise.",
     ),
     Divergence(
@@ -354,9 +354,11 @@ DIVERGENCES = (
         "Transfer",
         "A new softmax layer over the target items.",
         "A dot product with target embeddings, one uniform negative an "
-        "example, ranked among 99 sampled items.",
-        "scenario not built yet",
-        "",
+        "example, ranked among 99 sampled items, drawn anew at each "
+        "evaluation.",
+        "`FineTuning`: `head`, `ranked_negatives`, `target_l2`",
+        "release: as the release, with the same 99 items at every evaluation; "
+        "clean: as the paper, ranked among all target items.",
     ),
     Divergence(
         "Ids in transfer",
@@ -366,15 +368,19 @@ DIVERGENCES = (
         "right, in pre-training on the left; one user's targets lie on both "
         "sides of the split; 49 items are seen in pre-training, 50 in "
         "fine-tuning.",
-        "`release.read_transfer` numbers as the release does",
-        "As the release, so far.",
+        "`FineTuning`: `source_ids`, `split`; `release.read_transfer` numbers "
+        "as the release does",
+        "release: as the release; clean: by the numbers of pre-training, "
+        "padded on the left, no user on both sides. "
+        "`python -m datasets.transfer_pairs` pads on the left in any case.",
     ),
     Divergence(
         "Training from scratch",
         "Shallow stages get an eighth to a third of the steps.",
         "Caps of 50, 100 and 200 thousand steps.",
-        "scenario not built yet",
-        "",
+        "`python -m experiments.from_scratch --steps=...`",
+        "The release's caps on ML20, 300 steps elsewhere; beside them a "
+        "schedule that ends a stage when its curve flattens.",
     ),
 )
 
