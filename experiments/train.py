@@ -83,6 +83,7 @@ _TRANSFORMER = (
     "dropout_rate",
 )
 _BASELINE = ("embedding_dim", "dropout_rate")
+_WITHOUT_BLOCKS = ("gru4rec", "caser", "nfm")
 _CONFIGURE = {
     "nextitnet": _CONVOLUTIONAL,
     "grec": (*_CONVOLUTIONAL, "variant", "mask_fraction"),
@@ -122,7 +123,7 @@ def main() -> None:
 
 
 def _shown(stage: dict[str, Any]) -> str:
-    if _CONFIGURE[_MODEL.value] == _BASELINE:
+    if _MODEL.value in _WITHOUT_BLOCKS:
         return _MODEL.value
     return f"{stage['num_blocks']} blocks"
 
@@ -131,7 +132,7 @@ def _recipe() -> Recipe:
     depths = [
         command.whole_number("num_blocks", text) for text in _NUM_BLOCKS.value
     ]
-    if _CONFIGURE[_MODEL.value] == _BASELINE:
+    if _MODEL.value in _WITHOUT_BLOCKS:
         if _NUM_BLOCKS.present:
             raise ValueError(
                 f"--model={_MODEL.value} has no blocks. "
