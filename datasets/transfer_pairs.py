@@ -10,6 +10,9 @@ ids: the latest --t source items, oldest first, padded with 0 on the left;
 then `,,`; then the target items, first taken first, each once. Users with
 more than --max_targets target items are not cold, and left out. This is the
 format of StackRec's release (ColdRec).
+
+Times of the two files are not compared: a history may hold items that were
+taken after the target's. Where both share a clock, cut the source file first.
 """
 
 import os
@@ -17,6 +20,7 @@ import pathlib
 import re
 import signal
 import sys
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -46,6 +50,7 @@ def make_pairs(
     t: int = 20,
     max_targets: int = 3,
     time: str = "auto",
+    source_items: Container[str] | None = None,
     **columns: str | None,
 ) -> dict[str, int]:
     """Writes the pairs of two files of interactions.
@@ -57,6 +62,8 @@ def make_pairs(
         t: latest source items that are kept.
         max_targets: users with more target items are left out.
         time: "auto", or "file" where the order of the lines is that of time.
+        source_items: the only source items to keep, as they are written, such
+            as those of prepared sessions; default all.
         **columns: user_column, item_column, timestamp_column, order_column,
             names in both files; by default well-known ones are tried.
 
@@ -71,9 +78,20 @@ def make_pairs(
     for name, value in (("t", t), ("max_targets", max_targets)):
         if value < 1:
             raise DataError(f"Expected {name} of at least 1. Received: {value}")
+    for path in (source, target):
+        if pathlib.Path(path).resolve() == pathlib.Path(output).resolve():
+            raise DataError(
+                "Expected an output that is not one of the files to read. "
+                f"Received: output={str(output)!r}"
+            )
     of_source, of_target = (
         _read(path, time, columns) for path in (source, target)
     )
+    if source_items is not None:
+        is_known = np.array(
+            [str(item) in source_items for item in of_source.item_ids]
+        )
+        of_source = of_source.take(is_known[of_source.items])
     shared = _shared_users(of_source, of_target)
     histories, is_kept = _latest(of_source, shared[:, 0], t)
     firsts = _first_of_each(of_target)
@@ -90,7 +108,7 @@ def make_pairs(
     seen_target: set[int] = set()
     for row, real, user in zip(histories, is_kept, shared[:, 1], strict=True):
         wanted = targets[user]
-        if not 0 < len(wanted) <= max_targets:
+        if not real.any() or not 0 < len(wanted) <= max_targets:
             continue
         items = row[real].tolist()
         fields = [_PADDING] * (t - len(items))

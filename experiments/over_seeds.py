@@ -35,12 +35,15 @@ class Entry:
         record: of `tables.to_records`.
         ranks: (num_sessions,) of the test, if they were kept.
         reference: setting and model of the row it is compared with, or None.
+        groups: (num_sessions,) of whom each session is, where several of one
+            count; else None.
     """
 
     key: tuple[str, str, str, str]
     record: dict[str, Any]
     ranks: np.ndarray | None
     reference: tuple[str, str] | None
+    groups: np.ndarray | None = None
 
 
 def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
@@ -49,7 +52,10 @@ def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
 
 
 def paired_bootstrap(
-    scores: np.ndarray, others: np.ndarray, seed: int = 0
+    scores: np.ndarray,
+    others: np.ndarray,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """How sure a difference of means is, over sessions and seeds.
 
@@ -60,6 +66,8 @@ def paired_bootstrap(
         scores: (seeds, sessions), of one model.
         others: the same of another, on the same sessions and seeds.
         seed: of the resampling.
+        groups: (sessions,) of whom each is: sessions of one user are drawn
+            together, because they are alike. None where each is of another.
 
     Returns:
         The difference of the means, and the 2.5 and 97.5 % points of what
@@ -67,14 +75,20 @@ def paired_bootstrap(
     """
     differences = scores - others  # (seeds, sessions)
     num_seeds, num_sessions = differences.shape
+    totals, sizes = differences, np.ones(num_sessions)
+    if groups is not None:
+        _, group_of = np.unique(groups, return_inverse=True)
+        sizes = np.bincount(group_of).astype("float64")
+        totals = np.stack([np.bincount(group_of, row) for row in differences])
     generator = np.random.default_rng(seed)
     # Few different values occur: how often each is drawn is all that matters,
     # whatever the number of sessions.
-    values, counts = np.unique(differences, axis=1, return_counts=True)
-    drawn = generator.multinomial(
-        num_sessions, counts / num_sessions, _RESAMPLINGS
+    values, counts = np.unique(
+        np.vstack([totals, sizes]), axis=1, return_counts=True
     )
-    means = drawn @ values.T / num_sessions  # (resamplings, seeds)
+    drawn = generator.multinomial(len(sizes), counts / len(sizes), _RESAMPLINGS)
+    sums = drawn @ values.T  # (resamplings, seeds + 1)
+    means = sums[:, :-1] / sums[:, -1:]
     of_seeds = generator.integers(0, num_seeds, (_RESAMPLINGS, num_seeds))
     resampled = np.take_along_axis(means, of_seeds, axis=1).mean(axis=1)
     low, high = np.quantile(resampled, [0.025, 0.975])
@@ -141,7 +155,9 @@ def _group(
             np.stack([reciprocal_ranks(pair[side]) for pair in pairs])
             for side in (0, 1)
         )
-        difference, low, high = paired_bootstrap(ours, theirs)
+        difference, low, high = paired_bootstrap(
+            ours, theirs, groups=entries[0].groups
+        )
         group |= {
             "difference": difference,
             "low": low,

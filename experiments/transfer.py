@@ -57,6 +57,7 @@ from nextitnet_tf import transfer
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import PRESETS
 
@@ -121,17 +122,6 @@ _COLUMNS = (
     "Steps",
     "Pairs",
 )
-_NOTES = {
-    "release": "Protocol release, fine-tuning: one uniform negative a "
-    "positive; a target is ranked among 99 random items and itself; 80/20 of "
-    "the pairs, so that a user can be on both sides; no early stop, and the "
-    "best evaluation on the test set is reported; source items are looked up "
-    "by the numbers that the file of pairs gives them, which are not those of "
-    "pre-training unless both files begin alike.",
-    "clean": "Protocol clean, fine-tuning: a new softmax layer over the "
-    "target's items, ranked among all of them; 80/10/10 of the users, stops "
-    "on validation, reports on test; source items by their own numbers.",
-}
 
 
 def main() -> None:
@@ -140,7 +130,6 @@ def main() -> None:
             "Expected either --target=FILE (interactions) or --pairs=FILE. "
             "Received: " + ("neither" if _TARGET.value is None else "both")
         )
-    name = options.dataset_name()
     rows = _make_rows(
         options.protocols(),
         table_options.presets(default=["release", "best"]),
@@ -153,10 +142,11 @@ def main() -> None:
         ids: data.read_sessions(folder, ids)
         for ids in ("first_appearance", "frequency")
     }
-    pairs_file = _PAIRS.value or _make_pairs(name, folder)
+    pairs_file = _PAIRS.value or _make_pairs(folder, sessions["frequency"])
     pairs: dict[FineTuning, transfer.Pairs] = {}
     for row in rows:
         _read_pairs(row, pairs_file, sessions, pairs)
+        _check_batches(row.transfer, pairs[row.transfer.fine_tuning])
     # The table also shows what other commands have done in this folder.
     seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
     shown = list(rows)
@@ -233,7 +223,21 @@ def _read_pairs(
         pairs[tuning] = found
 
 
-def _make_pairs(name: str, folder: Path) -> Path:
+def _check_batches(job: Transfer, pairs: transfer.Pairs) -> None:
+    """Raises before anything is trained, not after hours of pre-training."""
+    parts = transfer.split(pairs, job.fine_tuning)
+    for numbers in (parts.train, parts.validation, parts.test):
+        try:
+            data.num_batches(
+                len(numbers),
+                job.fine_tuning.batch_size,
+                job.pretraining.protocol,
+            )
+        except ValueError as error:
+            raise ValueError(f"{error}. Of pairs: --tune_batch_size") from None
+
+
+def _make_pairs(folder: Path, sessions: data.Sessions) -> Path:
     """Pairs of --raw and --target, beside the prepared sessions."""
     if options.RAW.value is None:
         raise ValueError(
@@ -245,8 +249,10 @@ def _make_pairs(name: str, folder: Path) -> Path:
         options.RAW.value,
         _TARGET.value,
         path,
-        t=data.read_sessions(folder).rows.shape[1],
+        t=sessions.rows.shape[1],
         max_targets=_MAX_TARGETS.value,
+        # Not what preparing the sessions filtered.
+        source_items=sessions.vocabulary.ids,
     )
     print(transfer_pairs.describe(counts, path), file=sys.stderr)
     return path
@@ -266,12 +272,12 @@ def _write(rows, sessions, pairs, output: Path) -> str:
     done = _read(rows, sessions, pairs, output)
     if not done:
         return "Nothing is done yet.\n"
-    records = [_record(line, done) for line in done]
+    records = [_record(line, done, _groups_of(line, pairs)) for line in done]
     records = [*_popular(done, pairs), *records]
     lines = [
         f"# {table3.TITLE}",
         "",
-        *over_seeds.to_markdown(_over_seeds(done, records)),
+        *over_seeds.to_markdown(_over_seeds(done, records, pairs)),
         _markdown_row(_COLUMNS),
         _markdown_row(["---"] * len(_COLUMNS)),
         *(_markdown_row(_cells(record)) for record in records),
@@ -286,7 +292,10 @@ def _write(rows, sessions, pairs, output: Path) -> str:
         {
             "title": table3.TITLE,
             "data": next(iter(sessions.values())).meta,
-            "pairs": [p.meta for p in pairs.values()],
+            "fine_tuning": [
+                {**dataclasses.asdict(tuning), "pairs": found.meta}
+                for tuning, found in pairs.items()
+            ],
             "versions": done[0].target.summary["versions"],
             "rows": records,
         },
@@ -329,6 +338,14 @@ def _read(rows, sessions, pairs, output: Path) -> list[_Done]:
     ]
 
 
+def _groups_of(line: _Done, pairs) -> np.ndarray:
+    """The user of each pair that was ranked."""
+    tuning = line.row.transfer.fine_tuning
+    found = pairs[tuning]
+    test = transfer.split(found, tuning).test
+    return found.users[test[: line.target.summary["num_sessions"]]]
+
+
 def _key(line: _Done) -> tuple[str, str, str, str]:
     row = line.row.row
     return "", row.label, row.preset, _protocol(line.row)
@@ -355,7 +372,9 @@ def _untrained_label(line: _Done) -> str:
     return f"NextItNet-{depth}, not pre-trained"
 
 
-def _record(line: _Done, done: list[_Done]) -> dict[str, Any]:
+def _record(
+    line: _Done, done: list[_Done], groups: np.ndarray
+) -> dict[str, Any]:
     row, recipe = line.row.row, line.row.transfer.pretraining
     summary = line.target.summary
     test = summary["test"]
@@ -405,6 +424,7 @@ def _record(line: _Done, done: list[_Done]) -> dict[str, Any]:
         difference, low, high = over_seeds.paired_bootstrap(
             over_seeds.reciprocal_ranks(line.ranks)[None],
             over_seeds.reciprocal_ranks(other.ranks)[None],
+            groups=groups,
         )
         worth = {"difference": difference, "low": low, "high": high}
     return {
@@ -463,7 +483,7 @@ def _popular(done: list[_Done], pairs) -> list[dict[str, Any]]:
     return records
 
 
-def _over_seeds(done: list[_Done], records) -> list[dict[str, Any]]:
+def _over_seeds(done: list[_Done], records, pairs) -> list[dict[str, Any]]:
     own = [record for record in records if "seed" in record]
     return over_seeds.summarize(
         [
@@ -472,6 +492,7 @@ def _over_seeds(done: list[_Done], records) -> list[dict[str, Any]]:
                 record=record,
                 ranks=line.ranks,
                 reference=("", _untrained_label(line)),
+                groups=_groups_of(line, pairs),
             )
             for line, record in zip(done, own, strict=True)
         ]
@@ -513,28 +534,21 @@ def _cells(record: dict[str, Any]) -> list[str]:
 
 def _notes(done: list[_Done], sessions, pairs) -> list[str]:
     meta = next(iter(sessions.values())).meta
-    of_pairs = next(iter(pairs.values())).meta
     seconds = statistics.median(
         line.target.summary["wall_seconds"] for line in done
     )
-    protocols = dict.fromkeys(
-        line.row.transfer.pretraining.protocol.name for line in done
-    )
+    tunings = dict.fromkeys(line.row.transfer.fine_tuning for line in done)
     seeds = sorted({line.row.transfer.pretraining.seed for line in done})
     return [
         f"Source: {meta.get('source')}, {meta['num_rows']:,} sessions of t = "
-        f"{meta['t']}, {meta['num_items']:,} items. Target: "
-        f"{of_pairs['file']}, {of_pairs['num_pairs']:,} pairs of "
-        f"{of_pairs['num_users']:,} users, {of_pairs['num_items']:,} items; "
-        f"{max(p.num_unknown for p in pairs.values()):,} source items in the "
-        "pairs are unknown to the pre-trained models.",
-        *(_NOTES[name] for name in protocols),
+        f"{meta['t']}, {meta['num_items']:,} items.",
+        *(_describe(tuning, pairs[tuning].meta) for tuning in tunings),
         "Source metrics and Speed-up: pre-training, as in Table 2. Target "
         "metrics: after fine-tuning all parameters.",
         "Worth of pre-training: target MRR@5 less that of the equally deep "
         "model that was not pre-trained (Difference to scratch, over the "
-        "seeds), with 95 % of a paired bootstrap over the test pairs; * where "
-        "that leaves out 0.",
+        "seeds), with 95 % of a paired bootstrap over the users of the test "
+        "pairs; * where that leaves out 0.",
         "Steps: of fine-tuning, to the best evaluation. Pairs: how many were "
         f"ranked. Fine-tuning took {seconds:.0f} s in the median, all "
         "included, on a machine that may have been shared.",
@@ -542,6 +556,44 @@ def _notes(done: list[_Done], sessions, pairs) -> list[str]:
         "The paper's figures are for ColdRec, which cannot be had any more, "
         "and by the release's protocol.",
     ]
+
+
+def _describe(tuning: FineTuning, meta: dict[str, Any]) -> str:
+    """How pairs were fine-tuned on and ranked, in words."""
+    head = {
+        "softmax": "a new softmax layer over the target's items",
+        "dot_product": "a table of vectors, one uniform negative a positive",
+    }
+    split = {
+        "users": "80/10/10 of the users, none in two parts",
+        "examples": "80/20 of the pairs, so that a user can be on both sides",
+    }
+    among = (
+        f"{tuning.ranked_negatives} random other items and itself"
+        if tuning.ranked_negatives
+        else "all target items"
+    )
+    stops = (
+        f"stops after {tuning.patience} evaluations without a better one"
+        if tuning.patience
+        else f"{tuning.max_epochs} passes, the best evaluation counts"
+    )
+    ids = (
+        "source items by their own numbers "
+        f"({meta['num_unknown_source_items']:,} of "
+        f"{meta['num_source_items']:,} unknown)"
+        if tuning.source_ids == "pretraining"
+        else "source items by the numbers that the file of pairs gives them, "
+        "which are those of pre-training for "
+        f"{meta['num_source_items_by_their_number']:,} of "
+        f"{meta['num_source_items']:,}"
+    )
+    return (
+        f"Protocol {tuning.name}, fine-tuning: {meta['file']}, "
+        f"{meta['num_pairs']:,} pairs of {meta['num_users']:,} users, "
+        f"{meta['num_items']:,} target items; {head[tuning.head]}; a target "
+        f"is ranked among {among}; {split[tuning.split]}; {stops}; {ids}."
+    )
 
 
 def _number(value: float | None) -> str:

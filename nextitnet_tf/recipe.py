@@ -200,7 +200,7 @@ class FineTuning:
     """How a model of one domain learns the items of another.
 
     Attributes:
-        name: "release", "clean", or a name that says what was changed.
+        name: of the one in `FINE_TUNINGS` that it is, or was changed from.
         source_ids: "file" looks source items up by the numbers that the file
             of pairs gives them, as the release does, whatever the model was
             trained to call them; "pretraining" by the model's own.
@@ -251,6 +251,11 @@ class FineTuning:
                     f"`{name}` must be at least {smallest}. "
                     f"Received: {name}={value}"
                 )
+        if self.learning_rate <= 0:
+            raise ValueError(
+                "`learning_rate` must be positive. "
+                f"Received: learning_rate={self.learning_rate}"
+            )
 
 
 FINE_TUNINGS = {

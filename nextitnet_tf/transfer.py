@@ -45,16 +45,16 @@ class Pairs:
         histories: (num_pairs, T) int32 source items.
         targets: (num_pairs,) int32 target items, 1..num_items.
         users: (num_pairs,) int32 line of the file.
+        source_vocabulary: of the numbers in `histories`.
         vocabulary: of the target items.
-        num_unknown: source items in the file that the model does not know.
         meta: name and sha256 of the file, and what is in it.
     """
 
     histories: np.ndarray
     targets: np.ndarray
     users: np.ndarray
+    source_vocabulary: Vocabulary
     vocabulary: Vocabulary
-    num_unknown: int
     meta: dict
 
     @property
@@ -79,6 +79,9 @@ def read_pairs(csv, sessions: data.Sessions, fine_tuning: FineTuning) -> Pairs:
         sessions: what the model is pre-trained on; they say what its items
             are called.
         fine_tuning: its `source_ids` says how source items are looked up.
+            By those of pre-training, what is no item (0) and histories
+            without a known item are left out; by the file's, all of it is
+            read as the release reads it.
 
     Returns:
         One pair a target item, in the file's order.
@@ -90,46 +93,62 @@ def read_pairs(csv, sessions: data.Sessions, fine_tuning: FineTuning) -> Pairs:
     """
     as_release = fine_tuning.source_ids == "file"
     found = release.read_transfer(csv, whole_fields=not as_release)
-    histories = found.examples[:, :-2]
-    targets, users = found.examples[:, -1], found.users
-    tokens = list(found.target_vocabulary)
-    counts = np.bincount(targets, minlength=len(tokens))
-    num_unknown = 0
+    sources, tokens = (
+        list(found.source_vocabulary),
+        list(found.target_vocabulary),
+    )
+    histories, targets = found.examples[:, :-2], found.examples[:, -1]
+    users = found.users
+    known = sessions.vocabulary.ids
+    meta = {
+        "file": Path(csv).name,
+        "sha256": hashlib.sha256(Path(csv).read_bytes()).hexdigest(),
+        "num_source_items": sum(t != "0" for t in sources[1:]),
+        "num_unknown_source_items": sum(
+            t not in known for t in sources[1:] if t != "0"
+        ),
+        "num_source_items_by_their_number": sum(
+            known.get(token) == i for i, token in enumerate(sources)
+        ),
+    }
     if as_release:
-        num_known = sessions.num_items + 1
-        if len(found.source_vocabulary) > num_known:
+        source_vocabulary = _of_the_file(sources, histories.shape[1])
+        num_columns = sessions.num_items + 1
+        if len(sources) > num_columns:
             raise ValueError(
                 "Expected no more source items than the pre-trained model "
-                f"has ({num_known}), to take the file's own numbers for its "
+                f"has ({num_columns}), to take the file's own numbers for its "
                 "(source_ids='file'). Received: "
-                f"{len(found.source_vocabulary)} in {csv}"
+                f"{len(sources)} in {csv}"
             )
     else:
-        histories, num_unknown = _in_numbers_of(
-            sessions.vocabulary, histories, list(found.source_vocabulary), csv
-        )
-        # By falling frequency, as everywhere; ties by first appearance.
-        order = np.argsort(-counts[1:], kind="stable") + 1
-        new_ids = np.zeros(len(tokens), "int32")
-        new_ids[order] = np.arange(1, len(tokens))
-        targets = new_ids[targets]
-        tokens = [tokens[0], *(tokens[i] for i in order)]
-        counts = np.concatenate([counts[:1], counts[order]])
+        source_vocabulary = sessions.vocabulary
+        histories = _in_numbers_of(sessions.vocabulary, histories, sources)
+        is_empty = (histories == sessions.vocabulary.padding_id).all(axis=1)
+        if is_empty.all():
+            raise ValueError(
+                "Expected source items that the pre-training sessions have, "
+                f"too. Received: {csv}, none of whose "
+                f"{meta['num_source_items']} is known"
+            )
+        no_item = tokens.index("0") if "0" in tokens else -1
+        is_pair = ~is_empty & (targets != no_item)
+        meta["num_pairs_left_out"] = int((~is_pair).sum())
+        histories, users = histories[is_pair], users[is_pair]
+        targets, tokens = _by_frequency(targets[is_pair], tokens)
+    counts = np.bincount(targets, minlength=len(tokens))
     vocabulary = Vocabulary(
         raw_ids=[None, *_as_integers(tokens[1:])],
         counts=counts.tolist(),
         padding_id=0,
         history_length=histories.shape[1],
     )
-    meta = {
-        "file": Path(csv).name,
-        "sha256": hashlib.sha256(Path(csv).read_bytes()).hexdigest(),
+    meta |= {
         "num_pairs": len(targets),
-        "num_users": int(users.max()) + 1,
+        "num_users": len(np.unique(users)),
         "num_items": len(tokens) - 1,
-        "num_unknown_source_items": num_unknown,
     }
-    return Pairs(histories, targets, users, vocabulary, num_unknown, meta)
+    return Pairs(histories, targets, users, source_vocabulary, vocabulary, meta)
 
 
 def split(pairs: Pairs, fine_tuning: FineTuning) -> data.Split:
@@ -213,6 +232,7 @@ def run(
             source, pairs.num_items, fine_tuning.head, fine_tuning.target_l2
         )
         model.vocabulary = pairs.vocabulary
+        model.source.vocabulary = pairs.source_vocabulary
         summary = _fine_tune(
             transfer, model, pairs, run_folder, jit_compile, verbose
         )
@@ -247,9 +267,7 @@ def describe(transfer: Transfer, sessions, pairs: Pairs) -> dict:
     }
 
 
-def rank_by_popularity(
-    pairs: Pairs, transfer: Transfer, chunk: int = 1024
-) -> np.ndarray:
+def rank_by_popularity(pairs: Pairs, transfer: Transfer) -> np.ndarray:
     """Ranks of the test's targets by how often training pairs have them.
 
     The baseline that knows no history, on the pairs and among the candidates
@@ -258,32 +276,30 @@ def rank_by_popularity(
     Args:
         pairs: all of them.
         transfer: its fine-tuning says how they are split and ranked.
-        chunk: pairs ranked at a time.
 
     Returns:
         (num_sessions,) int32, 0 for the best.
     """
     fine_tuning = transfer.fine_tuning
     parts = split(pairs, fine_tuning)
-    scores = np.bincount(
+    counts = np.bincount(
         pairs.targets[parts.train], minlength=pairs.num_items + 1
-    ).astype("float32")
+    )
+    # Ties by chance: numbers follow frequency, that of the test included.
+    generator = np.random.default_rng(_NEGATIVES_SEED)
+    chance = generator.permutation(len(counts))
+    counts[0] = -1  # no item
+    place = np.empty(len(counts), "int32")
+    place[np.lexsort((chance, -counts))] = np.arange(len(counts))
     _, num_sessions = _evaluation_dataset(pairs, parts.test, transfer)
-    targets = pairs.targets[parts.test]
-    candidates = _candidates(targets, pairs.num_items, fine_tuning)
-    ranks = []
-    for start in range(0, num_sessions, chunk):
-        some = slice(start, min(start + chunk, num_sessions))
-        if fine_tuning.ranked_negatives:
-            logits = scores[candidates[some]]
-            last = np.full(len(logits), logits.shape[1] - 1)
-            rank = metrics.target_rank(logits, last)
-        else:
-            wanted = targets[some]
-            logits = np.broadcast_to(scores, (len(wanted), len(scores)))
-            rank = metrics.rank_among(logits, wanted, (0,))
-        ranks.append(keras.ops.convert_to_numpy(rank))
-    return np.concatenate(ranks).astype("int32")
+    targets = pairs.targets[parts.test][:num_sessions]
+    if not fine_tuning.ranked_negatives:
+        return place[targets]
+    candidates = _candidates(
+        pairs.targets[parts.test], pairs.num_items, fine_tuning
+    )[:num_sessions]
+    beats = place[candidates[:, :-1]] < place[targets][:, None]
+    return beats.sum(axis=1).astype("int32")
 
 
 def _fine_tune(
@@ -422,32 +438,51 @@ def _candidates(
 
 
 def _in_numbers_of(
-    vocabulary: Vocabulary, histories: np.ndarray, tokens: list[str], csv
-) -> tuple[np.ndarray, int]:
-    """Histories in a model's own numbers, and how many items it lacks.
+    vocabulary: Vocabulary, histories: np.ndarray, tokens: list[str]
+) -> np.ndarray:
+    """Histories in a model's own numbers.
 
     Items it does not know are left out; rows are padded on the left, and
     keep the latest items that a model looks at.
     """
     ids = vocabulary.ids
-    padding = np.array([token == "0" for token in tokens])
-    padding[0] = True  # what fills up short lines
+    # What fills up short lines, and the word that does: no items.
+    is_item = np.array([i > 0 and t != "0" for i, t in enumerate(tokens)])
     new_ids = np.array([ids.get(token, -1) for token in tokens], "int32")
-    new_ids[padding] = vocabulary.padding_id
-    is_known = (new_ids >= 0) & ~padding
-    if not is_known.any():
-        raise ValueError(
-            "Expected source items that the pre-training sessions have, too. "
-            f"Received: {csv}, none of whose {len(tokens) - 1} is known"
-        )
-    kept = is_known[histories]
+    is_known = (new_ids >= 0) & is_item
+    new_ids[~is_known] = vocabulary.padding_id
     # False sorts before True, and equals keep their order: padding first.
-    order = np.argsort(kept, axis=1, kind="stable")
-    moved = np.take_along_axis(
-        np.where(kept, new_ids[histories], vocabulary.padding_id), order, axis=1
+    order = np.argsort(is_known[histories], axis=1, kind="stable")
+    moved = np.take_along_axis(new_ids[histories], order, axis=1)
+    return moved[:, -vocabulary.history_length :]
+
+
+def _of_the_file(tokens: list[str], length: int) -> Vocabulary:
+    """The file's own numbers of source items; the word 0 pads."""
+    is_padding = [i == 0 or token == "0" for i, token in enumerate(tokens)]
+    items = iter(
+        _as_integers(
+            [t for t, no in zip(tokens, is_padding, strict=True) if not no]
+        )
     )
-    num_unknown = int((~is_known & ~padding).sum())
-    return moved[:, -vocabulary.history_length :].astype("int32"), num_unknown
+    return Vocabulary(
+        raw_ids=[None if no else next(items) for no in is_padding],
+        counts=[0] * len(tokens),
+        padding_id=tokens.index("0") if "0" in tokens else 0,
+        history_length=length,
+    )
+
+
+def _by_frequency(
+    targets: np.ndarray, tokens: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Numbers by falling frequency, ties by first appearance."""
+    counts = np.bincount(targets, minlength=len(tokens))
+    order = np.argsort(-counts, kind="stable")
+    order = order[counts[order] > 0]
+    new_ids = np.zeros(len(tokens), "int32")
+    new_ids[order] = np.arange(1, len(order) + 1)
+    return new_ids[targets], [tokens[0], *(tokens[i] for i in order)]
 
 
 def _as_integers(tokens: list[str]) -> list:

@@ -92,3 +92,28 @@ def test_seeds_that_disagree_are_noise():
     difference, low, high = over_seeds.paired_bootstrap(scores, others)
     assert difference == pytest.approx(0.05)
     assert low < 0 < high
+
+
+def test_sessions_of_one_user_are_drawn_together():
+    """Of 400 users with 3 equal sessions each only 400 are independent."""
+    generator = np.random.default_rng(1)
+    of_users = generator.normal(0.1, 1.0, 400)
+    scores = np.repeat(of_users, 3)[None]
+    users = np.repeat(np.arange(400), 3)
+    zeros = np.zeros_like(scores)
+    mean, low, high = over_seeds.paired_bootstrap(scores, zeros, groups=users)
+    alone = over_seeds.paired_bootstrap(of_users[None], zeros[:, :400])
+    assert mean == pytest.approx(of_users.mean())
+    # 1.96 standard errors to either side, s / sqrt(400).
+    width = 2 * 1.96 * of_users.std() / 20
+    assert high - low == pytest.approx(width, rel=0.1)
+    assert high - low == pytest.approx(alone[2] - alone[1], rel=0.1)
+
+
+def test_users_with_more_sessions_count_more():
+    """3 sessions of 1.0 and one of 0: the mean of any draw is a share."""
+    scores = np.array([[1.0, 1.0, 1.0, 0.0]])
+    mean, low, high = over_seeds.paired_bootstrap(
+        scores, np.zeros_like(scores), groups=np.array([5, 5, 5, 9])
+    )
+    assert (mean, low, high) == (0.75, 0.0, 1.0)

@@ -69,7 +69,26 @@ def test_source_items_by_the_numbers_of_pre_training(csv):
     assert pairs.vocabulary.counts == [0, 3, 2, 1]
     assert pairs.targets.tolist() == [2, 1, 1, 3, 1, 2]
     assert pairs.users.tolist() == [0, 0, 1, 2, 2, 2]
-    assert (pairs.num_items, pairs.num_unknown) == (3, 1)
+    assert pairs.source_vocabulary.raw_ids == [None, 30, 10, 20]
+    counted = {
+        "num_source_items": 4,
+        "num_unknown_source_items": 1,
+        "num_pairs_left_out": 0,
+        "num_pairs": 6,
+        "num_users": 3,
+        "num_items": 3,
+    }
+    assert {name: pairs.meta[name] for name in counted} == counted
+
+
+def test_what_is_no_pair_is_left_out(csv):
+    """A target 0, and a history that the model knows nothing of."""
+    path = csv("10,30,,8,0,7\n77,99,,7\n0,20,,7\n")
+    pairs = transfer.read_pairs(path, make_sessions(), CLEAN)
+    assert pairs.users.tolist() == [0, 0, 2]
+    assert pairs.vocabulary.raw_ids == [None, 7, 8]
+    assert pairs.targets.tolist() == [2, 1, 1]
+    assert pairs.meta["num_pairs_left_out"] == 2
 
 
 def test_source_items_by_the_numbers_of_the_file(csv):
@@ -80,6 +99,10 @@ def test_source_items_by_the_numbers_of_the_file(csv):
     assert pairs.histories.tolist() == [[1, 2, 3], [1, 2, 3], [3, 2, 0]]
     assert pairs.targets.tolist() == [1, 2, 2]
     assert pairs.vocabulary.raw_ids == [None, 7, 8]
+    vocabulary = pairs.source_vocabulary
+    assert vocabulary.raw_ids == [None, None, 20, 10]
+    assert (vocabulary.padding_id, vocabulary.history_length) == (1, 3)
+    assert pairs.meta["num_source_items_by_their_number"] == 0
 
 
 @pytest.mark.parametrize(
@@ -137,34 +160,55 @@ def test_candidates_are_others_and_the_target_last():
         assert abs((drawn == min(others)).sum() - 1000) < 110
 
 
-def test_popularity_by_hand():
-    """Training has 1 twice, 2 once; ties go to the lower id."""
-    vocabulary = Vocabulary([None, 1, 2, 3], [0, 3, 2, 1], 0, 2)
-    pairs = transfer.Pairs(
-        histories=np.ones((7, 2), "int32"),
-        targets=np.array([1, 1, 2, 3, 1, 2, 3], "int32"),
-        users=np.arange(7, dtype="int32"),
+def make_pairs(targets, num_items):
+    """Pairs of one user each."""
+    vocabulary = Vocabulary(
+        [None, *range(1, num_items + 1)], [0] * (num_items + 1), 0, 2
+    )
+    return transfer.Pairs(
+        histories=np.ones((len(targets), 2), "int32"),
+        targets=np.array(targets, "int32"),
+        users=np.arange(len(targets), dtype="int32"),
+        source_vocabulary=vocabulary,
         vocabulary=vocabulary,
-        num_unknown=0,
         meta={},
     )
+
+
+def popularity(pairs, num_train, monkeypatch, tuning=CLEAN):
+    """Ranks where the first pairs are for training."""
+    train, test = np.split(np.arange(len(pairs.targets)), [num_train])
+    monkeypatch.setattr(
+        transfer, "split", lambda *_: data.Split(train, test, test)
+    )
     recipe = Recipe((Stage(1),), protocol=PROTOCOLS["clean"])
-    parts = data.Split(np.arange(3), np.arange(3, 7), np.arange(3, 7))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transfer, "split", lambda *_: parts)
-        ranks = transfer.rank_by_popularity(
-            pairs, Transfer(recipe, CLEAN), chunk=3
-        )
-        # Of 2 candidates, the target last: 1 beats, 3 is beaten or ties.
-        one = dataclasses.replace(CLEAN, ranked_negatives=1)
-        of_two = transfer.rank_by_popularity(pairs, Transfer(recipe, one))
-        others = transfer._candidates(pairs.targets[3:], 3, one)[:, 0]
-    assert ranks.tolist() == [2, 0, 1, 2]
-    counts = {1: 2, 2: 1, 3: 0}
+    return transfer.rank_by_popularity(pairs, Transfer(recipe, tuning))
+
+
+def test_popularity_by_hand(monkeypatch):
+    """Training has 2 twice, 1 once, 3 never."""
+    pairs = make_pairs([2, 1, 2, 3, 1, 2, 3], 3)
+    ranks = popularity(pairs, 3, monkeypatch)
+    assert ranks.tolist() == [2, 1, 0, 2]
+    one = dataclasses.replace(CLEAN, ranked_negatives=1)
+    of_two = popularity(pairs, 3, monkeypatch, one)
+    others = transfer._candidates(pairs.targets[3:], 3, one)[:, 0]
+    counts = {1: 1, 2: 2, 3: 0}
     assert of_two.tolist() == [
-        int(counts[other] >= counts[target])
+        int(counts[other] > counts[target])
         for other, target in zip(others, [3, 1, 2, 3], strict=True)
     ]
+
+
+def test_popularity_does_not_know_the_test(monkeypatch):
+    """Items that training lacks tie, in whatever order they are numbered.
+
+    Of 1,000 their mean place is 499.5, sd of the mean of 400: 14.
+    """
+    pairs = make_pairs([1000] + list(range(1, 401)), 1000)
+    ranks = popularity(pairs, 1, monkeypatch)
+    assert abs(ranks.mean() - 500) < 60
+    assert len(set(ranks.tolist())) == 400 and ranks.min() > 0
 
 
 # --- model ----------------------------------------------------------------
@@ -305,6 +349,18 @@ def test_a_new_model_can_be_saved_without_vocabularies(tmp_path):
         again.recommend([[1]])
 
 
+def test_half_precision_scales_its_loss():
+    source = nextitnet_tf.NextItNet(
+        num_items=6, num_blocks=1, embedding_dim=4, dtype="mixed_float16"
+    )
+    model = FineTuned(source, num_items=3)
+    model.compile(optimizer="adam", jit_compile=False)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert model.item_softmax.compute_dtype == "float16"
+    again = FineTuned.from_config(model.get_config())
+    assert again.compute_dtype == "float16"
+
+
 def test_what_cannot_be_fine_tuned():
     users = nextitnet_tf.SSEPT(
         num_items=3, num_users=2, num_blocks=1, embedding_dim=4, max_length=3
@@ -336,9 +392,13 @@ def make_transfer(is_pretrained=True, name="clean", **changes):
 
 @pytest.mark.parametrize("name", ["clean", "release"])
 def test_a_run(csv, tmp_path, name):
-    """Two passes over 80 training pairs (release) or 80 of users' (clean)."""
+    """Two passes over 80 training pairs (release) or 80 of users' (clean).
+
+    The model answers a history in raw ids as it does in the numbers of the
+    pairs, whoever gave them.
+    """
     sessions = make_sessions(raw_ids=(None, 30, 10, 20, 40))
-    job = make_transfer(name=name, source_ids="pretraining")
+    job = make_transfer(name=name)
     text = "".join(
         f"10,20,30,,{u % 5 + 1},{(u + 1) % 5 + 1}\n" for u in range(50)
     )
@@ -355,7 +415,12 @@ def test_a_run(csv, tmp_path, name):
     assert len(ranks) == count
     mrr = np.where(ranks < 5, 1 / (ranks + 1), 0).mean()
     assert run.summary["test"]["mrr_at_5"] == pytest.approx(mrr, abs=1e-6)
-    assert run.load_model().recommend([[10, 20, 30]], k=5)
+    model = run.load_model()
+    logits = np.array(model(pairs.histories[:1]))[0, 1:]
+    items = np.array(pairs.vocabulary.raw_ids[1:])
+    assert model.recommend([[10, 20, 30]], k=5) == [
+        items[np.argsort(-logits, kind="stable")].tolist()
+    ]
     # Done is done, and the untrained model is another run.
     again = transfer.run(job, sessions, pairs, tmp_path / "runs")
     assert again.summary["wall_seconds"] == run.summary["wall_seconds"]
@@ -392,6 +457,7 @@ def test_fine_tuning_begins_with_what_pre_training_learned(csv, tmp_path):
         ({"source_ids": "raw"}, "source_ids='raw'"),
         ({"ranked_negatives": -1}, "ranked_negatives=-1"),
         ({"patience": 0}, "patience=0"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0"),
     ],
 )
 def test_arguments(changes, message):
@@ -469,21 +535,38 @@ def test_the_command(tmp_path):
             timeout=580,
         )
 
-    done = call("--target=target.csv")
+    # An item that preparing drops must not be in the pairs.
+    with open(tmp_path / "source.csv", "a") as file:
+        file.write("0,9999,9\n")
+    done = call("--target=target.csv", "--protocol=release,clean")
     assert done.returncode == 0, done.stderr[-2000:]
     table = json.loads((tmp_path / "results/tiny/table3.json").read_text())
     assert [row["model"] for row in table["rows"]] == [
-        "MostPop of the target",
-        "NextItNet-1, not pre-trained",
-        "NextItNet-2, not pre-trained",
-        "NextItNet-1",
-        "NextItNet-2",
-        "StackC-Next-2",
-        "StackA-Next-2",
+        *["MostPop of the target"] * 2,
+        *[
+            "NextItNet-1, not pre-trained",
+            "NextItNet-2, not pre-trained",
+            "NextItNet-1",
+            "NextItNet-2",
+            "StackC-Next-2",
+            "StackA-Next-2",
+        ]
+        * 2,
     ]
-    assert all(row["num_sessions"] == 20 for row in table["rows"])
+    counts = {"release": 32, "clean": 20}  # of 40 pairs one batch of 32
+    assert all(
+        row["num_sessions"] == counts[row["protocol"]] for row in table["rows"]
+    )
     written = (tmp_path / "results/tiny/table3.md").read_text()
     assert done.stdout.endswith(written + "\n")
-    failed = call()
-    assert failed.returncode == 1
-    assert "error: Expected either --target" in failed.stderr
+    for more, expected in (
+        ([], "error: Expected either --target"),
+        (
+            ["--target=target.csv", "--tune_batch_size=64"]
+            + ["--protocol=release"],
+            "--tune_batch_size",
+        ),
+    ):
+        failed = call(*more)
+        assert failed.returncode == 1
+        assert expected in failed.stderr.splitlines()[-1]

@@ -16,6 +16,9 @@ class Dropout(keras.layers.Dropout):
     which made half a training step and more of drawing alone. A hash of
     position and key is a dozen integer operations that vectorise.
 
+    Like Keras' own, it drops the same places on every device of a
+    `tf.distribute` strategy: each has another part of the batch there.
+
     Args:
         rate: share of the entries that become 0; the others are divided by
             1 - rate.

@@ -18,8 +18,8 @@ class Caser(SequentialRecommender):
     counts; vertical filters weigh the rows, channel by channel. A dense layer
     joins both. Every position predicts from the window that ends there, which
     is the training on all prefixes of a session that others make copies for;
-    before the first item the image is empty. Paddings are read like items.
-    Users have no vector here.
+    above the first item horizontal filters answer 0. Paddings are read like
+    items. Users have no vector here.
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.

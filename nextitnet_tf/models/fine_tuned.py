@@ -42,6 +42,8 @@ class FineTuned(SequentialRecommender):
     def __init__(
         self, source, num_items, head="softmax", target_l2=0.0, **kwargs
     ):
+        # Keras chooses how to scale a loss by the policy of the whole model.
+        kwargs.setdefault("dtype", source.dtype_policy)
         super().__init__(num_items=num_items, **kwargs)
         if getattr(source, "needs_users", True):
             raise ValueError(
@@ -59,7 +61,7 @@ class FineTuned(SequentialRecommender):
         self.head = head
         self.target_l2 = target_l2
         self.embedding_dim = source.embedding_dim
-        policy = source.dtype_policy
+        policy = self.dtype_policy
         if head == "softmax":
             self.item_softmax = ItemSoftmax(
                 num_items, dtype=policy, name="item_softmax"
@@ -99,6 +101,7 @@ class FineTuned(SequentialRecommender):
 
     @property
     def history_vocabulary(self):
+        """Of the items in histories, which fine-tuning may have renumbered."""
         return self.source.vocabulary
 
     def get_config(self):

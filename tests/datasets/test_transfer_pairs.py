@@ -84,6 +84,20 @@ def test_integer_users_match_text(files):
     assert text == "4,,x\n"
 
 
+def test_only_known_source_items(files):
+    """Filtered before the cut; b has nothing left."""
+    _, text = make(files, t=2, source_items={"12", "11", "51"})
+    assert text == "12,11,,7,8\n"
+
+
+@pytest.mark.parametrize("name", ["source.csv", "target.csv"])
+def test_nothing_that_is_read_is_overwritten(files, name):
+    before = (files / name).read_text()
+    with pytest.raises(DataError, match="not one of the files to read"):
+        make_pairs(files / "source.csv", files / "target.csv", files / name)
+    assert (files / name).read_text() == before
+
+
 def test_compressed(files):
     (files / "source.csv").write_bytes(gzip.compress(SOURCE.encode()))
     assert make(files, t=2)[1] == "13,11,,7,8\n0,31,,8\n"
