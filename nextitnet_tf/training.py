@@ -367,15 +367,24 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of this checkout, "-dirty" if it was changed; else None."""
-    try:
+    """The commit of this checkout, "-dirty" if its code was changed.
+
+    None where there is no checkout. Results that a run writes are no change.
+    """
+    package = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=Path(__file__).parent,
+            ["git", *arguments],
+            cwd=package,
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", ".")
+        return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return None
 

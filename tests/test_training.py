@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from nextitnet_tf import data
+from nextitnet_tf import distribution
 from nextitnet_tf import fitting
 from nextitnet_tf import training
 from nextitnet_tf.recipe import PROTOCOLS
@@ -647,3 +649,12 @@ def test_protocol_differences():
     assert protocol_differences(release) == []
     changed = dataclasses.replace(release, nesting="repaired", l2=0.5)
     assert protocol_differences(changed) == ["nesting=repaired", "l2=0.5"]
+
+
+def test_what_ran_where():
+    """Of this checkout, or of none."""
+    found = training.commit()
+    assert found is None or re.fullmatch(r"[0-9a-f]{12}(-dirty)?", found)
+    assert distribution.device_name().endswith("cores") or (
+        "GPU" in distribution.device_name()
+    )
