@@ -27,6 +27,7 @@ tables. A fine-tuned model answers with target items:
 
 import dataclasses
 import itertools
+import json
 import statistics
 import sys
 from collections.abc import Iterable
@@ -132,6 +133,7 @@ def main() -> None:
         )
     rows = _make_rows(
         options.protocols(),
+        _tunings(),
         table_options.presets(default=["release", "best"]),
         table_options.seeds(default=[0]),
     )
@@ -147,19 +149,24 @@ def main() -> None:
     for row in rows:
         _read_pairs(row, pairs_file, sessions, pairs)
         _check_batches(row.transfer, pairs[row.transfer.fine_tuning])
-    # The table also shows what other commands have done in this folder.
-    seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
-    shown = list(rows)
-    for row in _make_rows(options.all_protocols(), PRESETS, sorted(seeds)):
-        if row not in shown:
-            try:
+
+    def all_rows() -> list[TransferRow]:
+        """With what other commands have done in this folder."""
+        seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
+        found = list(rows)
+        for row in _make_rows(
+            options.all_protocols(),
+            _tunings_done(output),
+            PRESETS,
+            sorted(seeds),
+        ):
+            if row not in found:
                 _read_pairs(row, pairs_file, sessions, pairs)
-            except ValueError:
-                continue  # then nothing was done with these pairs
-            shown.append(row)
+                found.append(row)
+        return found
 
     def write() -> str:
-        return _write(shown, sessions, pairs, output)
+        return _write(all_rows(), sessions, pairs, output)
 
     if not table_options.TABLE_ONLY.value:
         for i, row in enumerate(rows):
@@ -183,22 +190,21 @@ def main() -> None:
 
 def _make_rows(
     protocols: Iterable[Protocol],
+    tunings: Iterable[FineTuning],
     presets: Sequence[str],
     seeds: Iterable[int],
 ) -> list[TransferRow]:
-    dataset = options.dataset_name()
-    changes = {
-        name: flag.value
-        for name, flag in _TUNING.items()
-        if flag.value is not None
-    }
-    budget = paper_data.budget(dataset)
+    """The rows of each protocol and the fine-tunings of its name."""
+    budget = paper_data.budget(options.dataset_name())
     return [
         row
-        for protocol, seed in itertools.product(protocols, seeds)
+        for protocol, seed, tuning in itertools.product(
+            protocols, seeds, tunings
+        )
+        if tuning.name == protocol.name
         for row in table3.select(
             protocol,
-            table3.fine_tuning(dataset, protocol.name, **changes),
+            tuning,
             presets,
             seed,
             divide_depth=table_options.DIVIDE_DEPTH.value,
@@ -206,6 +212,32 @@ def _make_rows(
             **options.recipe_options(),
         )
     ]
+
+
+def _tunings() -> list[FineTuning]:
+    """Those of all protocols, as the flags change them."""
+    changes = {
+        name: flag.value
+        for name, flag in _TUNING.items()
+        if flag.value is not None
+    }
+    return [
+        table3.fine_tuning(options.dataset_name(), name, **changes)
+        for name in FINE_TUNINGS
+    ]
+
+
+def _tunings_done(output: Path) -> list[FineTuning]:
+    """Those of all runs of a folder."""
+    texts = (
+        path.read_text(encoding="utf-8")
+        for path in sorted(output.glob("runs/*-transfer-*/run.json"))
+    )
+    return list(
+        dict.fromkeys(
+            FineTuning(**json.loads(text)["fine_tuning"]) for text in texts
+        )
+    )
 
 
 def _read_pairs(
@@ -366,6 +398,16 @@ def _protocol(row: TransferRow) -> str:
     return " ".join([protocol.name, *protocol_differences(protocol), *changed])
 
 
+def _is_alike(one: _Done, other: _Done) -> bool:
+    """Whether all but the model is the same."""
+    a, b = one.row.transfer, other.row.transfer
+    return (
+        a.fine_tuning == b.fine_tuning
+        and a.pretraining.protocol == b.pretraining.protocol
+        and a.pretraining.seed == b.pretraining.seed
+    )
+
+
 def _untrained_label(line: _Done) -> str:
     """What a pre-trained line is compared with: equally deep, untrained."""
     depth = line.row.transfer.pretraining.stages[-1].num_blocks
@@ -388,8 +430,7 @@ def _record(
                 for other in done
                 if other.source is not None
                 and other.row.row.role == "scratch"
-                and _key(other)[3] == _key(line)[3]
-                and other.row.transfer.pretraining.seed == recipe.seed
+                and _is_alike(other, line)
             ),
             None,
         )
@@ -409,9 +450,7 @@ def _record(
         (
             o
             for o in done
-            if o.row.row.label == _untrained_label(line)
-            and _key(o)[3] == _key(line)[3]
-            and o.row.transfer.pretraining.seed == recipe.seed
+            if o.row.row.label == _untrained_label(line) and _is_alike(o, line)
         ),
         None,
     )
@@ -460,12 +499,12 @@ def _record(
 
 
 def _popular(done: list[_Done], pairs) -> list[dict[str, Any]]:
-    """The target's most popular items, one line a protocol."""
-    first: dict[str, _Done] = {}
+    """The target's most popular items, one line a way of fine-tuning."""
+    first: dict[FineTuning, _Done] = {}
     for line in done:
-        first.setdefault(_key(line)[3], line)
+        first.setdefault(line.row.transfer.fine_tuning, line)
     records = []
-    for protocol, line in first.items():
+    for line in first.values():
         of_line = line.row.transfer
         ranks = transfer.rank_by_popularity(pairs[of_line.fine_tuning], of_line)
         records.append(
@@ -473,7 +512,7 @@ def _popular(done: list[_Done], pairs) -> list[dict[str, Any]]:
                 "setting": "fine-tuning",
                 "model": "MostPop of the target",
                 "copied": "",
-                "protocol": protocol,
+                "protocol": _protocol(line.row),
                 "mrr_at_5": float(over_seeds.reciprocal_ranks(ranks).mean()),
                 "hit_rate_at_5": float(np.mean(ranks < 5)),
                 "num_sessions": len(ranks),
