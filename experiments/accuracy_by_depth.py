@@ -25,21 +25,18 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 
-_DEPTHS = flags.DEFINE_list(
-    "depths", [str(depth) for depth in figure1.DEPTHS], "Numbers of blocks."
-)
 _RATIOS = flags.DEFINE_list(
     "ratios",
     [str(ratio) for ratio in figure1.RATIOS],
     "Fractions of the training data.",
 )
 flags.adopt_module_key_flags(options)
-for _name in ("seeds", "table_only"):
+for _name in ("depths", "seeds", "table_only"):
     flags.declare_key_flag(_name)
 
 
 def main() -> None:
-    depths = [command.whole_number("depths", d) for d in _DEPTHS.value]
+    depths = table_options.depths(default=figure1.DEPTHS)
     ratios = [command.number("ratios", r) for r in _RATIOS.value]
     protocol = options.protocol()
     budget = paper_data.budget(options.dataset_name())
@@ -58,7 +55,7 @@ def main() -> None:
     if not rows:
         raise ValueError(
             "Expected at least one depth and one ratio. Received: "
-            f"depths={_DEPTHS.value}, ratios={_RATIOS.value}"
+            f"depths={depths}, ratios={_RATIOS.value}"
         )
     strategy = distribution.make_strategy(options.STRATEGY.value)
     folder = options.sessions_folder()

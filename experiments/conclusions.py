@@ -18,9 +18,10 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import table_options
 from nextitnet_tf import atomic_files
 
-_RESULTS = flags.DEFINE_string("results", "results", "Folder of results.")
+flags.declare_key_flag("results")
 
 Group = dict[str, Any]
 
@@ -39,7 +40,7 @@ leaves out 0. **does not hold**: it is on the other side, and so is the range.
 
 
 def main() -> None:
-    root = Path(_RESULTS.value)
+    root = Path(table_options.RESULTS.value)
     text = write_up(root)
     atomic_files.write_text(root / "README.md", text)
     print(text)

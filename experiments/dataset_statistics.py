@@ -15,11 +15,12 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import table_options
 from nextitnet_tf import atomic_files
 from nextitnet_tf import release
 
 _DATA = flags.DEFINE_string("data", "data", "Folder of prepared data sets.")
-_RESULTS = flags.DEFINE_string("results", "results", "Folder of results.")
+flags.declare_key_flag("results")
 
 NAME = "table1"
 TITLE = "Data sets (StackRec, Table 1)"
@@ -47,7 +48,7 @@ def main() -> None:
             "Expected folders of prepared sessions in --data; `make prepare` "
             f"or any of the tables makes one. Received: data={str(root)!r}"
         )
-    results = Path(_RESULTS.value)
+    results = Path(table_options.RESULTS.value)
     results.mkdir(parents=True, exist_ok=True)
     text = _to_markdown(records)
     atomic_files.write_text(results / f"{NAME}.md", text)

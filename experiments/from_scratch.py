@@ -35,11 +35,6 @@ from nextitnet_tf import distribution
 from nextitnet_tf import fitting
 from nextitnet_tf import training
 
-_DEPTHS = flags.DEFINE_list(
-    "depths",
-    [str(depth) for depth in figure6.DEPTHS],
-    "Blocks of each stage.",
-)
 _STEPS = flags.DEFINE_list(
     "steps",
     None,
@@ -47,7 +42,7 @@ _STEPS = flags.DEFINE_list(
     "release's on ML20, 300 elsewhere).",
 )
 flags.adopt_module_key_flags(options)
-for _name in ("seeds", "presets", "table_only"):
+for _name in ("depths", "seeds", "presets", "table_only"):
     flags.declare_key_flag(_name)
 
 _HEAD = """\
@@ -72,7 +67,7 @@ ends at its first evaluation that is no better than the best so far.
 
 
 def main() -> None:
-    depths = [command.whole_number("depths", d) for d in _DEPTHS.value]
+    depths = table_options.depths(default=figure6.DEPTHS)
     steps: Sequence[int] = figure6.steps_of(
         options.DATASET.value or "", len(depths) - 1
     )

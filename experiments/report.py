@@ -21,9 +21,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import table_options
 from nextitnet_tf import atomic_files
 
-_RESULTS = flags.DEFINE_string("results", "results", "Folder of results.")
+flags.declare_key_flag("results")
 
 # Before everything else in a folder, in this order.
 _ORDER = (
@@ -80,7 +81,7 @@ summary { cursor: pointer; color: #0b57a4; margin: .5rem 0; }
 
 
 def main() -> None:
-    root = Path(_RESULTS.value)
+    root = Path(table_options.RESULTS.value)
     page = make_page(root)
     atomic_files.write_text(root / "index.html", page)
     print(

@@ -1,5 +1,7 @@
 """The flags that the commands which write tables share."""
 
+from collections.abc import Sequence
+
 from absl import flags
 
 from experiments import command
@@ -39,6 +41,12 @@ DIVIDE_DEPTH = flags.DEFINE_integer(
     "the machine; labels show the depths that were trained.",
     lower_bound=1,
 )
+DEPTHS = flags.DEFINE_list(
+    "depths",
+    None,
+    "Numbers of blocks; of from_scratch those of each stage (the paper's).",
+)
+RESULTS = flags.DEFINE_string("results", "results", "Folder of all results.")
 TABLE_ONLY = flags.DEFINE_boolean(
     "table_only", False, "Train nothing: write what is done."
 )
@@ -67,3 +75,14 @@ def presets(default: list[str]) -> list[str]:
         default: if no flag says.
     """
     return default if PRESETS.value is None else PRESETS.value
+
+
+def depths(default: Sequence[int]) -> list[int]:
+    """The numbers of blocks asked for.
+
+    Args:
+        default: if no flag says.
+    """
+    if DEPTHS.value is None:
+        return list(default)
+    return [command.whole_number("depths", depth) for depth in DEPTHS.value]
