@@ -15,6 +15,7 @@ import statistics
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import figure_command
 from experiments import figures
 from experiments import options
 from experiments import table_options
@@ -22,8 +23,6 @@ from experiments import tables
 from experiments.recipes import figure1
 from experiments.recipes import paper_data
 from nextitnet_tf import atomic_files
-from nextitnet_tf import data
-from nextitnet_tf import distribution
 
 _RATIOS = flags.DEFINE_list(
     "ratios",
@@ -57,19 +56,7 @@ def main() -> None:
             "Expected at least one depth and one ratio. Received: "
             f"depths={depths}, ratios={_RATIOS.value}"
         )
-    strategy = distribution.make_strategy(options.STRATEGY.value)
-    folder = options.sessions_folder()
-    output = options.output_folder()
-    sessions = {
-        protocol.item_ids: data.read_sessions(folder, protocol.item_ids)
-    }
-
-    def write() -> str:
-        return _write(rows, sessions, output)
-
-    if not table_options.TABLE_ONLY.value:
-        tables.run(rows, sessions, output, strategy, write)
-    print(write())
+    figure_command.run(rows, protocol, _write)
 
 
 def _write(rows, sessions, output) -> str:

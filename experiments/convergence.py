@@ -14,6 +14,7 @@ OUTPUT/figure5.png and figure5.json.
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import figure_command
 from experiments import figures
 from experiments import options
 from experiments import table_options
@@ -21,8 +22,6 @@ from experiments import tables
 from experiments.recipes import paper_data
 from experiments.recipes import table2
 from nextitnet_tf import atomic_files
-from nextitnet_tf import data
-from nextitnet_tf import distribution
 
 NAME = "figure5"
 TITLE = "Convergence (StackRec, Figure 5)"
@@ -57,19 +56,7 @@ def main() -> None:
         )
         if row.role in ("scratch", "stacked")
     ]
-    strategy = distribution.make_strategy(options.STRATEGY.value)
-    folder = options.sessions_folder()
-    output = options.output_folder()
-    sessions = {
-        protocol.item_ids: data.read_sessions(folder, protocol.item_ids)
-    }
-
-    def write() -> str:
-        return _write(rows, sessions, output)
-
-    if not table_options.TABLE_ONLY.value:
-        tables.run(rows, sessions, output, strategy, write)
-    print(write())
+    figure_command.run(rows, protocol, _write)
 
 
 def _write(rows, sessions, output) -> str:

@@ -21,17 +21,15 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import figure_command
 from experiments import figures
 from experiments import options
 from experiments import step_times
 from experiments import table_options
-from experiments import tables
 from experiments.recipes import figure6
 from experiments.recipes import paper_data
 from experiments.recipes.rows import Row
 from nextitnet_tf import atomic_files
-from nextitnet_tf import data
-from nextitnet_tf import distribution
 from nextitnet_tf import fitting
 from nextitnet_tf import training
 
@@ -88,17 +86,7 @@ def main() -> None:
             **options.recipe_options(),
         )
     ]
-    strategy = distribution.make_strategy(options.STRATEGY.value)
-    folder = options.sessions_folder()
-    output = options.output_folder()
-    sessions = data.read_sessions(folder, protocol.item_ids)
-
-    def write() -> str:
-        return _write(rows, sessions, output)
-
-    if not table_options.TABLE_ONLY.value:
-        tables.run(rows, {protocol.item_ids: sessions}, output, strategy, write)
-    print(write())
+    figure_command.run(rows, protocol, _write)
 
 
 def whole_curve(
@@ -141,7 +129,10 @@ def seconds_to(points: Sequence[dict[str, Any]], value: float) -> float | None:
     )
 
 
-def _write(rows: Sequence[Row], sessions: data.Sessions, output: Path) -> str:
+def _write(
+    rows: Sequence[Row], of_ids: figure_command.Sessions, output: Path
+) -> str:
+    (sessions,) = of_ids.values()
     done = [
         (row, stages)
         for row in rows

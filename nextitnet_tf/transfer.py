@@ -355,14 +355,7 @@ def _training_dataset(
     protocol = transfer.pretraining.protocol
     batch_size = transfer.fine_tuning.batch_size
     count = data.num_batches(len(numbers), batch_size, protocol)
-    seed = transfer.pretraining.seed
-
-    @functools.lru_cache(maxsize=1)
-    def order_of(pass_number: int) -> np.ndarray:
-        if not protocol.reshuffle:
-            return numbers
-        generator = np.random.default_rng([seed, pass_number])
-        return generator.permutation(numbers)
+    order_of = data.orders(numbers, protocol, transfer.pretraining.seed)
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         pass_number, b = divmod(int(number), count)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import nextitnet_tf
+from experiments import transfer as command
 from experiments.recipes import table3
 from nextitnet_tf import data
 from nextitnet_tf import training
@@ -503,6 +504,25 @@ def test_the_budgets():
     )
     mine = table3.fine_tuning("mine", "release", max_epochs=3)
     assert (mine.eval_every, mine.max_epochs) == (50, 3)
+
+
+def test_a_table_leaves_out_what_other_pairs_cannot_be_read_by(
+    csv, tmp_path, monkeypatch
+):
+    """What was done with other pairs must not stop the table of these."""
+    rows = table3.select(PROTOCOLS["clean"], CLEAN, ["best"], 0)
+    # Five source items are too many for the numbers of the file.
+    file = csv("10,30,20,4,5,,7\n")
+    others = table3.select(PROTOCOLS["release"], RELEASE, ["best"], 0)
+    monkeypatch.setattr(command, "_make_rows", lambda *_: rows + others)
+    monkeypatch.setattr(command.table_options, "seeds", lambda default: default)
+    monkeypatch.setattr(command.options, "all_protocols", lambda: [])
+    sessions = dict.fromkeys(("frequency", "first_appearance"), make_sessions())
+    read = {}
+    monkeypatch.setattr(transfer, "split", lambda *_: None)
+    found = command._with_done(rows[:1], tmp_path, file, sessions, read)
+    assert found == rows
+    assert list(read) == [CLEAN]
 
 
 @pytest.mark.slow

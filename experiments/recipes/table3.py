@@ -114,11 +114,7 @@ def select(
                 stages=(Stage(depth),),
                 protocol=protocol,
                 seed=seed,
-                **{
-                    name: value
-                    for name, value in options.items()
-                    if name in ("model_config",)
-                },
+                model_config=options.get("model_config", {}),
             ),
         )
         for depth in (small.num_blocks, small.num_blocks_after)
