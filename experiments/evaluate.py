@@ -15,6 +15,7 @@ from experiments import command  # first: it quietens TensorFlow
 from experiments import options
 from nextitnet_tf import data
 from nextitnet_tf import distribution
+from nextitnet_tf import metrics
 from nextitnet_tf import training
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -22,6 +23,12 @@ from nextitnet_tf.recipe import Stage
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
 _PART = flags.DEFINE_enum(
     "part", "test", ["validation", "test", "all"], "Which sessions."
+)
+_EXCLUDE_SEEN = flags.DEFINE_boolean(
+    "exclude_seen",
+    False,
+    "Leave the items of the history itself out of the ranking (but for one "
+    "that does follow), as SASRec's authors do; StackRec's release ranks them.",
 )
 
 flags.adopt_module_key_flags(options)
@@ -57,8 +64,14 @@ def main() -> None:
         else:
             rows = getattr(data.split(sessions, protocol), _PART.value)
         results = training.evaluate(model, sessions, rows, recipe)
+        if _EXCLUDE_SEEN.value:
+            ranks = training.rank(
+                model, sessions, rows, recipe, exclude_seen=True
+            )
+            results |= metrics.from_ranks(ranks)
+    left_out = ", items of the history left out" * _EXCLUDE_SEEN.value
     print(
-        f"{_PART.value}, protocol {protocol.name}: "
+        f"{_PART.value}, protocol {protocol.name}{left_out}: "
         f"{command.metrics_line(results)}"
     )
 

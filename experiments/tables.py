@@ -21,6 +21,7 @@ from experiments.recipes.rows import Row
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import fitting
+from nextitnet_tf import metrics
 from nextitnet_tf import training
 
 MONITOR = fitting.MONITOR
@@ -42,6 +43,7 @@ _COLUMNS = (
     "MRR@5",
     "HR@5",
     "NDCG@5",
+    "Unseen MRR@5",
     "Paper MRR@5",
     "Ratio",
     "Speed-up",
@@ -77,6 +79,7 @@ class Line:
         is_idle_time: whether that was measured on an idle machine.
         paper: the paper's MRR@5, HR@5, NDCG@5 and speed-up, or None.
         ranks: (num_sessions,) of the test, if they were kept.
+        unseen_ranks: the same among the items that are not in the history.
     """
 
     row: Row
@@ -85,6 +88,7 @@ class Line:
     is_idle_time: bool = False
     paper: tuple | None = None
     ranks: np.ndarray | None = None
+    unseen_ranks: np.ndarray | None = None
 
     @property
     def seconds(self) -> float:
@@ -159,6 +163,11 @@ def to_records(lines: list[Line]) -> list[dict[str, Any]]:
                 "nesting": line.summary["protocol"]["nesting"],
                 "seed": line.summary["seed"],
                 **{name: test[name] for name in sorted(test) if "_at_" in name},
+                "unseen_mrr_at_5": (
+                    None
+                    if line.unseen_ranks is None
+                    else metrics.from_ranks(line.unseen_ranks)["mrr_at_5"]
+                ),
                 "num_sessions": test["num_sessions"],
                 "paper": {
                     "mrr_at_5": paper[0],
@@ -346,6 +355,7 @@ def make_line(
         is_idle_time=seconds is not None,
         paper=row.paper(figures_of_paper),
         ranks=done.read_ranks(),
+        unseen_ranks=done.read_ranks(exclude_seen=True),
     )
 
 
@@ -362,6 +372,7 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
                 ),
                 record=record,
                 ranks=line.ranks,
+                unseen_ranks=line.unseen_ranks,
                 reference=(
                     (reference.row.setting, reference.row.label)
                     if reference
@@ -369,7 +380,7 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
                 ),
             )
             for line, record, reference in (
-                (line, record, _reference(line, lines))
+                (line, record, _reference(line, lines) or _deep(line, lines))
                 for line, record in zip(lines, records, strict=False)
             )
         ]
@@ -429,6 +440,16 @@ def _notes(lines: list[Line], sessions, paper: Paper | None) -> list[str]:
         f"t = {sessions.rows.shape[1]}, {meta.get('num_items'):,} items.",
         "Metrics rank the last item of each session among all items; "
         "Sessions is how many were evaluated.",
+        *(
+            [
+                "Unseen MRR@5: the same model and sessions, the session's "
+                "other items left out of the ranking, as SASRec's authors "
+                "evaluate and `recommend` answers; the release ranks them. "
+                "Blank where a run has not kept it."
+            ]
+            if any(line.unseen_ranks is not None for line in lines)
+            else []
+        ),
         *(
             _PROTOCOL_NOTES[name]
             for name in dict.fromkeys(
@@ -524,6 +545,29 @@ def _reference(line: Line, lines: list[Line]) -> Line | None:
     return next(iter(same or found), None)
 
 
+def _deep(line: Line, lines: list[Line]) -> Line | None:
+    """The NextItNet that a baseline is compared with: the shallowest.
+
+    What is trained beside the baselines is NextItNet at several depths.
+    """
+    if line.row.role != "baseline":
+        return None
+    return min(
+        (
+            other
+            for other in lines
+            if other.row.role == "baseline"
+            and other.row.recipe.model == "nextitnet"
+            and other.row.recipe.model_config.get("use_alpha", True)
+            and other.row.setting == line.row.setting
+            and other.row.recipe.protocol == line.row.recipe.protocol
+            and other.row.recipe.seed == line.row.recipe.seed
+        ),
+        key=lambda other: other.row.recipe.stages[-1].num_blocks,
+        default=None,
+    )
+
+
 def _cells(record: dict[str, Any]) -> list[str]:
     paper = record.get("paper", {})
     faster, in_flops = (
@@ -541,6 +585,7 @@ def _cells(record: dict[str, Any]) -> list[str]:
         _number(record.get("mrr_at_5")),
         _number(record.get("hit_rate_at_5")),
         _number(record.get("ndcg_at_5")),
+        _number(record.get("unseen_mrr_at_5")),
         _number(of_paper),
         f"{record['mrr_at_5'] / of_paper:.2f}" if of_paper else "",
         faster,

@@ -14,8 +14,10 @@ from nextitnet_tf import metrics
 
 # What early stopping and the best checkpoint look at.
 MONITOR = "val_mrr_at_5"
-# Where the item that did follow was ranked, in each session of the test.
+# Where the item that did follow was ranked, in each session of the test; and
+# where among the items that are not in its history.
 RANKS = "ranks.npy"
+UNSEEN_RANKS = "unseen_ranks.npy"
 # The best weights so far, while a model trains.
 BEST = "best.keras"
 
@@ -150,35 +152,52 @@ def evaluate(
     }
 
 
-def save_ranks(
-    folder: Path,
+def rank(
     model,
     dataset: tf.data.Dataset,
     num_sessions: int,
     ignored_ids,
-) -> None:
-    """Writes where each session's last item is ranked, in their order.
+    exclude_seen: bool = False,
+) -> np.ndarray:
+    """Where each session's last item is ranked.
 
     Args:
-        folder: gets `RANKS`, int32.
         model: any.
         dataset: one pass.
         num_sessions: that count in it.
         ignored_ids: columns that cannot be ranked.
+        exclude_seen: whether the other items of a session's own history
+            cannot be ranked, either.
+
+    Returns:
+        (num_sessions,) int32, in the order of the dataset.
     """
 
     @tf.function(autograph=False)
-    def rank(inputs, next_item_ids):
-        return metrics.rank_among(model(inputs), next_item_ids, ignored_ids)
+    def rank_batch(inputs, next_item_ids):
+        # With users, the history is the first of a pair.
+        history = tf.nest.flatten(inputs)[0]
+        return metrics.rank_among(
+            model(inputs),
+            next_item_ids,
+            ignored_ids,
+            history if exclude_seen else None,
+        )
 
-    ranks = [rank(inputs, target).numpy() for inputs, target, _ in dataset]
-    found = np.concatenate(ranks)[:num_sessions].astype("<i4")
+    ranks = [
+        rank_batch(inputs, target).numpy() for inputs, target, _ in dataset
+    ]
+    return np.concatenate(ranks)[:num_sessions].astype("<i4")
+
+
+def save_ranks(path: Path, ranks: np.ndarray) -> None:
+    """Writes what `rank` gave."""
     # A file, not a path: NumPy would add its own ending to the latter.
     with (
-        atomic_files.replacing(folder / RANKS) as partial,
+        atomic_files.replacing(path) as partial,
         open(partial, "wb") as file,
     ):
-        np.save(file, found, allow_pickle=False)
+        np.save(file, ranks, allow_pickle=False)
 
 
 class _TieCopies(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -22,31 +23,97 @@ def target_rank(logits, next_item_ids):
         (B,) int32, 0 for the best.
     """
     next_item_ids = ops.cast(next_item_ids, "int32")[:, None]  # (B, 1)
-    target = ops.take_along_axis(logits, next_item_ids, axis=-1)  # (B, 1)
     columns = ops.arange(logits.shape[-1], dtype="int32")[None, :]  # (1, N)
-    beaten = ops.logical_or(
-        logits < target,
-        ops.logical_and(ops.equal(logits, target), columns > next_item_ids),
+    not_beaten = ops.logical_not(
+        _is_beaten(logits, columns, logits, next_item_ids)
     )
-    not_beaten = ops.sum(ops.cast(ops.logical_not(beaten), "int32"), axis=-1)
+    not_beaten = ops.sum(ops.cast(not_beaten, "int32"), axis=-1)
     return not_beaten - 1  # the item itself
 
 
-def rank_among(logits, next_item_ids, ignored_ids=()):
+def rank_among(logits, next_item_ids, ignored_ids=(), seen_item_ids=None):
     """`target_rank` where some columns cannot be ranked.
 
     Args:
         logits: (B, N).
         next_item_ids: (B,).
         ignored_ids: the columns.
+        seen_item_ids: (B, T) items that cannot be ranked in that row alone,
+            unless one is the item that did follow; default none.
 
     Returns:
         (B,) int32.
     """
+    next_item_ids = ops.cast(ops.reshape(next_item_ids, (-1,)), "int32")
     for item_id in ignored_ids:
         is_ignored = ops.equal(ops.arange(logits.shape[-1]), item_id)
         logits = ops.where(is_ignored, -math.inf, logits)
-    return target_rank(logits, ops.reshape(next_item_ids, (-1,)))
+    rank = target_rank(logits, next_item_ids)
+    if seen_item_ids is None:
+        return rank
+    return rank - _count_above(
+        logits,
+        next_item_ids[:, None],
+        ops.cast(seen_item_ids, "int32"),
+    )
+
+
+def from_ranks(ranks, cutoffs=(5, 10)):
+    """What `make_ranking_metrics` come to over known ranks.
+
+    Args:
+        ranks: (num_sessions,) int, 0 for the best.
+        cutoffs: the Ns.
+
+    Returns:
+        Means by name.
+    """
+    ranks = np.asarray(ranks)
+    means = {}
+    for metric in make_ranking_metrics(cutoffs):
+        scores = np.asarray(metric.score(ranks.astype("float32")))
+        means[metric.name] = float(
+            np.where(ranks < metric.at, scores, 0).mean()
+        )
+    return means
+
+
+def _is_beaten(scores, item_ids, logits, next_item_ids):
+    """Which items the target comes before.
+
+    Args:
+        scores: (B, M) logits of the items.
+        item_ids: (B, M) or (1, M) their columns.
+        logits: (B, N).
+        next_item_ids: (B, 1) the target.
+    """
+    target = ops.take_along_axis(logits, next_item_ids, axis=-1)  # (B, 1)
+    return ops.logical_or(
+        scores < target,
+        ops.logical_and(ops.equal(scores, target), item_ids > next_item_ids),
+    )
+
+
+def _count_above(logits, next_item_ids, seen_item_ids):
+    """(B,) how many distinct items of (B, T) come before (B, 1) targets."""
+    scores = ops.take_along_axis(logits, seen_item_ids, axis=-1)  # (B, T)
+    is_above = ops.logical_not(
+        _is_beaten(scores, seen_item_ids, logits, next_item_ids)
+    )
+    is_other = ops.not_equal(seen_item_ids, next_item_ids)
+    places = ops.arange(seen_item_ids.shape[-1])
+    # Items that occur again, each at its later places: (B, T).
+    is_again = ops.any(
+        ops.logical_and(
+            ops.equal(seen_item_ids[:, :, None], seen_item_ids[:, None, :]),
+            places[:, None] > places[None, :],
+        ),
+        axis=-1,
+    )
+    counts = ops.logical_and(
+        ops.logical_and(is_above, is_other), ops.logical_not(is_again)
+    )
+    return ops.sum(ops.cast(counts, "int32"), axis=-1)
 
 
 class RankingMetric(keras.metrics.Mean):

@@ -30,6 +30,9 @@ from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import Stacker
 
+# Files of ranks, and whether the items of the history are left out of them.
+_RANKED = {fitting.RANKS: False, fitting.UNSEEN_RANKS: True}
+
 
 @dataclass(frozen=True)
 class StageRun:
@@ -37,7 +40,7 @@ class StageRun:
 
     Attributes:
         folder: holds model.keras (the best evaluation's weights), run.json,
-            ranks.npy and log.csv.
+            ranks.npy, unseen_ranks.npy and log.csv.
         summary: what run.json says: `stage`, `curve` (a list with step,
             train_seconds and val_mrr_at_5 of each evaluation), `best_step`,
             `test` (metrics of the best weights), `num_sessions` (evaluated),
@@ -53,9 +56,14 @@ class StageRun:
         text = (folder / "run.json").read_text(encoding="utf-8")
         return cls(folder, json.loads(text))
 
-    def read_ranks(self) -> np.ndarray | None:
-        """(num_sessions,) 0-based ranks of the test, if they were kept."""
-        path = self.folder / fitting.RANKS
+    def read_ranks(self, exclude_seen: bool = False) -> np.ndarray | None:
+        """(num_sessions,) 0-based ranks of the test, if they were kept.
+
+        Args:
+            exclude_seen: those among the items that are not in the history.
+        """
+        name = fitting.UNSEEN_RANKS if exclude_seen else fitting.RANKS
+        path = self.folder / name
         if not path.is_file():
             return None
         return np.load(path, allow_pickle=False)
@@ -307,7 +315,7 @@ def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
     Returns:
         Whether they are there now.
     """
-    if (run.folder / fitting.RANKS).is_file():
+    if all((run.folder / name).is_file() for name in _RANKED):
         return True
     if not (run.folder / "model.keras").is_file():
         return False
@@ -316,12 +324,37 @@ def write_ranks(run: StageRun, recipe: Recipe, sessions) -> bool:
     return True
 
 
-def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
+def rank(
+    model, sessions, row_numbers, recipe: Recipe, exclude_seen: bool = False
+) -> np.ndarray:
+    """Where the last item of each of the given rows is ranked.
+
+    Args:
+        model: any.
+        sessions: of its training, or numbered as they are.
+        row_numbers: the rows.
+        recipe: its protocol says what can be ranked and which rows count.
+        exclude_seen: whether the other items of a row cannot be ranked.
+
+    Returns:
+        (num_sessions,) int32, 0 for the best.
+    """
     dataset, num_sessions = _evaluation_dataset(
         recipe, model, sessions, row_numbers
     )
-    ignored_ids = _ignored_ids(recipe, sessions)
-    fitting.save_ranks(folder, model, dataset, num_sessions, ignored_ids)
+    return fitting.rank(
+        model,
+        dataset,
+        num_sessions,
+        _ignored_ids(recipe, sessions),
+        exclude_seen,
+    )
+
+
+def _save_ranks(folder, model, recipe: Recipe, sessions, row_numbers) -> None:
+    for name, exclude_seen in _RANKED.items():
+        ranks = rank(model, sessions, row_numbers, recipe, exclude_seen)
+        fitting.save_ranks(folder / name, ranks)
 
 
 def _ignored_ids(recipe: Recipe, sessions) -> tuple[int, ...]:

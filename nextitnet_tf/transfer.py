@@ -336,7 +336,10 @@ def _fine_tune(
     )
     test, num_sessions = _evaluation_dataset(pairs, parts.test, transfer)
     results = fitting.evaluate(model, test, num_sessions)
-    fitting.save_ranks(folder, model, test, num_sessions, ignored_ids)
+    fitting.save_ranks(
+        folder / fitting.RANKS,
+        fitting.rank(model, test, num_sessions, ignored_ids),
+    )
     training.keep_best_model(model, folder)
     return {
         **fitted,

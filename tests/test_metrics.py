@@ -81,6 +81,49 @@ def test_target_rank_is_the_place_in_top_k(num_columns, num_values, seed):
     assert np.array(target_rank(logits, targets)).tolist() == expected
 
 
+def test_items_of_the_history_left_out_by_hand():
+    # Columns by falling logit: 3, 1, 4, 0, 2.
+    logits = np.array([[1, 3, 0, 4, 2]] * 5, "float32")
+    targets = np.array([0, 0, 0, 3, 2])
+    seen = np.array(
+        [
+            [2, 2, 2],  # below the target
+            [1, 3, 1],  # both above it, one of them twice
+            [0, 4, 4],  # the target is in its own history, and stays
+            [3, 3, 3],  # nothing but the target
+            [0, 1, 3],
+        ]
+    )
+    found = metrics.rank_among(logits, targets, (), seen)
+    assert np.array(found).tolist() == [3, 1, 2, 0, 1]
+    # Column 4 cannot be ranked at all: it is not left out twice.
+    found = metrics.rank_among(logits, targets, (4,), seen)
+    assert np.array(found).tolist() == [2, 0, 2, 0, 0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    num_columns=st.integers(1, 9),
+    length=st.integers(1, 6),
+    num_values=st.integers(1, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_items_of_the_history_are_as_if_they_scored_nothing(
+    num_columns, length, num_values, seed
+):
+    generator = np.random.default_rng(seed)
+    logits = generator.integers(0, num_values, (8, num_columns))
+    logits = logits.astype("float32")
+    targets = generator.integers(0, num_columns, 8)
+    seen = generator.integers(0, num_columns, (8, length))
+    without = logits.copy()
+    for row, history, target in zip(without, seen, targets, strict=True):
+        row[[i for i in history if i != target]] = -1
+    expected = np.array(target_rank(without, targets))
+    found = metrics.rank_among(logits, targets, (), seen)
+    assert np.array(found).tolist() == expected.tolist()
+
+
 # --- metrics --------------------------------------------------------------
 
 # Ranks 0, 4, 5, 9, 10 of the target 0 among twelve columns.
@@ -126,6 +169,18 @@ def test_metrics_by_hand(name, at, expected):
     metric.reset_state()
     metric.update_state(targets[:1], logits[:1])
     assert float(metric.result()) == 1
+
+
+def test_metrics_of_known_ranks():
+    found = metrics.from_ranks(np.array(RANKS))
+    assert set(found) == {
+        f"{name}_at_{n}"
+        for name in ("mrr", "hit_rate", "ndcg")
+        for n in (5, 10)
+    }
+    assert found["mrr_at_5"] == pytest.approx((1 + 1 / 5) / 5)
+    assert found["hit_rate_at_10"] == pytest.approx(4 / 5)
+    assert found["ndcg_at_5"] == pytest.approx((1 + 1 / math.log2(6)) / 5)
 
 
 def test_rows_of_weight_0_do_not_count():

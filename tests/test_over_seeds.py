@@ -6,7 +6,9 @@ import pytest
 from experiments import over_seeds
 
 
-def entry(model, seed, mrr, speedup=None, ranks=None, reference=None):
+def entry(
+    model, seed, mrr, speedup=None, ranks=None, reference=None, unseen=None
+):
     return over_seeds.Entry(
         key=("60-80", model, "", "clean"),
         record={
@@ -15,9 +17,11 @@ def entry(model, seed, mrr, speedup=None, ranks=None, reference=None):
             "paper": {"mrr_at_5": 0.08},
             "speedup": speedup,
             "is_compared": reference is not None,
+            "unseen_mrr_at_5": None if unseen is None else 2 * mrr,
         },
         ranks=None if ranks is None else np.array(ranks),
         reference=reference,
+        unseen_ranks=None if unseen is None else np.array(unseen),
     )
 
 
@@ -45,6 +49,23 @@ def test_means_and_speedups():
     assert deep["mrr_at_5"]["sd"] == pytest.approx((14e-4 / 2) ** 0.5)
     assert (deep["speedup"], deep["num_reached"]) == (3.0, 2)
     assert deep["difference"] is None  # no ranks were kept
+
+
+def test_a_difference_among_unseen_items_has_ranks_of_its_own():
+    deep = ("60-80", "deep")
+    groups = over_seeds.summarize(
+        [
+            entry("deep", 0, 0.1, None, [0] * 50, deep, [1] * 50),
+            entry("deep", 1, 0.3, None, [0] * 50, deep),  # has none
+            entry("other", 0, 0.2, None, [1] * 50, deep, [0] * 50),
+        ]
+    )
+    assert "unseen_mrr_at_5" not in groups[0]
+    other = groups[1]
+    assert other["compared_with"] == "deep"
+    assert other["unseen_mrr_at_5"] == pytest.approx(0.4)
+    assert other["difference"] == pytest.approx(-0.5)
+    assert other["unseen_difference"] == pytest.approx(0.5)
 
 
 def test_a_difference_pairs_sessions_and_seeds():

@@ -229,6 +229,26 @@ def test_paddings_of_the_original_are_not_looked_at():
     np.testing.assert_allclose(alone[0, 3], hidden[0, 3], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("variant", ["stackrec", "original"])
+@pytest.mark.parametrize("tie_output", [None, True, False])
+def test_the_output_is_tied_or_its_own(variant, tie_output):
+    model = make_model(variant=variant, tie_output=tie_output)
+    checks.scramble(model)
+    item_ids = checks.histories_for(model)
+    last = np.array(model.encode(item_ids))[:, -1]
+    is_tied = variant == "original" if tie_output is None else tie_output
+    if is_tied:
+        kernel, bias = model.item_embedding.get_weights()[0], 0
+    else:
+        kernel, bias = model.item_softmax.get_weights()
+    np.testing.assert_allclose(
+        np.array(model(item_ids)), last @ kernel.T + bias, rtol=1e-4, atol=1e-5
+    )
+    assert model.get_config()["tie_output"] is is_tied
+    clone = type(model).from_config(model.get_config())
+    assert len(clone.weights) == len(model.weights)
+
+
 def test_one_block_of_the_original_by_hand():
     model = make_model(
         variant="original", num_blocks=1, embedding_dim=2, num_heads=1

@@ -103,6 +103,7 @@ def test_each_stage_has_a_folder(two_stages):
             "model.keras",
             "ranks.npy",
             "run.json",
+            "unseen_ranks.npy",
         ]
         written = json.loads((r.folder / "run.json").read_text())
         assert written == json.loads(json.dumps(r.summary))
@@ -123,13 +124,38 @@ def test_ranks_are_those_of_the_test(two_stages, sessions):
 
 def test_ranks_are_added_to_a_stage_that_lacks_them(two_stages, sessions):
     runs, _ = two_stages
-    path = runs[1].folder / "ranks.npy"
-    before = np.load(path)
-    path.unlink()
-    assert runs[1].read_ranks() is None
     recipe = make_recipe(*TWO_STAGES)
-    assert training.write_ranks(runs[1], recipe, sessions)
-    np.testing.assert_array_equal(np.load(path), before)
+    for name, exclude_seen in (
+        ("ranks.npy", False),
+        ("unseen_ranks.npy", True),
+    ):
+        path = runs[1].folder / name
+        before = np.load(path)
+        path.unlink()
+        assert runs[1].read_ranks(exclude_seen) is None
+        assert training.write_ranks(runs[1], recipe, sessions)
+        np.testing.assert_array_equal(np.load(path), before)
+
+
+def test_ranks_among_unseen_items_are_those_of_the_models_scores(
+    two_stages, sessions
+):
+    runs, _ = two_stages
+    recipe = make_recipe(*TWO_STAGES)
+    test = data.split(sessions, recipe.protocol).test
+    rows = sessions.rows[test]
+    scores = np.array(runs[1].load_model()(rows[:, :-1]))
+    scores[:, 0] = -np.inf  # padding
+    expected = []
+    for row, of_row in zip(rows, scores, strict=True):
+        target = row[-1]
+        others = np.setdiff1d(np.arange(len(of_row)), [*row, target])
+        expected.append((of_row[others] > of_row[target]).sum())
+    found = runs[1].read_ranks(exclude_seen=True)
+    assert (found < runs[1].read_ranks()).any()
+    # Scores computed in another batch may swap neighbours.
+    assert np.abs(found - expected).max() <= 1
+    assert (found == expected).mean() > 0.95
 
 
 def test_what_a_summary_says(two_stages, sessions):
@@ -399,10 +425,11 @@ def test_clean_stops_on_validation_and_reports_on_test(
     (seen, done) = evaluated_rows(
         make_recipe(), sessions, tmp_path, monkeypatch
     )
-    # Twice in training, then the report.
-    assert len(seen) == 3
-    validation, test, ranked = seen
-    np.testing.assert_array_equal(test, ranked)
+    # In training, then the report and both kinds of ranks.
+    assert len(seen) == 4
+    validation, test, *ranked = seen
+    for rows in ranked:
+        np.testing.assert_array_equal(test, rows)
     assert len(validation) == len(test) == 30
     users = [set(sessions.users[rows]) for rows in seen]
     assert not users[0] & users[1]

@@ -28,6 +28,10 @@ class SASRec(SequentialRecommender):
     embedding. Both are trained with a softmax over items; the SASRec paper
     has one negative an item.
 
+    A tied output ranks the items of a history themselves high, its last one
+    above all. The SASRec paper never ranks those: evaluate without them
+    (`--exclude_seen`, as `recommend` does anyway) or untie the output.
+
     Args:
         num_items: number of items without padding; ids are 0..num_items.
         num_blocks: L; one block is an attention and two dense layers.
@@ -37,6 +41,8 @@ class SASRec(SequentialRecommender):
         dropout_rate: of embedding, attention weights and dense layers.
         use_alpha: whether residual branches are scaled (StackRec's SASRec).
         variant: "stackrec" or "original".
+        tie_output: whether the output is the item embedding; default as the
+            variant has it.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1, T <= max_length.
@@ -64,6 +70,7 @@ class SASRec(SequentialRecommender):
         dropout_rate=0.0,
         use_alpha=True,
         variant="stackrec",
+        tie_output=None,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -79,6 +86,9 @@ class SASRec(SequentialRecommender):
         self.dropout_rate = dropout_rate
         self.use_alpha = use_alpha
         self.variant = variant
+        self.tie_output = (
+            variant == "original" if tie_output is None else tie_output
+        )
         for name in ("num_items", "num_blocks", "embedding_dim", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -114,7 +124,7 @@ class SASRec(SequentialRecommender):
             )
             for i in range(num_blocks)
         ]
-        if variant == "original":
+        if self.tie_output:
             self.item_softmax = TiedItemSoftmax(
                 self.item_embedding, dtype=policy, name="item_softmax"
             )
@@ -194,4 +204,5 @@ class SASRec(SequentialRecommender):
             "dropout_rate": self.dropout_rate,
             "use_alpha": self.use_alpha,
             "variant": self.variant,
+            "tie_output": self.tie_output,
         }
