@@ -128,11 +128,11 @@ def main() -> None:
     print(write_table())
 
 
-def _paper(table) -> tables.Paper:
-    """The figures for the data set, else those the paper has."""
-    name = options.dataset_name()
-    if name not in table.PAPER:
-        name = next(iter(table.PAPER))
+def _paper(table) -> tables.Paper | None:
+    """The paper's figures that the data set's may be compared with."""
+    name = paper_data.comparable(options.dataset_name())
+    if name is None or name not in table.PAPER:
+        return None
     return tables.Paper(
         paper_data.PAPER_DATA[name].description, table.PAPER[name]
     )

@@ -189,12 +189,18 @@ def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
     """
     if all(len(group["seeds"]) == 1 for group in groups):
         return []
-    cells = [_cells(group) for group in groups]
-    rows = [list(_COLUMNS), ["---"] * len(_COLUMNS), *cells]
+    cells = [list(_COLUMNS), ["---"] * len(_COLUMNS)]
+    cells += [_cells(group) for group in groups]
+    # A column nobody fills is left out, but the last, which has no name.
+    shown = [
+        i
+        for i, name in enumerate(_COLUMNS)
+        if not name or any(row[i] for row in cells[2:])
+    ]
     return [
         "## Over the seeds",
         "",
-        *("| " + " | ".join(row) + " |" for row in rows),
+        *("| " + " | ".join(row[i] for i in shown) + " |" for row in cells),
         "",
         "Means over seeds; sd: standard deviation between seeds. Speed-up: "
         "the median over the seeds that reach the best validation MRR@5 of "

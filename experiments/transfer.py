@@ -13,8 +13,9 @@ datasets.transfer_pairs` does), or a file of pairs in the release's format
 uniform negative, the target ranked among 99 random items, source items looked
 up by the numbers of the file of pairs. --protocol=clean: a new softmax over
 the target's items, ranked among all of them, no user in both training and
-test, source items by their own numbers. --tune_FIELD=VALUE changes one of
-these choices. Models are also fine-tuned without pre-training, and popularity
+test, source items by their own numbers. --fine_tuning=clean does so after
+pre-training by protocol release; --tune_FIELD=VALUE changes a single choice.
+Models are also fine-tuned without pre-training, and popularity
 is ranked, to show what transfer is worth.
 
 Writes OUTPUT/table3.md, table3.json and table3-convergence.png, anew after
@@ -69,6 +70,12 @@ _MAX_TARGETS = flags.DEFINE_integer(
     "With --target: users with more target items are not cold, and left out.",
     lower_bound=1,
 )
+_FINE_TUNING = flags.DEFINE_enum(
+    "fine_tuning",
+    None,
+    list(FINE_TUNINGS),
+    "How to fine-tune, if not as --protocol does.",
+)
 flags.adopt_module_key_flags(options)
 for _name in ("seeds", "presets", "divide_depth", "table_only"):
     flags.declare_key_flag(_name)
@@ -103,8 +110,7 @@ def main() -> None:
             "Received: " + ("neither" if _TARGET.value is None else "both")
         )
     rows = _make_rows(
-        options.protocols(),
-        _tunings(),
+        ((protocol, _tuning(protocol)) for protocol in options.protocols()),
         table_options.presets(default=["release", "best"]),
         table_options.seeds(default=[0]),
     )
@@ -116,10 +122,10 @@ def main() -> None:
         for ids in ("first_appearance", "frequency")
     }
     pairs_file = _PAIRS.value or _make_pairs(folder, sessions["frequency"])
-    pairs: dict[FineTuning, transfer.Pairs] = {}
+    pairs: dict[tuple[FineTuning, str], transfer.Pairs] = {}
     for row in rows:
         _read_pairs(row, pairs_file, sessions, pairs)
-        _check_batches(row.transfer, pairs[row.transfer.fine_tuning])
+        _check_batches(row.transfer, pairs[row.reading])
 
     def write() -> str:
         shown = _with_done(rows, output, pairs_file, sessions, pairs)
@@ -137,7 +143,7 @@ def main() -> None:
             transfer.run(
                 row.transfer,
                 sessions[recipe.protocol.item_ids],
-                pairs[row.transfer.fine_tuning],
+                pairs[row.reading],
                 output / "runs",
                 strategy=strategy,
             )
@@ -146,19 +152,15 @@ def main() -> None:
 
 
 def _make_rows(
-    protocols: Iterable[Protocol],
-    tunings: Iterable[FineTuning],
+    ways: Iterable[tuple[Protocol, FineTuning]],
     presets: Sequence[str],
     seeds: Iterable[int],
 ) -> list[TransferRow]:
-    """The rows of each protocol and the fine-tunings of its name."""
+    """The rows of each way to pre-train and to fine-tune."""
     budget = paper_data.budget(options.dataset_name())
     return [
         row
-        for protocol, seed, tuning in itertools.product(
-            protocols, seeds, tunings
-        )
-        if tuning.name == protocol.name
+        for (protocol, tuning), seed in itertools.product(ways, seeds)
         for row in table3.select(
             protocol,
             tuning,
@@ -176,17 +178,13 @@ def _with_done(
     output: Path,
     pairs_file: str | Path,
     sessions: Mapping[str, data.Sessions],
-    pairs: dict[FineTuning, transfer.Pairs],
+    pairs: dict[tuple[FineTuning, str], transfer.Pairs],
 ) -> list[TransferRow]:
     """The rows, and those that other commands may have done in a folder."""
     seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
+    ways = itertools.product(options.all_protocols(), _tunings_done(output))
     found = list(rows)
-    for row in _make_rows(
-        options.all_protocols(),
-        _tunings_done(output),
-        PRESETS,
-        sorted(seeds),
-    ):
+    for row in _make_rows(ways, PRESETS, sorted(seeds)):
         if row in found:
             continue
         try:
@@ -197,17 +195,15 @@ def _with_done(
     return found
 
 
-def _tunings() -> list[FineTuning]:
-    """Those of all protocols, as the flags change them."""
+def _tuning(protocol: Protocol) -> FineTuning:
+    """How the flags have it after a pre-training."""
     changes = {
         name: flag.value
         for name, flag in _TUNING.items()
         if flag.value is not None
     }
-    return [
-        table3.fine_tuning(options.dataset_name(), name, **changes)
-        for name in FINE_TUNINGS
-    ]
+    name = _FINE_TUNING.value or protocol.name
+    return table3.fine_tuning(options.dataset_name(), name, **changes)
 
 
 def _tunings_done(output: Path) -> list[FineTuning]:
@@ -227,15 +223,14 @@ def _read_pairs(
     row: TransferRow,
     file: str | Path,
     sessions: Mapping[str, data.Sessions],
-    pairs: dict[FineTuning, transfer.Pairs],
+    pairs: dict[tuple[FineTuning, str], transfer.Pairs],
 ) -> None:
     """Adds the pairs of a row's fine-tuning; raises if they are too few."""
-    tuning = row.transfer.fine_tuning
-    if tuning not in pairs:
-        ids = row.transfer.pretraining.protocol.item_ids
-        found = transfer.read_pairs(file, sessions[ids], tuning)
+    if row.reading not in pairs:
+        tuning, item_ids = row.reading
+        found = transfer.read_pairs(file, sessions[item_ids], tuning)
         transfer.split(found, tuning)
-        pairs[tuning] = found
+        pairs[row.reading] = found
 
 
 def _check_batches(job: Transfer, pairs: transfer.Pairs) -> None:

@@ -59,7 +59,7 @@ class _Done:
 def write(
     rows: Sequence[TransferRow],
     sessions: Mapping[str, data.Sessions],
-    pairs: Mapping[FineTuning, transfer.Pairs],
+    pairs: Mapping[tuple[FineTuning, str], transfer.Pairs],
     output: Path,
 ) -> str:
     """Writes table3.md, table3.json and the picture of what is done.
@@ -67,7 +67,7 @@ def write(
     Args:
         rows: of the table; those not run yet are left out.
         sessions: of the source domain, by numbering.
-        pairs: by the fine-tuning that reads them.
+        pairs: by how they are read (`TransferRow.reading`).
         output: holds the runs, gets the table.
 
     Returns:
@@ -98,7 +98,7 @@ def write(
             "data": next(iter(sessions.values())).meta,
             "fine_tuning": [
                 {**dataclasses.asdict(tuning), "pairs": found.meta}
-                for tuning, found in pairs.items()
+                for (tuning, _), found in pairs.items()
             ],
             "versions": done[0].target.summary["versions"],
             "rows": records,
@@ -119,9 +119,9 @@ def _read(rows, sessions, pairs, output: Path) -> list[_Done]:
     found = []
     for row in rows:
         of_row = sessions[row.transfer.pretraining.protocol.item_ids]
-        of_tuning = pairs[row.transfer.fine_tuning]
+        of_row_pairs = pairs[row.reading]
         target = transfer.read_run(
-            row.transfer, of_row, of_tuning, output / "runs"
+            row.transfer, of_row, of_row_pairs, output / "runs"
         )
         if target is None:
             continue
@@ -144,9 +144,8 @@ def _read(rows, sessions, pairs, output: Path) -> list[_Done]:
 
 def _groups_of(line: _Done, pairs) -> np.ndarray:
     """The user of each pair that was ranked."""
-    tuning = line.row.transfer.fine_tuning
-    found = pairs[tuning]
-    test = transfer.split(found, tuning).test
+    found = pairs[line.row.reading]
+    test = transfer.split(found, line.row.transfer.fine_tuning).test
     return found.users[test[: line.target.summary["num_sessions"]]]
 
 
@@ -156,13 +155,14 @@ def _key(line: _Done) -> tuple[str, str, str, str]:
 
 
 def _protocol(row: TransferRow) -> str:
-    """The protocol's name, and what of it or the fine-tuning was changed."""
+    """The protocol's name, and in what pre-training or fine-tuning differ."""
     protocol, tuning = (
         row.transfer.pretraining.protocol,
         row.transfer.fine_tuning,
     )
-    usual = table3.fine_tuning(options.dataset_name(), protocol.name)
-    changed = [
+    usual = table3.fine_tuning(options.dataset_name(), tuning.name)
+    changed = [f"fine_tuning={tuning.name}"] * (tuning.name != protocol.name)
+    changed += [
         f"tune_{field}={getattr(tuning, field)}"
         for field in _CHOICES
         if getattr(tuning, field) != getattr(usual, field)
@@ -272,13 +272,13 @@ def _record(
 
 def _popular(done: list[_Done], pairs) -> list[dict[str, Any]]:
     """The target's most popular items, one line a way of fine-tuning."""
-    first: dict[FineTuning, _Done] = {}
+    first: dict[tuple[FineTuning, str], _Done] = {}
     for line in done:
-        first.setdefault(line.row.transfer.fine_tuning, line)
+        first.setdefault(line.row.reading, line)
     records = []
     for line in first.values():
         of_line = line.row.transfer
-        ranks = transfer.rank_by_popularity(pairs[of_line.fine_tuning], of_line)
+        ranks = transfer.rank_by_popularity(pairs[line.row.reading], of_line)
         records.append(
             {
                 "setting": "fine-tuning",
@@ -348,12 +348,15 @@ def _notes(done: list[_Done], sessions, pairs) -> list[str]:
     seconds = statistics.median(
         line.target.summary["wall_seconds"] for line in done
     )
-    tunings = dict.fromkeys(line.row.transfer.fine_tuning for line in done)
+    readings = dict.fromkeys(line.row.reading for line in done)
+    described = dict.fromkeys(
+        _describe(reading[0], pairs[reading].meta) for reading in readings
+    )
     seeds = sorted({line.row.transfer.pretraining.seed for line in done})
     return [
         f"Source: {meta.get('source')}, {meta['num_rows']:,} sessions of t = "
         f"{meta['t']}, {meta['num_items']:,} items.",
-        *(_describe(tuning, pairs[tuning].meta) for tuning in tunings),
+        *described,
         "Source metrics and Speed-up: pre-training, as in Table 2. Target "
         "metrics: after fine-tuning all parameters.",
         "Worth of pre-training: target MRR@5 less that of the equally deep "
@@ -400,7 +403,7 @@ def _describe(tuning: FineTuning, meta: dict[str, Any]) -> str:
         f"{meta['num_source_items']:,}"
     )
     return (
-        f"Protocol {tuning.name}, fine-tuning: {meta['file']}, "
+        f"Fine-tuning by {tuning.name}: {meta['file']}, "
         f"{meta['num_pairs']:,} pairs of {meta['num_users']:,} users, "
         f"{meta['num_items']:,} target items; {head[tuning.head]}; a target "
         f"is ranked among {among}; {split[tuning.split]}; {stops}; {ids}."

@@ -192,8 +192,42 @@ def test_the_committed_document_is_what_the_tables_say(tmp_path):
 
 
 def test_generated_data_are_left_out(tmp_path):
+    table = [group("CL-A", 0.1, paper_mrr_at_5=None)]
+    assert "CL-A 0.1000" in write_up(tmp_path, table=table)
+    path = tmp_path / "ml1m" / "table.json"
+    of_law = {"over_seeds": table, "data": {"law": {}}}
+    path.write_text(json.dumps(of_law))
     with pytest.raises(ValueError, match="Expected tables in folders"):
-        write_up(tmp_path, table=[group("A", 0.1, paper_mrr_at_5=None)])
+        conclusions.write_up(tmp_path)
+
+
+def test_baselines_against_nextitnet(tmp_path):
+    compared = {"compared_with": "NextItNet-8", "num_paired_seeds": 1}
+    text = write_up(
+        tmp_path,
+        table=[
+            group("MostPop", 0.01, "100-100"),
+            group(
+                "SASRec",
+                0.04,
+                "100-100",
+                difference=-0.02,
+                low=-0.03,
+                high=-0.01,
+                unseen_mrr_at_5=0.09,
+                unseen_difference=0.001,
+                unseen_low=-0.002,
+                unseen_high=0.004,
+                **compared,
+            ),
+            group("NextItNet-8", 0.06, "100-100"),
+        ],
+    )
+    assert "MostPop 0.0100 (1 seed) < SASRec 0.0400 (1 seed) <" in text
+    assert (
+        "| clean | SASRec | NextItNet-8: +0.0200 (+0.0100 to +0.0300) | holds "
+        "| 0.0900 | -0.0010 (-0.0040 to +0.0020) | not told apart |"
+    ) in text
 
 
 def test_committed_ranks_belong_to_the_runs_beside_them():
@@ -202,6 +236,9 @@ def test_committed_ranks_belong_to_the_runs_beside_them():
     for path in files:
         test = json.loads((path.parent / "run.json").read_text())["test"]
         ranks = np.load(path, allow_pickle=False)
+        unseen = path.with_name("unseen_ranks.npy")
+        if unseen.is_file():
+            assert (np.load(unseen, allow_pickle=False) <= ranks).all()
         within = ranks < 5
         assert len(ranks) == test["num_sessions"], path
         assert (within / (ranks + 1)).mean() == pytest.approx(

@@ -155,6 +155,20 @@ def test_every_figure_of_the_paper_has_its_line(table):
     assert ours == found
 
 
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("kuaibao", "kuaibao"),
+        ("ml1m", "ml20"),
+        ("movielens-100k", "ml20"),
+        ("globo", None),
+        ("clicks", None),
+    ],
+)
+def test_whose_figures_may_stand_beside_ours(dataset, expected):
+    assert paper_data.comparable(dataset) == expected
+
+
 def test_settings_of_the_papers_data_sets():
     """Section 5.1.1 and 5.1.4 of the paper; the release's ColdRec script."""
     found = paper_data.PAPER_DATA

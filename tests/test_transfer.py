@@ -579,6 +579,27 @@ def test_the_command(tmp_path):
     )
     written = (tmp_path / "results/tiny/table3.md").read_text()
     assert done.stdout.endswith(written + "\n")
+    # Fine-tuned by one protocol after pre-training by the other.
+    done = call(
+        "--target=target.csv",
+        "--protocol=release",
+        "--fine_tuning=clean",
+        "--tune_batch_size=16",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = json.loads((tmp_path / "results/tiny/table3.json").read_text())
+    found = [r for r in table["rows"] if "fine_tuning" in r["protocol"]]
+    assert len(found) == 7 and len(table["rows"]) == 21
+    assert {r["protocol"] for r in found} == {"release fine_tuning=clean"}
+    # Of 20 pairs of users who are nowhere else, one batch: release drops the
+    # incomplete one.
+    assert {r["num_sessions"] for r in found} == {16}
+    pretrained = {
+        r["protocol"]: r["source"]
+        for r in table["rows"]
+        if r["model"] == "StackA-Next-2"
+    }
+    assert pretrained["release fine_tuning=clean"] == pretrained["release"]
     for more, expected in (
         ([], "error: Expected either --target"),
         (

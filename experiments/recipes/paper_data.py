@@ -64,6 +64,18 @@ def budget(dataset: str) -> Mapping[str, int]:
     return known.budget if known else _SMALL_BUDGET
 
 
+def comparable(dataset: str) -> str | None:
+    """Whose figures of the paper's may stand beside a data set's, if any.
+
+    Its own; for another MovieLens those of ML20. Beside anything else, a news
+    feed say, they would mean nothing.
+    """
+    if dataset in PAPER_DATA:
+        return dataset
+    is_movielens = dataset.lower().startswith(("ml", "movielens"))
+    return "ml20" if is_movielens else None
+
+
 def recipe_options(dataset: str) -> dict[str, Any]:
     """Batch size and dilations that a data set is trained with."""
     known = PAPER_DATA.get(dataset)

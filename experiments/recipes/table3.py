@@ -60,13 +60,19 @@ class TransferRow:
     row: Row
     transfer: Transfer
 
+    @property
+    def reading(self) -> tuple[FineTuning, str]:
+        """What decides how a file of pairs is read: rows may share it."""
+        protocol = self.transfer.pretraining.protocol
+        return self.transfer.fine_tuning, protocol.item_ids
+
 
 def fine_tuning(dataset: str, name: str, **changes: Any) -> FineTuning:
     """How a data set is fine-tuned.
 
     Args:
         dataset: what the data are called.
-        name: of a protocol.
+        name: in `FINE_TUNINGS`.
         **changes: of fields.
     """
     if dataset != PAPER_DATA:
