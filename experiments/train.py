@@ -54,7 +54,14 @@ _VARIANT = flags.DEFINE_enum(
     None,
     ["stackrec", "original"],
     "Of grec, sasrec and ssept: as in StackRec's release (the default), or as "
-    "in the model's own paper.",
+    "in the model's own paper, without alpha unless --use_alpha says so.",
+)
+_TIE_OUTPUT = flags.DEFINE_boolean(
+    "tie_output",
+    None,
+    "Of sasrec and ssept: score items by the item embedding itself (with "
+    "--variant=original, else not). Ranks the items of a history high: "
+    "evaluate with --exclude_seen.",
 )
 _MASK_FRACTION = flags.DEFINE_float(
     "mask_fraction", None, "Of grec: share of a session that is masked (0.2)."
@@ -79,6 +86,7 @@ _TRANSFORMER = (
     "embedding_dim",
     "use_alpha",
     "variant",
+    "tie_output",
     "num_heads",
     "dropout_rate",
 )
@@ -167,10 +175,18 @@ def _model_config(common: dict[str, Any]) -> dict[str, Any]:
         **common,
         **{
             flag.name: flag.value
-            for flag in (_VARIANT, _MASK_FRACTION, _NUM_HEADS, _DROPOUT_RATE)
+            for flag in (
+                _VARIANT,
+                _TIE_OUTPUT,
+                _MASK_FRACTION,
+                _NUM_HEADS,
+                _DROPOUT_RATE,
+            )
             if flag.value is not None
         },
     }
+    if _VARIANT.value == "original" and not options.USE_ALPHA.present:
+        config["use_alpha"] = False
     known = ("dtype", *_CONFIGURE[_MODEL.value])
     for name in set(config) - set(known):
         if flags.FLAGS[name].present:

@@ -55,9 +55,17 @@ def run_command(folder, name, *arguments):
         (
             [
                 *("--model=sasrec", "--num_heads=2", "--dropout_rate=0.2"),
+                *("--variant=original", "--notie_output"),
                 "--dtype=mixed_bfloat16",
             ],
-            {"num_heads": 2, "dropout_rate": 0.2, "max_length": 5},
+            {
+                "num_heads": 2,
+                "dropout_rate": 0.2,
+                "max_length": 5,
+                "variant": "original",
+                "tie_output": False,
+                "use_alpha": False,
+            },
         ),
     ],
 )
@@ -78,6 +86,12 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     )
     assert evaluated.returncode == 0, evaluated.stderr[-2000:]
     assert shown in evaluated.stdout
+    without = run_command(
+        *(tmp_path, "evaluate", "--model=out/model.keras", "--raw=my.csv"),
+        *("--t=6", "--exclude_seen"),
+    )
+    # A history has all items but the one that follows: nothing can beat it.
+    assert "clean, items of the history left out: MRR@5 1.0" in without.stdout
     (answer,) = model.recommend([["i3"]], k=2)
     assert len(answer) == 2 and "i3" not in answer
     assert np.isfinite(

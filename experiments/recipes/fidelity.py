@@ -109,9 +109,10 @@ DIVERGENCES = (
         "Not said.",
         "Padding, `<UNK>` and items already seen can all be ranked above the "
         "target.",
-        "`rank_padding`; `recommend(exclude_seen=)`",
-        "Protocol `release` ranks it; `clean` never. `recommend` leaves seen "
-        "items out, evaluation does not.",
+        "`rank_padding`; `recommend(exclude_seen=)`, `evaluate --exclude_seen`",
+        "Protocol `release` ranks padding; `clean` never. `recommend` leaves "
+        "seen items out, evaluation does not; tables have MRR@5 without them "
+        "in a column of its own.",
     ),
     Divergence(
         "Item ids",
@@ -276,9 +277,11 @@ DIVERGENCES = (
         "No scaled embedding, no masks, norms after the residual, untied "
         "output, full cross-entropy, beta2 0.999 (SASRec's authors: 0.98). "
         "Two alphas a block.",
-        "`SASRec(variant=)`: `stackrec`, `original`",
+        "`SASRec(variant=, tie_output=)`: `stackrec`, `original`",
         "`stackrec`, which loads the release's weights "
-        "(`release.load_state_dict`). Both are trained with a softmax.",
+        "(`release.load_state_dict`). Both are trained with a softmax. The "
+        "tied output of `original` ranks the items of the history high, which "
+        "its authors never rank: `tie_output=False` where they are ranked.",
     ),
     Divergence(
         "SSE-PT",
