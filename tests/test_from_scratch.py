@@ -19,12 +19,19 @@ RELEASE = PROTOCOLS["release"]
 
 def test_the_recipes():
     rows = figure6.select(
-        (4, 8, 16), (300, 200), RELEASE, ["best"], 1, eval_every=100, patience=5
+        (4, 8, 16),
+        [(300, 200)],
+        [1],
+        RELEASE,
+        ["best"],
+        1,
+        eval_every=100,
+        patience=5,
     )
     assert [row.label for row in rows] == [
         "NextItNet-16",
-        "StackA 4 -> 8 -> 16, fixed",
-        "StackA 4 -> 8 -> 16, adaptive",
+        "StackA 4 -> 8 -> 16, fixed 300+200",
+        "StackA 4 -> 8 -> 16, adaptive, patience 1",
     ]
     direct, fixed, adaptive = (row.recipe.stages for row in rows)
     assert [(s.num_blocks, s.method, s.patience) for s in direct] == [
@@ -46,11 +53,24 @@ def test_the_recipes():
     assert all(row.recipe.seed == 1 for row in rows)
 
 
+def test_a_line_for_each_schedule():
+    rows = figure6.select(
+        (4, 8), [(300,), (50,)], [1, 3], RELEASE, ["best", "paper"], 0
+    )
+    assert len(rows) == 1 + 2 * 4
+    assert len({repr(row.recipe) for row in rows}) == 9
+    first = [row.recipe.stages[0] for row in rows[1:5]]
+    assert [stage.max_steps for stage in first[:2]] == [300, 50]
+    assert [stage.patience for stage in first[2:]] == [1, 3]
+    # Fewer steps than between two evaluations: evaluated at its end.
+    assert first[1].eval_every == 50
+
+
 def test_arguments():
     with pytest.raises(ValueError, match=r"depths=\[4, 8\], steps=\[1, 2\]"):
-        figure6.select((4, 8), (1, 2), RELEASE, ["best"], 0)
+        figure6.select((4, 8), [(1, 2)], [1], RELEASE, ["best"], 0)
     with pytest.raises(ValueError, match="num_target=9"):
-        figure6.select((4, 9), (100,), RELEASE, ["best"], 0)
+        figure6.select((4, 9), [(100,)], [1], RELEASE, ["best"], 0)
 
 
 def test_steps_unless_a_flag_says():
