@@ -62,7 +62,7 @@ td.marked, td.good { color: var(--good); font-weight: 600; }
 td.bad { color: var(--bad); font-weight: 600; }
 td.open { color: var(--soft); }
 summary { cursor: pointer; color: #0b57a4; margin: .5rem 0; }
-@media (max-width: 1100px) {
+@media screen and (max-width: 1100px) {
   table, tbody, tr, td { display: block; width: 100%; }
   thead { position: absolute; left: -200rem; }
   tr { border: 1px solid var(--line); border-radius: .4rem; padding: .4rem;
@@ -72,10 +72,15 @@ summary { cursor: pointer; color: #0b57a4; margin: .5rem 0; }
   td::before { content: attr(data-label); color: var(--soft); }
   td:empty { display: none; }
 }
+@page { size: A4 landscape; margin: 12mm; }
 @media print {
-  body { max-width: none; font-size: 10pt; padding: 0; }
+  body { max-width: none; font-size: 9pt; padding: 0; }
   nav, summary { display: none; }
-  table { font-size: 7pt; } tr, figure { break-inside: avoid; }
+  table { font-size: 6.5pt; } td, th { padding: .1rem .25rem; }
+  td, td.number { white-space: normal; }
+  tr, figure { break-inside: avoid; } h1, h2, h3, h4 { break-after: avoid; }
+  img { width: auto; max-height: 150mm; }
+  details::details-content { content-visibility: visible; block-size: auto; }
 }
 """
 

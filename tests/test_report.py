@@ -167,6 +167,23 @@ addEventListener("message", message => {{
 """
 
 
+def browse(folder: pathlib.Path, *arguments: str):
+    """Runs the browser; `folder` is its profile."""
+    return subprocess.run(
+        [
+            *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"),
+            *("--no-first-run", "--disable-background-networking"),
+            *("--disable-component-update", "--disable-sync"),
+            *("--disable-quic", "--enable-logging=stderr", "--v=0"),
+            *("--disable-dev-shm-usage", f"--user-data-dir={folder}"),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
 def look(page: pathlib.Path, width: int, folder: pathlib.Path):
     """What a browser of this width finds wrong, and its console's errors."""
     probe = page.with_name("probe.html")
@@ -174,20 +191,11 @@ def look(page: pathlib.Path, width: int, folder: pathlib.Path):
     inside = html.escape(text.replace("</body>", _LOOK + "</body>"))
     probe.write_text(_FRAME.format(width=width, page=inside))
     try:
-        done = subprocess.run(
-            [
-                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"),
-                *("--no-first-run", "--disable-background-networking"),
-                *("--disable-component-update", "--disable-sync"),
-                *("--disable-quic", "--enable-logging=stderr", "--v=0"),
-                *("--disable-dev-shm-usage", f"--user-data-dir={folder}"),
-                *(f"--window-size={max(width, 800)},900", "--dump-dom"),
-                "--virtual-time-budget=20000",
-                probe.as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=180,
+        done = browse(
+            folder,
+            *(f"--window-size={max(width, 800)},900", "--dump-dom"),
+            "--virtual-time-budget=20000",
+            probe.as_uri(),
         )
     finally:
         probe.unlink()
@@ -205,6 +213,24 @@ def test_in_a_browser(root, tmp_path_factory, width):
     (root / "index.html").write_text(report.make_page(root))
     profile = tmp_path_factory.mktemp("profile")
     assert look(root / "index.html", width, profile) == []
+
+
+@needs_chromium
+def test_on_paper_tables_are_tables(root, tmp_path_factory):
+    """A hundred lines of ten cells: 50 mm of paper each, were they cards."""
+    line = "| " + " | ".join(["0.0123"] * 10) + " |\n"
+    names = "| " + " | ".join("ABCDEFGHIJ") + " |\n"
+    rule = "|" + " - |" * 10 + "\n"
+    (root / "README.md").write_text(
+        "# Verdicts\n\n" + names + rule + line * 100
+    )
+    (root / "index.html").write_text(report.make_page(root))
+    profile = tmp_path_factory.mktemp("profile")
+    printed = profile / "page.pdf"
+    browse(profile, f"--print-to-pdf={printed}", (root / "index.html").as_uri())
+    boxes = re.findall(rb"/MediaBox \[0 0 (\S+) (\S+)\]", printed.read_bytes())
+    assert all(float(width) > float(height) for width, height in boxes)
+    assert 2 < len(boxes) < 12
 
 
 @needs_chromium
