@@ -18,15 +18,14 @@ same way is left as it is.
 import inspect
 import os
 import pathlib
-import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from absl import app
 from absl import flags
 
+from datasets import command_frame
 from datasets import sessions
 from datasets.columns import ALIASES
 from datasets.columns import find_columns
@@ -260,22 +259,5 @@ def _written(folder: pathlib.Path) -> int | None:
         return None
 
 
-def _stop(number: int, frame: Any) -> None:
-    del number, frame
-    raise KeyboardInterrupt  # so that a terminated run tidies up, too
-
-
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        print(
-            f"error: Expected flags alone. Received: {argv[1]!r}",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    signal.signal(signal.SIGTERM, _stop)
-    sys.exit(run_command(flags.FLAGS))
-
-
 if __name__ == "__main__":
-    define_flags(flags.FLAGS)
-    app.run(main)
+    command_frame.run(define_flags, run_command)

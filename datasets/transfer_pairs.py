@@ -18,15 +18,14 @@ taken after the target's. Where both share a clock, cut the source file first.
 import os
 import pathlib
 import re
-import signal
 import sys
 from collections.abc import Container
 from typing import Any
 
 import numpy as np
-from absl import app
 from absl import flags
 
+from datasets import command_frame
 from datasets.columns import ALIASES
 from datasets.columns import column_names
 from datasets.columns import find_columns
@@ -264,22 +263,5 @@ def run_command(values: flags.FlagValues) -> int:
     return 0
 
 
-def _stop(number: int, frame: Any) -> None:
-    del number, frame
-    raise KeyboardInterrupt  # so that a terminated run tidies up, too
-
-
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        print(
-            f"error: Expected flags alone. Received: {argv[1]!r}",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    signal.signal(signal.SIGTERM, _stop)
-    sys.exit(run_command(flags.FLAGS))
-
-
 if __name__ == "__main__":
-    define_flags(flags.FLAGS)
-    app.run(main)
+    command_frame.run(define_flags, run_command)
