@@ -274,7 +274,12 @@ def _baselines(groups: list[Group]) -> Iterator[str]:
     )
     yield from lines
     yield ""
-    compared = [g for g in rows if g["difference"] is not None]
+    compared = [
+        g
+        for g in rows
+        if g["difference"] is not None
+        and not g["model"].startswith("NextItNet-")
+    ]
     if not compared:
         return
     yield (

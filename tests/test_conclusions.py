@@ -221,8 +221,19 @@ def test_baselines_against_nextitnet(tmp_path):
                 **compared,
             ),
             group("NextItNet-8", 0.06, "100-100"),
+            # Deeper ones are no baselines.
+            group(
+                "NextItNet-16",
+                0.05,
+                "100-100",
+                difference=-0.01,
+                low=-0.02,
+                high=0.0,
+                **compared,
+            ),
         ],
     )
+    assert "| NextItNet-16 |" not in text
     assert "MostPop 0.0100 (1 seed) < SASRec 0.0400 (1 seed) <" in text
     assert (
         "| clean | SASRec | NextItNet-8: +0.0200 (+0.0100 to +0.0300) | holds "
