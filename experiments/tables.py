@@ -457,8 +457,8 @@ def _notes(lines: list[Line], sessions, paper: Paper | None) -> list[str]:
             )
         ),
         "Copied: what stacking copies. release: kernels, biases and item "
-        "embedding; paper: every parameter; best (provisional): every "
-        "parameter but alpha.",
+        "embedding; paper: every parameter; best: every parameter but alpha, "
+        "named for what NextItNet ends best with.",
         "Speed-up: seconds the model from scratch takes to its best "
         "validation MRR@5, over the seconds of this line to its first "
         "evaluation at least as good; '-' if it never is. The shallow "

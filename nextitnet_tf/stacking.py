@@ -43,8 +43,11 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
         "random": _ALL,
         "embedding": ("embedding",),
     },
-    # Provisional, by a prototype's three seeds on ML-1M. StackR keeps alpha:
-    # its new blocks start at 0, and the function stays the shallow model's.
+    # By three seeds of NextItNet on ML-1M (results/ml1m, Table 2). Not so of
+    # Transformers (Table 7): with norms after the residuals a block at alpha 0
+    # is no identity, and they end below the model from scratch. StackR keeps
+    # alpha: its new blocks start at 0, and the function stays the shallow
+    # model's.
     "best": {
         "adjacent": _ALL_BUT_ALPHA,
         "adjacent_release": _ALL_BUT_ALPHA,
@@ -194,9 +197,10 @@ class Stacker:
             `source_blocks`).
         preset: what is copied. For StackA and StackC: "release" (kernels,
             biases and the item embedding), "paper" (every parameter) or
-            "best" (provisional: every parameter but alpha). StackR keeps
-            alpha and norms of the kept blocks under all three, and the head
-            but under "release"; StackE copies the item embedding alone.
+            "best" (every parameter but alpha: what NextItNet ends best with;
+            Transformers need "paper"). StackR keeps alpha and norms of the
+            kept blocks under all three, and the head but under "release";
+            StackE copies the item embedding alone.
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.

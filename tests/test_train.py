@@ -80,6 +80,8 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
     is_mixed = "--dtype=mixed_bfloat16" in arguments
     assert model.compute_dtype == ("bfloat16" if is_mixed else "float32")
     assert model.dtype == "float32" and len(model.blocks) == 2
+    preset = {"grec": "best", "sasrec": "paper"}[type(model).__name__.lower()]
+    assert list((tmp_path / "out/runs").glob(f"*-2-adjacent-{preset}-*"))
     shown = done.stdout.split("2 blocks: ")[1].split(", best after")[0]
     evaluated = run_command(
         tmp_path, "evaluate", "--model=out/model.keras", "--raw=my.csv", "--t=6"
