@@ -522,7 +522,7 @@ def test_a_table_leaves_out_what_other_pairs_cannot_be_read_by(
     monkeypatch.setattr(transfer, "split", lambda *_: None)
     found = command._with_done(rows[:1], tmp_path, file, sessions, read)
     assert found == rows
-    assert list(read) == [CLEAN]
+    assert list(read) == [(CLEAN, "frequency")]
 
 
 @pytest.mark.slow
