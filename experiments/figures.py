@@ -127,7 +127,8 @@ def draw_stages(records: list[dict], path: Path, title: str) -> None:
         squeeze=False,
         layout="constrained",
     )
-    styles = ["-", "--", ":", "-."]
+    # Dashes of their own beyond the four that have names.
+    styles = ["-", "--", ":", "-.", (0, (8, 2, 1, 2, 1, 2)), (0, (1, 4))]
     for axis, seed in zip(axes[:, 0], seeds, strict=True):
         of_seed = [record for record in records if record["seed"] == seed]
         for number, record in enumerate(of_seed):

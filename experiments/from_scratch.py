@@ -6,7 +6,7 @@ convergence, against the deep model trained directly. All stages count.
 
   python -m experiments.from_scratch --dataset=ml1m \
     --raw=interactions.csv.gz --protocol=release --depths=4,8,16 \
-    --steps=300,300
+    --steps=1000,1000
 
 Beside the fixed schedule (--steps again for another) a second one decides by
 itself: a stage ends when its validation curve flattens, at the first
@@ -39,7 +39,7 @@ _STEPS = flags.DEFINE_multi_string(
     "steps",
     None,
     "Training steps of each stage but the last, in the fixed schedule (the "
-    "release's on ML20, 300 elsewhere); again for a line more.",
+    "release's on ML20, 1,000 elsewhere); again for a line more.",
 )
 _STAGE_PATIENCE = flags.DEFINE_list(
     "stage_patience",

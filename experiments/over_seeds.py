@@ -205,8 +205,8 @@ def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
         "Means over seeds; sd: standard deviation between seeds. Speed-up: "
         "the median over the seeds that reach the best validation MRR@5 of "
         "the model from scratch; Reached: how many do. Difference: of MRR@5 "
-        "on the test sessions (of a baseline to the shallowest NextItNet on "
-        "all data), with 95 % of a paired bootstrap over sessions "
+        "on the test sessions (of a baseline to the NextItNet on all data "
+        "that validates best), with 95 % of a paired bootstrap over sessions "
         "and seeds; * where that leaves out 0.",
         "",
         "## Every run",

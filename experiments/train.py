@@ -41,8 +41,8 @@ _PRESET = flags.DEFINE_enum(
     "preset",
     None,
     list(PRESETS),
-    "What stacking copies (best, all but alpha; paper, everything, of sasrec "
-    "and ssept, which end lower when alpha starts again).",
+    "What stacking copies (best, all but alpha; of sasrec and ssept paper, "
+    "everything).",
 )
 _MODEL = flags.DEFINE_enum(
     "model",

@@ -182,9 +182,8 @@ def _with_done(
 ) -> list[TransferRow]:
     """The rows, and those that other commands may have done in a folder."""
     seeds = {*table_options.seeds(default=[0]), *tables.find_seeds(output)}
-    ways = itertools.product(options.all_protocols(), _tunings_done(output))
     found = list(rows)
-    for row in _make_rows(ways, PRESETS, sorted(seeds)):
+    for row in _make_rows(_ways_done(output), PRESETS, sorted(seeds)):
         if row in found:
             continue
         try:
@@ -206,15 +205,21 @@ def _tuning(protocol: Protocol) -> FineTuning:
     return table3.fine_tuning(options.dataset_name(), name, **changes)
 
 
-def _tunings_done(output: Path) -> list[FineTuning]:
-    """Those of all runs of a folder."""
-    texts = (
-        path.read_text(encoding="utf-8")
+def _ways_done(output: Path) -> list[tuple[Protocol, FineTuning]]:
+    """How all runs of a folder were pre-trained and fine-tuned."""
+    protocols = {p.name: p for p in options.all_protocols()}
+    runs = (
+        json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(output.glob("runs/*-transfer-*/run.json"))
     )
     return list(
         dict.fromkeys(
-            FineTuning(**json.loads(text)["fine_tuning"]) for text in texts
+            (
+                protocols[run["protocol"]["name"]],
+                FineTuning(**run["fine_tuning"]),
+            )
+            for run in runs
+            if run["protocol"]["name"] in protocols
         )
     )
 

@@ -97,8 +97,8 @@ def write(
             "title": table3.TITLE,
             "data": next(iter(sessions.values())).meta,
             "fine_tuning": [
-                {**dataclasses.asdict(tuning), "pairs": found.meta}
-                for (tuning, _), found in pairs.items()
+                {**dataclasses.asdict(reading[0]), "pairs": pairs[reading].meta}
+                for reading in _readings(done)
             ],
             "versions": done[0].target.summary["versions"],
             "rows": records,
@@ -140,6 +140,11 @@ def _read(rows, sessions, pairs, output: Path) -> list[_Done]:
         )
         for row, target, source in found
     ]
+
+
+def _readings(done: Sequence[_Done]) -> list[tuple[FineTuning, str]]:
+    """How the lines read the pairs, each way once."""
+    return list(dict.fromkeys(line.row.reading for line in done))
 
 
 def _groups_of(line: _Done, pairs) -> np.ndarray:
@@ -348,9 +353,9 @@ def _notes(done: list[_Done], sessions, pairs) -> list[str]:
     seconds = statistics.median(
         line.target.summary["wall_seconds"] for line in done
     )
-    readings = dict.fromkeys(line.row.reading for line in done)
     described = dict.fromkeys(
-        _describe(reading[0], pairs[reading].meta) for reading in readings
+        _describe(reading[0], pairs[reading].meta)
+        for reading in _readings(done)
     )
     seeds = sorted({line.row.transfer.pretraining.seed for line in done})
     return [

@@ -43,11 +43,11 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
         "random": _ALL,
         "embedding": ("embedding",),
     },
-    # By three seeds of NextItNet on ML-1M (results/ml1m, Table 2). Not so of
-    # Transformers (Table 7): with norms after the residuals a block at alpha 0
-    # is no identity, and they end below the model from scratch. StackR keeps
-    # alpha: its new blocks start at 0, and the function stays the shallow
-    # model's.
+    # Of NextItNet, by the means of three seeds on ML-1M (results/ml1m, Table
+    # 2). Not of Transformers, whose blocks at alpha 0 still norm: SASRec never
+    # came up to the model from scratch so, with "paper" in two of three seeds
+    # (Table 7). StackR keeps alpha: its new blocks start at 0, and the function
+    # stays the shallow model's.
     "best": {
         "adjacent": _ALL_BUT_ALPHA,
         "adjacent_release": _ALL_BUT_ALPHA,
@@ -197,8 +197,8 @@ class Stacker:
             `source_blocks`).
         preset: what is copied. For StackA and StackC: "release" (kernels,
             biases and the item embedding), "paper" (every parameter) or
-            "best" (every parameter but alpha: what NextItNet ends best with;
-            Transformers need "paper"). StackR keeps alpha and norms of the
+            "best" (every parameter but alpha: best for NextItNet; for
+            Transformers take "paper"). StackR keeps alpha and norms of the
             kept blocks under all three, and the head but under "release";
             StackE copies the item embedding alone.
         switches: overrides of the preset, by name: {"alpha": True, ...};

@@ -1,5 +1,6 @@
 """The continual-learning table's logic, and how its commands fail."""
 
+import dataclasses
 import os
 import pathlib
 import socket
@@ -8,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -136,6 +138,50 @@ def test_what_a_line_is_compared_with():
     # Not run yet.
     stacked = lines["release", 0, "StackA-Next-8"]
     assert tables._reference(stacked, [stacked]) is None
+
+
+def test_a_baseline_is_compared_with_the_nextitnet_that_validates_best():
+    """8 blocks in the mean of the seeds, 16 in seed 1; without alpha more."""
+    validation = {
+        ("NextItNet-8", 0): 0.5,
+        ("NextItNet-8", 1): 0.3,
+        ("NextItNet-16", 0): 0.2,
+        ("NextItNet-16", 1): 0.4,
+        ("SNextItNet-8", 0): 0.9,
+    }
+    lines = [
+        make_line(row, [validation.get((row.label, seed), 0.1)])
+        for seed in (0, 1)
+        for divide_depth in (2, 4)
+        for row in table2.select(
+            ["100-100"], CLEAN, [], seed, divide_depth=divide_depth
+        )
+    ]
+    others = [
+        make_line(row, [0.7])
+        for row in table2.select(["100-100"], RELEASE, [], 0, divide_depth=2)
+    ]
+    for line in lines:
+        found = tables._deep(line, [*others, *lines])
+        assert found.row.label == "NextItNet-8"
+        assert found.row.recipe.seed == line.row.recipe.seed
+    assert tables._deep(lines[0], others) is None
+    stacked = make_line(rows_by_label()["StackA-Next-8"], [0.5])
+    assert tables._deep(stacked, lines) is None
+
+
+def test_mrr_among_unseen_items_is_in_the_table():
+    row = rows_by_label()["NextItNet-8 (60%)"]
+    kept = dataclasses.replace(
+        make_line(row, [0.5]), unseen_ranks=np.array([0, 4, 5, 99])
+    )
+    records = tables.to_records([kept, make_line(row, [0.5])])
+    assert records[0]["unseen_mrr_at_5"] == pytest.approx((1 + 1 / 5) / 4)
+    assert records[1]["unseen_mrr_at_5"] is None
+    text = tables.to_markdown(records, "", [])
+    assert "| Unseen MRR@5 |" in text and "| 0.3000 |" in text
+    # A column that nobody fills is left out.
+    assert "Unseen" not in tables.to_markdown(records[1:], "", [])
 
 
 def test_a_shallow_line_of_the_next_setting_is_not_compared():

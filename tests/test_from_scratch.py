@@ -75,8 +75,8 @@ def test_arguments():
 
 def test_steps_unless_a_flag_says():
     assert figure6.steps_of("ml20", 2) == (50_000, 100_000)
-    assert figure6.steps_of("ml1m", 2) == (300, 300)
-    assert figure6.steps_of("ml20", 1) == (300,)
+    assert figure6.steps_of("ml1m", 2) == (1_000, 1_000)
+    assert figure6.steps_of("ml20", 1) == (1_000,)
 
 
 def stage(num_blocks, *values):

@@ -161,7 +161,9 @@ def test_every_figure_of_the_paper_has_its_line(table):
         ("kuaibao", "kuaibao"),
         ("ml1m", "ml20"),
         ("movielens-100k", "ml20"),
+        ("ml-latest-small", "ml20"),
         ("globo", None),
+        ("mlops_clicks", None),
         ("clicks", None),
     ],
 )

@@ -267,9 +267,10 @@ DIVERGENCES = (
         "memory with their originals and train as one.",
         "`Stacker(preset=, method='adjacent_release', switches={'tied': "
         "True})`",
-        "`best`, by the paper's index. Preset `release` copies query, key, "
-        "value and the embeddings, and ties the copies; its index is the "
-        "method `adjacent_release`.",
+        "`Stacker`: `best`, `train`: `paper` (Table 7 has all three), by the "
+        "paper's index. Preset `release` copies query, key, value and the "
+        "embeddings, and ties the copies; its index is the method "
+        "`adjacent_release`.",
     ),
     Divergence(
         "SASRec",
@@ -280,8 +281,8 @@ DIVERGENCES = (
         "`SASRec(variant=, tie_output=)`: `stackrec`, `original`",
         "`stackrec`, which loads the release's weights "
         "(`release.load_state_dict`). Both are trained with a softmax. The "
-        "tied output of `original` ranks the items of the history high, which "
-        "its authors never rank: `tie_output=False` where they are ranked.",
+        "tied output of `original` ranks the items of the history higher, "
+        "which its authors never rank: `tie_output=False` where they are.",
     ),
     Divergence(
         "SSE-PT",

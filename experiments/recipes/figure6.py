@@ -6,7 +6,7 @@ the deep model trained directly. All of the time counts.
 
     make reproduce-figure6                             # ML20
     make reproduce-figure6 DATASET=ml1m RAW=interactions.csv.gz \
-        ARGS="--depths=4,8,16 --steps=1000,1000 --stage_patience=1,3"
+        ARGS="--depths=4,8,16 --stage_patience=1,3"
 
 Expected time on 2 cores with ML-1M and these depths: 10 to 15 minutes a seed.
 Expected numbers: the paper's, 280 against 490 minutes with 8 -> 16 -> 32
@@ -26,10 +26,10 @@ TITLE = "Training from scratch (StackRec, Figure 6)"
 DEPTHS = (8, 16, 32)
 # The whole time of stacking, as a share of the direct model's.
 PAPER_SHARES = {"ml20": 280 / 490, "kuaibao": 480 / 740}
-# The release's caps of the shallow stages on ML20; elsewhere few enough for
-# the sizes that 2 cores train.
+# The release's caps of the shallow stages on ML20; elsewhere what served
+# ML-1M best of a few tries (results/ml1m/figure6.md).
 _STEPS = {"ml20": (50_000, 100_000), "kuaibao": (50_000, 100_000)}
-_SMALL_STEPS = 300
+_SMALL_STEPS = 1_000
 
 
 def steps_of(dataset: str, num_shallow: int) -> tuple[int, ...]:

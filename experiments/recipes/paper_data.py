@@ -10,6 +10,7 @@ settings.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,8 @@ PAPER_DATA: Mapping[str, PaperData] = {
         l2=0.001,
     ),
 }
+# What people call its sizes: ml1m, ml-25m, ml_latest, movielens-100k.
+_MOVIELENS = re.compile(r"ml[-_]?(\d|latest)|movielens")
 # Of data that the paper has not: small enough for 2 cores.
 _SMALL_BUDGET = {"max_steps": 20_000, "eval_every": 100, "patience": 5}
 
@@ -72,8 +75,7 @@ def comparable(dataset: str) -> str | None:
     """
     if dataset in PAPER_DATA:
         return dataset
-    is_movielens = dataset.lower().startswith(("ml", "movielens"))
-    return "ml20" if is_movielens else None
+    return "ml20" if _MOVIELENS.match(dataset.lower()) else None
 
 
 def recipe_options(dataset: str) -> dict[str, Any]:

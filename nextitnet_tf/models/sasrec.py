@@ -28,8 +28,8 @@ class SASRec(SequentialRecommender):
     embedding. Both are trained with a softmax over items; the SASRec paper
     has one negative an item.
 
-    A tied output ranks the items of a history themselves high, its last one
-    above all. The SASRec paper never ranks those: evaluate without them
+    A tied output ranks the items of a history themselves higher than one of
+    its own does. The SASRec paper never ranks those: evaluate without them
     (`--exclude_seen`, as `recommend` does anyway) or untie the output.
 
     Args:
