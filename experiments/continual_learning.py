@@ -76,7 +76,7 @@ def main() -> None:
         table,
         settings,
         protocols,
-        table_options.presets(default=["release", "best"]),
+        table_options.PRESETS.value,
         seeds,
         [_CHAIN.value],
     )
@@ -159,7 +159,7 @@ def _make_rows(
     table,
     settings: Sequence[str],
     protocols: Iterable[Protocol],
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
     seeds: Iterable[int],
     chains: Iterable[bool],
     divisors: Iterable[int] = (),

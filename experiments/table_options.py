@@ -32,7 +32,8 @@ PRESETS = flags.DEFINE_list(
     "presets",
     None,
     f"What stacking copies, of {', '.join(stacking.PRESETS)}; lines of their "
-    "own each (tables, transfer: release,best; from_scratch: best).",
+    "own each (tables, transfer: release,best, of Transformers release,paper; "
+    "from_scratch: best).",
 )
 DIVIDE_DEPTH = flags.DEFINE_integer(
     "divide_depth",

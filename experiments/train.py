@@ -26,6 +26,7 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.stacking import METHODS
@@ -155,7 +156,7 @@ def _recipe() -> Recipe:
         Stage(
             depth,
             method=None if i == 0 else _METHOD.value,
-            preset=_PRESET.value or _best_preset(_MODEL.value),
+            preset=_PRESET.value or MODELS[_MODEL.value].best_preset,
             **options.budget(),
         )
         for i, depth in enumerate(depths)
@@ -171,11 +172,6 @@ def _recipe() -> Recipe:
         seed=_SEED.value,
         **recipe_options,
     )
-
-
-def _best_preset(model: str) -> str:
-    """By the ablations of Tables 2 and 7 on ML-1M."""
-    return "paper" if model in ("sasrec", "ssept") else "best"
 
 
 def _model_config(common: dict[str, Any]) -> dict[str, Any]:

@@ -44,10 +44,8 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
         "embedding": ("embedding",),
     },
     # Of NextItNet, by the means of three seeds on ML-1M (results/ml1m, Table
-    # 2). Not of Transformers, whose blocks at alpha 0 still norm: SASRec never
-    # came up to the model from scratch so, with "paper" in two of three seeds
-    # (Table 7). StackR keeps alpha: its new blocks start at 0, and the function
-    # stays the shallow model's.
+    # 2); Transformers have another `best_preset`. StackR keeps alpha: its new
+    # blocks start at 0, and the function stays the shallow model's.
     "best": {
         "adjacent": _ALL_BUT_ALPHA,
         "adjacent_release": _ALL_BUT_ALPHA,
@@ -197,10 +195,11 @@ class Stacker:
             `source_blocks`).
         preset: what is copied. For StackA and StackC: "release" (kernels,
             biases and the item embedding), "paper" (every parameter) or
-            "best" (every parameter but alpha: best for NextItNet; for
-            Transformers take "paper"). StackR keeps alpha and norms of the
-            kept blocks under all three, and the head but under "release";
-            StackE copies the item embedding alone.
+            "best" (every parameter but alpha). StackR keeps alpha and norms
+            of the kept blocks under all three, and the head but under
+            "release"; StackE copies the item embedding alone. Default: what
+            is best for the model by our ablations, its `best_preset`: "best",
+            of Transformers "paper".
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.
@@ -219,7 +218,7 @@ class Stacker:
     def __init__(
         self,
         method: str = "adjacent",
-        preset: str = "best",
+        preset: str | None = None,
         switches: Mapping[str, bool] | None = None,
     ):
         if method not in METHODS:
@@ -229,15 +228,28 @@ class Stacker:
             )
         self.method = method
         self.preset = preset
-        self.switches = preset_switches(preset, method)
-        self._says_tied = "tied" in (switches or {})
-        for name, on in (switches or {}).items():
-            if name not in SWITCHES:
-                raise ValueError(
-                    f"`switches` must be among {SWITCHES}. "
-                    f"Received: switches={switches!r}"
-                )
-            self.switches[name] = on
+        if preset is not None:
+            preset_switches(preset, method)
+        self.overrides = dict(switches or {})
+        if not set(self.overrides) <= set(SWITCHES):
+            raise ValueError(
+                f"`switches` must be among {SWITCHES}. "
+                f"Received: switches={switches!r}"
+            )
+
+    def switches_for(self, model) -> dict[str, bool]:
+        """What is copied of a model: the preset, and what overrides it.
+
+        Args:
+            model: a `SequentialRecommender`.
+
+        Returns:
+            On or off for each of `SWITCHES`.
+        """
+        preset = self.preset or model.best_preset
+        switches = preset_switches(preset, self.method)
+        switches["tied"] = preset == "release" and model.release_ties_copies
+        return {**switches, **self.overrides}
 
     def stack(self, model, num_blocks: int | None = None):
         """A new, built model with the copied weights; `model` stays as it is.
@@ -266,31 +278,30 @@ class Stacker:
             {**model.get_config(), "num_blocks": num_blocks}
         )
         deep.vocabulary = model.vocabulary
-        pairs = list(self._layer_pairs(model, deep, sources))
+        switches = self.switches_for(model)
+        pairs = list(_layer_pairs(model, deep, sources, switches))
         for shallow_layer, deep_layer in pairs:
             deep_layer.set_weights(shallow_layer.get_weights())
-        if self.switches["optimizer"]:
+        if switches["optimizer"]:
             _copy_optimizer(model, deep, pairs)
-        tied = self.switches["tied"]
-        if not self._says_tied:
-            tied = self.preset == "release" and model.release_ties_copies
-        if tied and self.switches["blocks"]:
+        if switches["tied"] and switches["blocks"]:
             deep.tied_blocks = copies_of_each(sources)
         return deep
 
-    def _layer_pairs(self, model, deep, sources):
-        """(shallow layer, deep layer) of everything that is copied."""
-        of_shallow = model.parts()
-        for part, layers in deep.parts().items():
-            if self.switches[part]:
-                yield from zip(of_shallow[part], layers, strict=True)
-        for block, source in zip(deep.blocks, sources, strict=True):
-            if source is None:
-                continue
-            shallow_parts = model.blocks[source].parts()
-            for part, layers in block.parts().items():
-                if self.switches[part]:
-                    yield from zip(shallow_parts[part], layers, strict=True)
+
+def _layer_pairs(model, deep, sources, switches):
+    """(shallow layer, deep layer) of everything that is copied."""
+    of_shallow = model.parts()
+    for part, layers in deep.parts().items():
+        if switches[part]:
+            yield from zip(of_shallow[part], layers, strict=True)
+    for block, source in zip(deep.blocks, sources, strict=True):
+        if source is None:
+            continue
+        shallow_parts = model.blocks[source].parts()
+        for part, layers in block.parts().items():
+            if switches[part]:
+                yield from zip(shallow_parts[part], layers, strict=True)
 
 
 def _copy_optimizer(model, deep, pairs):

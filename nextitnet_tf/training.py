@@ -434,7 +434,7 @@ def _begin_stage(recipe, stage: Stage, sessions, before: StageRun | None):
         model = before.load_model()
     else:
         stacker = Stacker(stage.method, stage.preset, dict(stage.switches))
-        shallow = before.load_model(stacker.switches["optimizer"])
+        shallow = before.load_model(stacker.overrides.get("optimizer", False))
         model = stacker.stack(shallow, stage.num_blocks)
     model.vocabulary = sessions.vocabulary
     return model

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nextitnet_tf import MostPop
 from nextitnet_tf import NextItNet
+from nextitnet_tf import SASRec
 from nextitnet_tf import Stacker
 from nextitnet_tf import stacking
 from nextitnet_tf.recipe import Stage
@@ -167,7 +168,7 @@ def test_presets(preset, expected):
         *("blocks", "feed_forward", "alpha", "norm"),
         *("embedding", "head", "optimizer", "tied"),
     }
-    assert Stacker(preset=preset).switches == switches
+    assert Stacker(preset=preset).switches_for(make_model()) == switches
 
 
 def test_a_stage_of_a_recipe_takes_every_preset():
@@ -175,8 +176,20 @@ def test_a_stage_of_a_recipe_takes_every_preset():
         assert Stage(2, method="cross", preset=preset).preset == preset
 
 
-def test_the_default_preset_is_best():
-    assert Stacker().switches == stacking.preset_switches("best", "adjacent")
+def test_the_default_preset_is_the_best_of_the_model():
+    sasrec = SASRec(num_items=3, num_blocks=1, embedding_dim=4, max_length=2)
+    for model, alpha_is_copied in ((make_model(), False), (sasrec, True)):
+        off = {
+            name for name, on in Stacker().switches_for(model).items() if not on
+        }
+        assert off == {"optimizer", "tied"} | (
+            set() if alpha_is_copied else {"alpha"}
+        )
+        for alpha in model.blocks[0].parts()["alpha"]:
+            alpha.set_weights([np.full_like(alpha.get_weights()[0], 0.5)])
+        for layer in Stacker().stack(model).blocks[1].parts()["alpha"]:
+            found = float(np.squeeze(layer.get_weights()[0]))
+            assert found == (0.5 if alpha_is_copied else 0.0)
 
 
 def test_arguments_of_the_stacker():

@@ -83,6 +83,14 @@ def test_table_6():
     assert {len(row.recipe.model_config) for row in rows} == {1}
 
 
+def test_without_presets_a_table_has_what_is_best_for_each_model():
+    for name, best in (("GRec", "best"), ("SASRec", "paper")):
+        rows = table7.select([name], RELEASE, None, 0)
+        assert [row.preset for row in rows if row.role == "stacked"] == [
+            *("release", "release", best, best),
+        ]
+
+
 def test_table_7():
     options = {"model_config": {"embedding_dim": 32, "dilation_rates": [1, 2]}}
     rows = table7.select(

@@ -267,7 +267,7 @@ DIVERGENCES = (
         "memory with their originals and train as one.",
         "`Stacker(preset=, method='adjacent_release', switches={'tied': "
         "True})`",
-        "`Stacker`: `best`, `train`: `paper` (Table 7 has all three), by the "
+        "`paper`, their `best_preset` (Table 7 has all three), by the "
         "paper's index. Preset `release` copies query, key, value and the "
         "embeddings, and ties the copies; its index is the method "
         "`adjacent_release`.",

@@ -159,7 +159,8 @@ def growth(
     family: str,
     stacked_family: str,
     methods: Sequence[str],
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
+    best_preset: str = "best",
     divide_depth: int = 1,
     show_ratio: bool = False,
     method_of: Callable[[str, str], str] = lambda method, preset: method,
@@ -175,7 +176,9 @@ def growth(
         family: what the paper calls the model, e.g. "NextItNet".
         stacked_family: the same in the names of stacked models, e.g. "Next".
         methods: how to stack.
-        presets: what to copy; a line each.
+        presets: what to copy; a line each. None: what the release copies, and
+            `best_preset`.
+        best_preset: the model's (`SequentialRecommender`).
         divide_depth: of the paper's depths.
         show_ratio: whether labels name the fraction of the data.
         method_of: the method that a preset has in a method's place.
@@ -209,7 +212,7 @@ def growth(
         )
         for role, stage in (("shallow", shallow), ("scratch", deep))
     ]
-    for preset in presets:
+    for preset in ("release", best_preset) if presets is None else presets:
         for method in methods:
             title = f"{METHOD_NAMES[method]}-{stacked_family}"
             last = maker.stage(

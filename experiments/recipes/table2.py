@@ -124,7 +124,7 @@ _SASREC = {
 def select(
     names: Sequence[str],
     protocol: Protocol,
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
     seed: int,
     divide_depth: int = 1,
     chain: bool = False,
@@ -135,7 +135,7 @@ def select(
     Args:
         names: of settings; MostPop is in every table.
         protocol: how data become numbers.
-        presets: what stacking copies; a line each.
+        presets: what stacking copies; a line each (see `rows.growth`).
         seed: of all the lines.
         divide_depth: of the paper's depths.
         chain: see `make_rows`.
@@ -201,7 +201,7 @@ def select(
 def make_rows(
     settings: Sequence[Setting],
     protocol: Protocol,
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
     seed: int,
     chain: bool = False,
     divide_depth: int = 1,
@@ -212,7 +212,7 @@ def make_rows(
     Args:
         settings: in order.
         protocol: how data become numbers.
-        presets: what stacking copies; a line each.
+        presets: what stacking copies; a line each (see `rows.growth`).
         seed: of all the lines.
         chain: stack each setting upon the stacked model of the one before,
             instead of a shallow model trained from scratch.

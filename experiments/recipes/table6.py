@@ -42,7 +42,7 @@ PAPER: dict[str, rows.Figures] = {
 def select(
     names: Sequence[str],
     protocol: Protocol,
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
     seed: int,
     divide_depth: int = 1,
     **options,

@@ -62,7 +62,7 @@ PAPER: dict[str, rows.Figures] = {
 def select(
     names: Sequence[str],
     protocol: Protocol,
-    presets: Sequence[str],
+    presets: Sequence[str] | None,
     seed: int,
     divide_depth: int = 1,
     **options,
@@ -81,6 +81,7 @@ def select(
             stacked_family=name,
             methods=("cross", "adjacent"),
             presets=presets,
+            best_preset="paper" if is_transformer else "best",
             divide_depth=divide_depth,
             method_of=_method_of_release if is_transformer else _same,
             model=name.lower(),

@@ -7,9 +7,10 @@ from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
+from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.models.ssept import SSEPT
 
-MODELS = {
+MODELS: dict[str, type[SequentialRecommender]] = {
     "caser": Caser,
     "grec": GRec,
     "gru4rec": GRU4Rec,

@@ -22,6 +22,7 @@ class SequentialRecommender(keras.Model):
     Attributes:
         blocks: what `Stacker` stacks.
         needs_users: whether inputs are pairs of item ids and user ids.
+        best_preset: the preset that `Stacker` takes if it is given none.
         release_ties_copies: whether the release's stacking leaves the copies
             of a block tied.
         tied_blocks: lists of blocks that training keeps equal
@@ -40,6 +41,7 @@ class SequentialRecommender(keras.Model):
     """
 
     needs_users = False
+    best_preset = "best"
     overwrites_rows = False
     release_ties_copies = False
     tied_blocks = ()
