@@ -51,6 +51,14 @@ def main() -> None:
                 f"{folder} with {sessions.num_items} items, a model of "
                 f"{model.num_items}"
             )
+        # Only of users is nothing kept to compare but how many there were.
+        num_users = getattr(model, "num_users", sessions.num_users)
+        if num_users != sessions.num_users:
+            raise ValueError(
+                "Expected sessions of the users the model was trained on. "
+                f"Received: {folder} with {sessions.num_users} users, a "
+                f"{type(model).__name__} of {num_users}"
+            )
         recipe = Recipe(
             stages=(Stage(1),),
             protocol=protocol,

@@ -76,6 +76,22 @@ for count_padding in (True, False):
             )
             found["evaluated"] = evaluated
     found["padding counted" if count_padding else "masked"] = history
+stages = (
+    Stage(2, max_steps=4, eval_every=4),
+    Stage(3, 1.0, "cross", "release", max_steps=4, eval_every=4),
+)
+# Full softmax: sampled candidates are drawn on each device.
+protocol = dataclasses.replace(PROTOCOLS["clean"], sampled_fraction=0.0)
+tied = training.run(
+    dataclasses.replace(
+        recipe, stages=stages, protocol=protocol, model="sasrec"
+    ),
+    sessions, folder / "tied", strategy=strategy, jit_compile=False, verbose=0,
+)[-1].load_model()
+found["tied"] = {
+    v.path.split("/", 1)[1]: v.numpy().tolist()
+    for v in tied.trainable_variables
+}
 try:
     training.run(
         dataclasses.replace(recipe, batch_size=15), sessions, folder / "runs",
@@ -143,6 +159,21 @@ def test_evaluation(found):
 def test_xla_is_off_where_cpu_devices_share_a_step(found):
     assert found["default"]["can_jit_compile"]
     assert not found["mirrored"]["can_jit_compile"]
+
+
+def test_copies_stay_tied(found):
+    one, two = found["default"]["tied"], found["mirrored"]["tied"]
+    copies = [name for name in one if name.startswith("block_1/attention/")]
+    assert any("query" in name for name in copies)
+    for found_here in (one, two):
+        for name in copies:
+            if any(part in name for part in ("query", "key", "value")):
+                other = found_here[name.replace("block_1/", "block_2/")]
+                assert found_here[name] == other, name
+    for name in one:
+        np.testing.assert_allclose(
+            two[name], one[name], atol=1e-5, err_msg=name
+        )
 
 
 def test_a_batch_that_does_not_split_evenly(found):

@@ -102,10 +102,21 @@ def test_models_other_than_nextitnet(train, tmp_path, arguments, expected):
 
 
 @pytest.mark.slow
-def test_a_model_that_knows_users_and_one_without_blocks(train):
+def test_a_model_that_knows_users_and_one_without_blocks(train, tmp_path):
     done = train("--model=ssept", "--num_blocks=1", "--split=rows")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "1 blocks: " in done.stdout
+    shown = done.stdout.split("1 blocks: ")[1].split(", best after")[0]
+    evaluate = (tmp_path, "evaluate", "--model=out/model.keras", "--t=6")
+    evaluated = run_command(*evaluate, "--split=rows", "--raw=my.csv")
+    assert shown in evaluated.stdout, evaluated.stderr[-2000:]
+    one_more = (tmp_path / "my.csv").read_text() + "".join(
+        f"u40,i{k % 5},{k}\n" for k in range(6)
+    )
+    (tmp_path / "other.csv").write_text(one_more)
+    evaluated = run_command(*evaluate, "--split=rows", "--raw=other.csv")
+    (line,) = evaluated.stderr.strip().splitlines()
+    assert evaluated.returncode == 1 and line.startswith("error: ")
+    assert "with 41 users, a SSEPT of 40" in line
     done = train("--model=gru4rec")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "gru4rec: " in done.stdout
