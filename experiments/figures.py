@@ -142,13 +142,13 @@ def draw_stages(records: list[dict], path: Path, title: str) -> None:
                 axis.plot(
                     [p["seconds"] for p in points],
                     [p["val_mrr_at_5"] for p in points],
-                    style,
+                    linestyle=style,
                     color=colour_of[depth],
                     marker=".",
                     linewidth=1.2,
                 )
             label = " ".join(filter(None, (record["model"], record["copied"])))
-            axis.plot([], [], style, color="black", label=label)
+            axis.plot([], [], linestyle=style, color="black", label=label)
         for depth in depths:
             axis.plot(
                 [], [], color=colour_of[depth], label=f"{depth} blocks", lw=4
