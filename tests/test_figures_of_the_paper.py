@@ -11,6 +11,7 @@ import pytest
 
 from experiments import accuracy_by_depth
 from experiments import convergence
+from experiments import figures
 from experiments import tables
 from experiments.recipes import figure1
 from experiments.recipes.rows import Row
@@ -112,6 +113,30 @@ def test_figure_5_by_hand(tmp_path, monkeypatch):
     }
     assert "idle machine" in found["seconds"]
     assert (tmp_path / "figure5.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_as_many_schedules_as_one_likes(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(figures.plt, "close", kept.append)
+    records = [
+        {
+            "model": f"schedule {i}",
+            "copied": "best",
+            "seed": 0,
+            "curve": [
+                {"seconds": 1.0, "num_blocks": 2, "val_mrr_at_5": 0.1 * i},
+                {"seconds": 3.0, "num_blocks": 4, "val_mrr_at_5": 0.2},
+            ],
+        }
+        for i in range(7)
+    ]
+    figures.draw_stages(records, tmp_path / "stages.png", "Stages")
+    assert (tmp_path / "stages.png").read_bytes()[1:4] == b"PNG"
+    (axis,) = kept[0].axes
+    lines = {line.get_label(): line for line in axis.get_lines()}
+    # Matplotlib calls every pattern without a name "--".
+    shown = [lines[f"schedule {i} best"].get_linestyle() for i in range(7)]
+    assert shown == ["-", "--", ":", "-.", "--", "--", "-"]
 
 
 def test_table_1(tmp_path):
