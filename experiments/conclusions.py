@@ -461,8 +461,7 @@ def _alpha(groups: list[Group]) -> Iterator[str]:
             lines.append(
                 f"- {key[0]}{copied}, protocol {protocol}: {_mean(other)} with "
                 f"alpha, {_mean(without)} without; better with alpha in "
-                f"{better} of {len(each)} seeds (mean difference "
-                f"{sum(each) / len(each):+.4f})."
+                f"{better} of {len(each)} seeds, " + _of_alpha(other, each)
             )
     if lines:
         yield from _title(
@@ -484,6 +483,17 @@ def _mean(group: Group) -> str:
 def _seeds(group: Group) -> str:
     count = len(group["seeds"])
     return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _of_alpha(group: Group, each: list[float]) -> str:
+    """The range, if it is of all the seeds."""
+    if group.get("alpha_num_paired_seeds") != len(each):
+        return f"mean difference {sum(each) / len(each):+.4f}."
+    difference, low, high = (
+        group[f"alpha_{name}"] for name in ("difference", "low", "high")
+    )
+    shown = _difference(difference, low, high)
+    return f"{shown}: {verdict(difference, low, high)}."
 
 
 def _difference(

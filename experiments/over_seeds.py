@@ -38,6 +38,7 @@ class Entry:
         unseen_ranks: as `ranks`, among the items not in the history.
         groups: (num_sessions,) of whom each session is, where several of one
             count; else None.
+        without_alpha: key of the same row without alpha, if there is one.
     """
 
     key: tuple[str, str, str, str]
@@ -46,6 +47,7 @@ class Entry:
     reference: tuple[str, str] | None
     groups: np.ndarray | None = None
     unseen_ranks: np.ndarray | None = None
+    without_alpha: tuple[str, str, str, str] | None = None
 
 
 def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
@@ -105,7 +107,8 @@ def summarize(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         deviation, smallest and largest; the median speed-up of the seeds
         that reach what the model from scratch reaches, and how many do;
         `difference`, `low`, `high` of MRR@5 to the model from scratch
-        (`paired_bootstrap`), where both sides' ranks were kept.
+        (`paired_bootstrap`), where both sides' ranks were kept; the same
+        three after `alpha_`, to the row without alpha.
     """
     by_key: dict[tuple, list[Entry]] = {}
     for entry in entries:
@@ -144,6 +147,10 @@ def _group(
             "min": min(values),
             "max": max(values),
         }
+    if entries[0].without_alpha is not None:
+        others = by_key[entries[0].without_alpha]
+        worth = _difference(entries, others, "ranks")
+        group |= {f"alpha_{k}": v for k, v in worth.items()}
     reference = entries[0].reference
     if reference is None or reference == (setting, model):
         return group

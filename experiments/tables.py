@@ -362,16 +362,22 @@ def make_line(
 
 def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
     """The lines over their seeds."""
+    keys = [
+        (r["setting"], r["model"], r["copied"], r["protocol"]) for r in records
+    ]
     return over_seeds.summarize(
         [
             over_seeds.Entry(
-                key=(
-                    record["setting"],
-                    record["model"],
-                    record["copied"],
-                    record["protocol"],
-                ),
+                key=key,
                 record=record,
+                without_alpha=next(
+                    (
+                        keys[i]
+                        for i, other in enumerate(lines)
+                        if _is_without_alpha(other.row, line.row)
+                    ),
+                    None,
+                ),
                 ranks=line.ranks,
                 unseen_ranks=line.unseen_ranks,
                 reference=(
@@ -380,9 +386,14 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
                     else None
                 ),
             )
-            for line, record, reference in (
-                (line, record, _reference(line, lines) or _deep(line, lines))
-                for line, record in zip(lines, records, strict=False)
+            for line, record, key, reference in (
+                (
+                    line,
+                    record,
+                    key,
+                    _reference(line, lines) or _deep(line, lines),
+                )
+                for line, record, key in zip(lines, records, keys, strict=False)
             )
         ]
     )
@@ -575,6 +586,17 @@ def _deep(line: Line, lines: list[Line]) -> Line | None:
     )
     seed = line.row.recipe.seed
     return next((x for x in best if x.row.recipe.seed == seed), None)
+
+
+def _is_without_alpha(row: Row, other: Row) -> bool:
+    """Whether a row is the other, but for its alphas."""
+    recipe = other.recipe
+    if not recipe.model_config.get("use_alpha"):
+        return False
+    config = {**recipe.model_config, "use_alpha": False}
+    return row.role == other.role and row.recipe == dataclasses.replace(
+        recipe, model_config=config
+    )
 
 
 def _cells(record: dict[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ def group(model, mean, setting="60-80", **changes):
 
 def write_up(tmp_path, **tables):
     folder = tmp_path / "ml1m"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name, groups in tables.items():
         path = folder / f"{name}.json"
         path.write_text(json.dumps({"over_seeds": groups}))
@@ -102,7 +102,26 @@ def test_alpha_is_compared_seed_by_seed(tmp_path):
     )
     # Of the seeds of both, 0 gains .01 and 2 loses .005.
     assert "better with alpha in 1 of 2 seeds" in text
-    assert "(mean difference +0.0025)" in text
+    assert "1 of 2 seeds, mean difference +0.0025." in text
+
+
+def test_what_alpha_is_worth_has_its_range_if_it_is_of_all_seeds(tmp_path):
+    worth = {"alpha_difference": 0.01, "alpha_low": 0.002, "alpha_high": 0.02}
+    texts = [
+        write_up(
+            tmp_path / str(paired),
+            table6=[
+                group("NextItNet-8", 0.05, setting="without alpha")
+                | {"seeds": [0, 1], "values": [0.05, 0.05]},
+                group("NextItNet-8", 0.06, setting="with alpha")
+                | {"seeds": [0, 1], "values": [0.06, 0.05]}
+                | {**worth, "alpha_num_paired_seeds": paired},
+            ],
+        )
+        for paired in (1, 2)
+    ]
+    assert "1 of 2 seeds, mean difference +0.0050." in texts[0]
+    assert "of 2 seeds, +0.0100 (+0.0020 to +0.0200): holds." in texts[1]
 
 
 def test_figures_and_transfer(tmp_path):
@@ -252,8 +271,10 @@ def test_committed_ranks_belong_to_the_runs_beside_them():
             assert (np.load(unseen, allow_pickle=False) <= ranks).all()
         within = ranks < 5
         assert len(ranks) == test["num_sessions"], path
+        # Metrics and ranks come from two compiled functions: logits that are
+        # all but equal may fall either way, in a session or two.
         assert (within / (ranks + 1)).mean() == pytest.approx(
-            test["mrr_at_5"], rel=1e-5
+            test["mrr_at_5"], abs=1 / len(ranks)
         ), path
 
 

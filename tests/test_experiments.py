@@ -17,6 +17,7 @@ from experiments import command
 from experiments import continual_learning
 from experiments import tables
 from experiments.recipes import table2
+from experiments.recipes import table6
 from nextitnet_tf.recipe import PROTOCOLS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -168,6 +169,25 @@ def test_a_baseline_is_compared_with_the_nextitnet_that_validates_best():
     assert tables._deep(lines[0], others) is None
     stacked = make_line(rows_by_label()["StackA-Next-8"], [0.5])
     assert tables._deep(stacked, lines) is None
+
+
+def test_what_alpha_is_worth():
+    """Ranked first with alpha, second without, in every session."""
+    lines = []
+    for row in table6.select(table6.NAMES, RELEASE, ["best"], 0):
+        rank = 0 if row.setting == "with alpha" else 1
+        line = make_line(row, [0.5])
+        lines.append(dataclasses.replace(line, ranks=np.full(20, rank)))
+    found = {
+        (g["setting"], g["model"]): g.get("alpha_difference")
+        for g in tables._groups(lines, tables.to_records(lines))
+    }
+    assert len(found) == 8
+    for (setting, _), difference in found.items():
+        assert difference == (0.5 if setting == "with alpha" else None)
+    # Nothing to compare with.
+    (alone,) = tables._groups(lines[-1:], tables.to_records(lines[-1:]))
+    assert "alpha_difference" not in alone
 
 
 def test_mrr_among_unseen_items_is_in_the_table():
