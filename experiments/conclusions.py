@@ -423,8 +423,10 @@ def _transferred(table: dict[str, Any]) -> Iterator[str]:
         worth = row.get("worth") or {}
         shown = ""
         if worth:
-            shown = "; pre-training is worth " + _difference(
-                worth["difference"], worth["low"], worth["high"]
+            of_worth = worth["difference"], worth["low"], worth["high"]
+            shown = (
+                f"; pre-training is worth {_difference(*of_worth)}: "
+                + verdict(*of_worth)
             )
         name = " ".join(filter(None, (row["model"], row["copied"])))
         seed = f", seed {row['seed']}" if "seed" in row else ""
@@ -432,6 +434,18 @@ def _transferred(table: dict[str, Any]) -> Iterator[str]:
             f"- {name}, protocol {row['protocol']}{seed}: "
             f"{row['mrr_at_5']:.4f}{shown}."
         )
+    for way in table.get("fine_tuning", []):
+        pairs = way["pairs"]
+        same, of_all = (
+            pairs["num_source_items_by_their_number"],
+            pairs["num_source_items"],
+        )
+        if way["source_ids"] == "file" and same < of_all:
+            yield (
+                f"- Fine-tuning by {way['name']} takes the file's numbers for "
+                f"source items. They are those of pre-training for {same:,} of "
+                f"{of_all:,}; what was learned of the others is lost."
+            )
     yield ""
 
 

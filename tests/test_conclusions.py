@@ -162,7 +162,21 @@ def test_figures_and_transfer(tmp_path):
                     "mrr_at_5": 0.2,
                     "worth": {"difference": 0.1, "low": 0.05, "high": 0.15},
                 }
-            ]
+            ],
+            "fine_tuning": [
+                {
+                    "name": name,
+                    "source_ids": ids,
+                    "pairs": {
+                        "num_source_items_by_their_number": number,
+                        "num_source_items": 1200,
+                    },
+                }
+                for name, ids, number in (
+                    *(("release", "file", 1100), ("ours", "file", 1200)),
+                    ("clean", "pretraining", 3),
+                )
+            ],
         },
     }
     for name, content in files.items():
@@ -177,9 +191,11 @@ def test_figures_and_transfer(tmp_path):
         "- M, best, seed 0: never as good as the direct model's best;",
         "- The direct model's test MRR@5: 0.0500 (seed 0).",
         "- StackA-Next-4 best, protocol clean, seed 2: 0.2000; pre-training is "
-        "worth +0.1000 (+0.0500 to +0.1500).",
+        "worth +0.1000 (+0.0500 to +0.1500): holds.",
+        "They are those of pre-training for 1,100 of 1,200;",
     ):
         assert expected in text
+    assert text.count("Fine-tuning by ") == 1
 
 
 def test_baselines_in_order(tmp_path):
