@@ -106,9 +106,10 @@ def summarize(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         The rows in the order of their first seed: metrics as mean, standard
         deviation, smallest and largest; the median speed-up of the seeds
         that reach what the model from scratch reaches, and how many do;
-        `difference`, `low`, `high` of MRR@5 to the model from scratch
-        (`paired_bootstrap`), where both sides' ranks were kept; the same
-        three after `alpha_`, to the row without alpha.
+        `difference` of MRR@5 to the model from scratch, `low` and `high`
+        (`paired_bootstrap`; None unless all ranks of both sides were kept),
+        where that has all these seeds; the same three after `alpha_`, to the
+        row without alpha.
     """
     by_key: dict[tuple, list[Entry]] = {}
     for entry in entries:
@@ -164,37 +165,43 @@ def _group(
 def _difference(
     entries: list[Entry], others: list[Entry], ranks: str
 ) -> dict[str, Any]:
-    """Of MRR@5 on the seeds that kept ranks of this name on both sides."""
-    ranks_of = {e.record["seed"]: getattr(e, ranks) for e in others}
+    """Of MRR@5, if each seed has its counterpart.
+
+    The range is that of all the seeds or of none: those that have kept their
+    ranks need not speak for the others.
+    """
+    other_of = {entry.record["seed"]: entry for entry in others}
     pairs = [
-        (getattr(e, ranks), ranks_of[e.record["seed"]])
-        for e in entries
-        if getattr(e, ranks) is not None
-        and ranks_of.get(e.record["seed"]) is not None
+        (entry, other_of[entry.record["seed"]])
+        for entry in entries
+        if entry.record["seed"] in other_of
     ]
-    if not pairs:
+    if not pairs or len(pairs) < len(entries):
         return {}
+    if any(getattr(e, ranks) is None for pair in pairs for e in pair):
+        if ranks != "ranks":
+            return {}
+        each = [a.record["mrr_at_5"] - b.record["mrr_at_5"] for a, b in pairs]
+        return {"difference": statistics.mean(each), "low": None, "high": None}
     ours, theirs = (
-        np.stack([reciprocal_ranks(pair[side]) for pair in pairs])
-        for side in (0, 1)
+        np.stack([reciprocal_ranks(getattr(pair[i], ranks)) for pair in pairs])
+        for i in (0, 1)
     )
     difference, low, high = paired_bootstrap(
         ours, theirs, groups=entries[0].groups
     )
-    return {
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "num_paired_seeds": len(pairs),
-    }
+    return {"difference": difference, "low": low, "high": high}
 
 
 def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
-    """The lines of a section, which one seed needs not.
+    """The lines of a section, unless there is nothing to say.
 
     An asterisk marks what is not noise.
     """
-    if all(len(group["seeds"]) == 1 for group in groups):
+    if all(
+        len(group["seeds"]) == 1 and group["difference"] is None
+        for group in groups
+    ):
         return []
     cells = [list(_COLUMNS), ["---"] * len(_COLUMNS)]
     cells += [_cells(group) for group in groups]
@@ -213,8 +220,9 @@ def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
         "the median over the seeds that reach the best validation MRR@5 of "
         "the model from scratch; Reached: how many do. Difference: of MRR@5 "
         "on the test sessions (of a baseline to the NextItNet on all data "
-        "that validates best), with 95 % of a paired bootstrap over sessions "
-        "and seeds; * where that leaves out 0.",
+        "that validates best), with 95 % of a paired bootstrap over users "
+        "(the sessions of one are drawn together) and seeds, where all ranks "
+        "were kept; * where that leaves out 0.",
         "",
         "## Every run",
         "",
@@ -228,7 +236,7 @@ def _cells(group: dict[str, Any]) -> list[str]:
     compared = group["is_compared"]
     interval = ""
     mark = ""
-    if difference is not None:
+    if difference is not None and group["low"] is not None:
         interval = f"{group['low']:+.4f} to {group['high']:+.4f}"
         mark = "*" if group["low"] > 0 or group["high"] < 0 else ""
     return [

@@ -79,6 +79,7 @@ class Line:
         paper: the paper's MRR@5, HR@5, NDCG@5 and speed-up, or None.
         ranks: (num_sessions,) of the test, if they were kept.
         unseen_ranks: the same among the items that are not in the history.
+        users: (num_sessions,) whose they are.
     """
 
     row: Row
@@ -88,6 +89,7 @@ class Line:
     paper: tuple | None = None
     ranks: np.ndarray | None = None
     unseen_ranks: np.ndarray | None = None
+    users: np.ndarray | None = None
 
     @property
     def seconds(self) -> float:
@@ -331,7 +333,10 @@ def read_lines(
         if done is not None:
             has_paper = "law" not in of_row.meta  # real data, not generated
             figures_of_paper = paper.figures if paper and has_paper else {}
-            lines.append(make_line(row, done, measured, figures_of_paper))
+            line = make_line(row, done, measured, figures_of_paper)
+            test = data.split(of_row, row.recipe.protocol).test
+            users = of_row.users[test][: done.summary["num_sessions"]]
+            lines.append(dataclasses.replace(line, users=users))
     return with_one_clock(lines)
 
 
@@ -380,6 +385,7 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
                 ),
                 ranks=line.ranks,
                 unseen_ranks=line.unseen_ranks,
+                groups=line.users,
                 reference=(
                     (reference.row.setting, reference.row.label)
                     if reference
@@ -469,8 +475,9 @@ def _notes(lines: list[Line], sessions, paper: Paper | None) -> list[str]:
             )
         ),
         "Copied: what stacking copies. release: kernels, biases and item "
-        "embedding; paper: every parameter; best: every parameter but alpha, "
-        "the best of the three for NextItNet in the mean of three seeds.",
+        "embedding (of Transformers query, key, value and embeddings, copies "
+        "tied); paper: every parameter; best: every parameter but alpha, the "
+        "best of the three for NextItNet in the mean of three seeds.",
         "Speed-up: seconds the model from scratch takes to its best "
         "validation MRR@5, over the seconds of this line to its first "
         "evaluation at least as good; '-' if it never is. The shallow "

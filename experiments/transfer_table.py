@@ -301,6 +301,8 @@ def _popular(done: list[_Done], pairs) -> list[dict[str, Any]]:
 
 def _over_seeds(done: list[_Done], records, pairs) -> list[dict[str, Any]]:
     own = [record for record in records if "seed" in record]
+    if len({record["seed"] for record in own}) < 2:
+        return []  # every line has its difference
     return over_seeds.summarize(
         [
             over_seeds.Entry(

@@ -198,8 +198,9 @@ class Stacker:
             "best" (every parameter but alpha). StackR keeps alpha and norms
             of the kept blocks under all three, and the head but under
             "release"; StackE copies the item embedding alone. Default: what
-            is best for the model by our ablations, its `best_preset`: "best",
-            of Transformers "paper".
+            our ablations on ML-1M favour for the model, its `best_preset`:
+            "best", of Transformers "paper", which is as good as from scratch
+            in a sixth of the time.
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.

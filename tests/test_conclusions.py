@@ -83,7 +83,7 @@ def test_depth_and_stacking(tmp_path):
         "| 60-80 | StackA-Next-16 | best | clean | 2 | 0.0530 | +0.0030 "
         "(+0.0010 to +0.0050) | holds | 5.5x | 2 of 2 |"
     ) in text
-    assert "2 of 2 stacked models reach" in text
+    assert "2 of 2 models of StackA and StackC reach" in text
     # The paper has the continued model below the deep one.
     (line,) = [x for x in text.splitlines() if "CL-NextItNet-8 0.0520" in x]
     assert line.endswith("+0.0020 (+0.0005 to +0.0040): does not hold.")
@@ -106,7 +106,7 @@ def test_alpha_is_compared_seed_by_seed(tmp_path):
 
 
 def test_what_alpha_is_worth_has_its_range_if_it_is_of_all_seeds(tmp_path):
-    worth = {"alpha_difference": 0.01, "alpha_low": 0.002, "alpha_high": 0.02}
+    of_both = {"alpha_difference": 0.01, "alpha_low": 0.002, "alpha_high": 0.02}
     texts = [
         write_up(
             tmp_path / str(paired),
@@ -115,13 +115,53 @@ def test_what_alpha_is_worth_has_its_range_if_it_is_of_all_seeds(tmp_path):
                 | {"seeds": [0, 1], "values": [0.05, 0.05]},
                 group("NextItNet-8", 0.06, setting="with alpha")
                 | {"seeds": [0, 1], "values": [0.06, 0.05]}
-                | {**worth, "alpha_num_paired_seeds": paired},
+                | worth,
             ],
         )
-        for paired in (1, 2)
+        for paired, worth in (
+            (1, {**of_both, "alpha_low": None, "alpha_high": None}),
+            (2, of_both),
+        )
     ]
     assert "1 of 2 seeds, mean difference +0.0050." in texts[0]
     assert "of 2 seeds, +0.0100 (+0.0020 to +0.0200): holds." in texts[1]
+
+
+def test_stacka_against_stacke_seed_by_seed(tmp_path):
+    compared = {"is_compared": True, "copied": "best"}
+    text = write_up(
+        tmp_path,
+        table4=[
+            group("StackA-Next-16", 0.05, **compared, num_reached=1)
+            | {"seeds": [0, 1], "values": [0.05, 0.05], "speedup": 3.0},
+            group("StackE-Next-16", 0.05, **compared, num_reached=3)
+            | {"seeds": [1, 0, 2], "values": [0.052, 0.045, 0.09]},
+            group("StackE-Next-16", 0.05, is_compared=True, copied="paper"),
+        ],
+    )
+    # Seed 0 gains .005, seed 1 loses .002.
+    assert (
+        "- StackA-Next-16 against StackE-Next-16 (best, protocol clean): "
+        "better in 1 of 2 seeds, mean difference +0.0015."
+    ) in text
+    assert text.count(" against StackE") == 1
+    # One of two seeds is not most of them.
+    assert "1 of 2 models of StackA and StackC reach" in text
+    assert "in 0 of 1 lines most seeds do" in text
+
+
+def test_a_difference_without_its_range(tmp_path):
+    text = write_up(
+        tmp_path,
+        table=[
+            group("StackA-Next-16", 0.05, is_compared=True, copied="best")
+            | {"difference": 0.004, "low": None, "high": None},
+            group("CL-NextItNet-8", 0.05, is_compared=True)
+            | {"difference": 0.002, "low": None, "high": None},
+        ],
+    )
+    assert "| 0.0500 | +0.0040 | not told apart |" in text
+    assert "deep model from scratch +0.0020: not told apart." in text
 
 
 def test_figures_and_transfer(tmp_path):

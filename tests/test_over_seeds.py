@@ -78,19 +78,43 @@ def test_a_difference_pairs_sessions_and_seeds():
             entry("scratch", 1, 0.1, 1.0, ranks, scratch),
             entry("deep", 0, 0.1, 1.0, better, scratch),
             entry("deep", 1, 0.1, 1.0, better, scratch),
-            entry("deep", 2, 0.1, 1.0, [9] * 200, scratch),  # has no pair
         ]
     )
     deep = groups[1]
     # A quarter of the sessions gains 1/2.
     assert deep["difference"] == pytest.approx(0.125)
-    assert deep["num_paired_seeds"] == 2
     # One standard error: 0.5 * sqrt(.25 * .75 / 200) = 0.0153.
     assert deep["low"] == pytest.approx(0.125 - 1.96 * 0.0153, abs=0.005)
     assert deep["high"] == pytest.approx(0.125 + 1.96 * 0.0153, abs=0.005)
     lines = over_seeds.to_markdown(groups)
     (shown,) = [line for line in lines if "| deep |" in line]
     assert "+0.1250" in shown and shown.endswith("| * |")
+
+
+def test_a_range_is_of_all_seeds_or_of_none():
+    scratch = ("60-80", "scratch")
+    of_scratch = [
+        entry("scratch", 0, 0.1, 1.0, [0] * 9, scratch),
+        entry("scratch", 1, 0.1, 1.0, [0] * 9, scratch),
+    ]
+    kept = entry("deep", 0, 0.2, 1.0, [1] * 9, scratch)
+    for other, difference in (
+        # Its ranks are gone: .1 and -.04, by the metrics.
+        (entry("deep", 1, 0.06, 1.0, None, scratch), 0.03),
+        # It has no counterpart.
+        (entry("deep", 2, 0.1, 1.0, [9] * 9, scratch), None),
+    ):
+        groups = over_seeds.summarize([*of_scratch, kept, other])
+        deep = groups[1]
+        assert deep["difference"] == (difference and pytest.approx(difference))
+        assert deep.get("low") is None and deep.get("high") is None
+        (shown,) = [
+            line
+            for line in over_seeds.to_markdown(groups)
+            if "| deep |" in line
+        ]
+        assert ("+0.0300" in shown) == (difference is not None)
+        assert "*" not in shown
 
 
 def test_noise_is_not_marked():

@@ -80,7 +80,8 @@ DIVERGENCES = (
         "at random.",
         "`Stacker(preset=)`: `release`, `paper`, `best`; `switches=` one by "
         "one",
-        "`best`: all but alpha. Tables show the presets as rows of their own.",
+        "`best` (of NextItNet): all but alpha. Tables show the presets as rows "
+        "of their own.",
         STACKED,
     ),
     Divergence(
@@ -383,7 +384,7 @@ DIVERGENCES = (
         "Shallow stages get an eighth to a third of the steps.",
         "Caps of 50, 100 and 200 thousand steps.",
         "`python -m experiments.from_scratch --steps=...`",
-        "The release's caps on ML20, 300 steps elsewhere; beside them a "
+        "The release's caps on ML20, 1,000 steps elsewhere; beside them a "
         "schedule that ends a stage when its curve flattens.",
     ),
 )
