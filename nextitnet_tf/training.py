@@ -416,7 +416,8 @@ def commit() -> str | None:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--", ".")
+        code = (":/nextitnet_tf", ":/datasets", ":/experiments")
+        changed = git("status", "--porcelain", "--", *code)
         return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return None

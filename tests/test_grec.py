@@ -154,6 +154,13 @@ def test_convolutions_that_look_both_ways_by_hand():
     checks.check_layer(conv, x.astype("float32"))
 
 
+@pytest.mark.parametrize("variant", ["stackrec", "original"])
+def test_mixed_precision(variant):
+    checks.check_mixed_precision(
+        make(variant, dtype="mixed_bfloat16"), "bfloat16"
+    )
+
+
 def test_it_stacks_and_keeps_its_variant():
     model = make("original", mask_fraction=0.3)
     checks.scramble(model)
