@@ -13,6 +13,7 @@ import json
 import statistics
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,8 @@ def _deeper(groups: list[Group]) -> Iterator[str]:
         lines.append(
             f"- Protocol {protocol}: "
             + " -> ".join(
-                f"{g['model']} {_mean(g)} ({_seeds(g)})" for g in ladder
+                f"{g['model']} {_mean(g)} ({_seeds(g['seeds'])})"
+                for g in ladder
             )
             + f": {'rises' if rises else 'does not rise'} at every step."
         )
@@ -246,7 +248,7 @@ def _methods(groups: list[Group]) -> Iterator[str]:
             lines.append(
                 f"- {ours['model']} against {other['model']} "
                 f"({ours['copied']}, protocol {ours['protocol']}): better in "
-                f"{sum(d > 0 for d in each)} of {_count(each)}, mean "
+                f"{sum(d > 0 for d in each)} of {_seeds(each)}, mean "
                 f"difference {statistics.mean(each):+.4f}."
             )
     if lines:
@@ -260,10 +262,6 @@ def _each(group: Group, other: Group) -> list[float]:
         dict(zip(g["seeds"], g["values"], strict=True)) for g in (group, other)
     )
     return [ours[seed] - theirs[seed] for seed in sorted({*ours} & {*theirs})]
-
-
-def _count(each: list[float]) -> str:
-    return f"{len(each)} seed{'s' * (len(each) > 1)}"
 
 
 def _continued(groups: list[Group]) -> Iterator[str]:
@@ -286,7 +284,7 @@ def _continued(groups: list[Group]) -> Iterator[str]:
             )
         yield (
             f"- {g['setting']}, protocol {g['protocol']}: {g['model']} "
-            f"{_mean(g)} ({_seeds(g)}){shown}."
+            f"{_mean(g)} ({_seeds(g['seeds'])}){shown}."
         )
     yield ""
 
@@ -303,7 +301,8 @@ def _baselines(groups: list[Group]) -> Iterator[str]:
             lines.append(
                 f"- Protocol {protocol}: "
                 + " < ".join(
-                    f"{g['model']} {_mean(g)} ({_seeds(g)})" for g in found
+                    f"{g['model']} {_mean(g)} ({_seeds(g['seeds'])})"
+                    for g in found
                 )
                 + "."
             )
@@ -517,7 +516,7 @@ def _alpha(groups: list[Group]) -> Iterator[str]:
             lines.append(
                 f"- {key[0]}{copied}, protocol {protocol}: {_mean(other)} with "
                 f"alpha, {_mean(without)} without; better with alpha in "
-                f"{better} of {_count(each)}, " + _of_alpha(other, each)
+                f"{better} of {_seeds(each)}, " + _of_alpha(other, each)
             )
     if lines:
         yield from _title(
@@ -536,9 +535,8 @@ def _mean(group: Group) -> str:
     return f"{group['mrr_at_5']['mean']:.4f}"
 
 
-def _seeds(group: Group) -> str:
-    count = len(group["seeds"])
-    return f"{count} seed{'s' if count > 1 else ''}"
+def _seeds(of_each: Sized) -> str:
+    return f"{len(of_each)} seed{'s' * (len(of_each) > 1)}"
 
 
 def _of_alpha(group: Group, each: list[float]) -> str:
@@ -547,7 +545,7 @@ def _of_alpha(group: Group, each: list[float]) -> str:
         group.get(f"alpha_{name}") for name in ("difference", "low", "high")
     )
     if difference is None or low is None:
-        return f"mean difference {sum(each) / len(each):+.4f}."
+        return f"mean difference {statistics.mean(each):+.4f}."
     shown = _difference(difference, low, high)
     return f"{shown}: {verdict(difference, low, high)}."
 
@@ -555,10 +553,10 @@ def _of_alpha(group: Group, each: list[float]) -> str:
 def _difference(
     difference: float | None, low: float | None, high: float | None
 ) -> str:
-    if difference is not None and (low is None or high is None):
-        return f"{difference:+.4f}"
-    if difference is None or low is None or high is None:
+    if difference is None:
         return ""
+    if low is None or high is None:
+        return f"{difference:+.4f}"
     return f"{difference:+.4f} ({low:+.4f} to {high:+.4f})"
 
 

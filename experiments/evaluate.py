@@ -52,12 +52,11 @@ def main() -> None:
                 f"{model.num_items}"
             )
         # Only of users is nothing kept to compare but how many there were.
-        num_users = getattr(model, "num_users", sessions.num_users)
-        if num_users != sessions.num_users:
+        if model.needs_users and model.num_users != sessions.num_users:
             raise ValueError(
                 "Expected sessions of the users the model was trained on. "
                 f"Received: {folder} with {sessions.num_users} users, a "
-                f"{type(model).__name__} of {num_users}"
+                f"{type(model).__name__} of {model.num_users}"
             )
         recipe = Recipe(
             stages=(Stage(1),),

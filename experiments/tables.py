@@ -291,8 +291,9 @@ def write(
     if not lines:
         return "Nothing is done yet.\n"
     first = next(iter(sessions.values()))
-    records = to_records(lines) + _ceilings(rows, sessions)
+    records = to_records(lines)
     groups = _groups(lines, records)
+    records += _ceilings(rows, sessions)
     notes = _notes(lines, first, paper)
     markdown = to_markdown(records, title, notes, groups)
     atomic_files.write_text(folder / f"{name}.md", markdown)
@@ -366,23 +367,22 @@ def make_line(
 
 
 def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
-    """The lines over their seeds."""
+    """The lines over their seeds; a record each."""
     keys = [
         (r["setting"], r["model"], r["copied"], r["protocol"]) for r in records
     ]
-    return over_seeds.summarize(
-        [
+    entries = []
+    for line, record, key in zip(lines, records, keys, strict=True):
+        reference = _reference(line, lines) or _deep(line, lines)
+        without_alpha = (
+            other_key
+            for other, other_key in zip(lines, keys, strict=True)
+            if _is_without_alpha(other.row, line.row)
+        )
+        entries.append(
             over_seeds.Entry(
                 key=key,
                 record=record,
-                without_alpha=next(
-                    (
-                        keys[i]
-                        for i, other in enumerate(lines)
-                        if _is_without_alpha(other.row, line.row)
-                    ),
-                    None,
-                ),
                 ranks=line.ranks,
                 unseen_ranks=line.unseen_ranks,
                 groups=line.users,
@@ -391,18 +391,10 @@ def _groups(lines: list[Line], records: list[dict]) -> list[dict]:
                     if reference
                     else None
                 ),
+                without_alpha=next(without_alpha, None),
             )
-            for line, record, key, reference in (
-                (
-                    line,
-                    record,
-                    key,
-                    _reference(line, lines) or _deep(line, lines),
-                )
-                for line, record, key in zip(lines, records, keys, strict=False)
-            )
-        ]
-    )
+        )
+    return over_seeds.summarize(entries)
 
 
 def with_one_clock(lines: list[Line]) -> list[Line]:

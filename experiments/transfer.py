@@ -212,6 +212,8 @@ def _ways_done(output: Path) -> list[tuple[Protocol, FineTuning]]:
         json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(output.glob("runs/*-transfer-*/run.json"))
     )
+    # Runs of other fields are another version's.
+    fields = {field.name for field in dataclasses.fields(FineTuning)}
     return list(
         dict.fromkeys(
             (
@@ -220,6 +222,7 @@ def _ways_done(output: Path) -> list[tuple[Protocol, FineTuning]]:
             )
             for run in runs
             if run["protocol"]["name"] in protocols
+            and set(run["fine_tuning"]) == fields
         )
     )
 

@@ -199,8 +199,7 @@ class Stacker:
             of the kept blocks under all three, and the head but under
             "release"; StackE copies the item embedding alone. Default: what
             our ablations on ML-1M favour for the model, its `best_preset`:
-            "best", of Transformers "paper", which is as good as from scratch
-            in a sixth of the time.
+            "best", of Transformers "paper" (results/ml1m, Tables 2 and 7).
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.

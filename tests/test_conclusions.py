@@ -319,6 +319,7 @@ def test_baselines_against_nextitnet(tmp_path):
 def test_committed_ranks_belong_to_the_runs_beside_them():
     files = list((ROOT / "results").glob("*/runs/*/ranks.npy"))
     assert len(files) > 40
+    moved = []
     for path in files:
         test = json.loads((path.parent / "run.json").read_text())["test"]
         ranks = np.load(path, allow_pickle=False)
@@ -327,11 +328,16 @@ def test_committed_ranks_belong_to_the_runs_beside_them():
             assert (np.load(unseen, allow_pickle=False) <= ranks).all()
         within = ranks < 5
         assert len(ranks) == test["num_sessions"], path
-        # Metrics and ranks come from two compiled functions: logits that are
-        # all but equal may fall either way, in a session or two.
-        assert (within / (ranks + 1)).mean() == pytest.approx(
-            test["mrr_at_5"], abs=1 / len(ranks)
-        ), path
+        found = (within / (ranks + 1)).mean()
+        if found != pytest.approx(test["mrr_at_5"], rel=1e-5):
+            # Metrics and ranks come from two compiled functions: two logits
+            # that are all but equal may fall either way.
+            moved.append(path.parent.name)
+            of_one_session = 1 / 2 / len(ranks)
+            assert found == pytest.approx(
+                test["mrr_at_5"], rel=0, abs=of_one_session
+            ), path
+    assert moved == ["nextitnet-4-adjacent-best-100pct-seed0-07c5461e8f"]
 
 
 def test_the_command_says_what_it_lacks(tmp_path):

@@ -18,7 +18,10 @@ from experiments import continual_learning
 from experiments import tables
 from experiments.recipes import table2
 from experiments.recipes import table6
+from nextitnet_tf import data
+from nextitnet_tf import distribution
 from nextitnet_tf.recipe import PROTOCOLS
+from tests import checks
 
 ROOT = pathlib.Path(__file__).parents[1]
 RELEASE = PROTOCOLS["release"]
@@ -188,6 +191,47 @@ def test_what_alpha_is_worth():
     # Nothing to compare with.
     (alone,) = tables._groups(lines[-1:], tables.to_records(lines[-1:]))
     assert "alpha_difference" not in alone
+
+
+def test_sessions_of_one_user_are_drawn_together():
+    """All of one user: there is nothing else that could have been drawn."""
+    rows = rows_by_label()
+    ranks = {"NextItNet-8 (60%)": [1, 1, 9, 9], "StackA-Next-8": [0, 0, 0, 0]}
+    for users, is_wide in (([7, 7, 7, 7], False), ([1, 2, 3, 4], True)):
+        lines = [
+            dataclasses.replace(
+                make_line(rows[label], [0.5]),
+                ranks=np.array(of_label),
+                users=np.array(users),
+            )
+            for label, of_label in ranks.items()
+        ]
+        stacked = tables._groups(lines, tables.to_records(lines))[1]
+        assert stacked["difference"] == pytest.approx(0.75)
+        assert (stacked["high"] > stacked["low"]) == is_wide
+
+
+def test_the_users_of_a_line_are_those_of_its_ranks(tmp_path):
+    """Of 100 rows protocol release tests 20; 16 of them fill batches."""
+    # A row's only item is its number; its user has ten times that.
+    ids = np.arange(1, 101)
+    folder = checks.write_sessions(
+        tmp_path / "s", np.stack([ids, ids], axis=1), users=10 * ids
+    )
+    sessions = {"first_appearance": data.read_sessions(folder)}
+    (row,) = (
+        row
+        for row in rows_by_label(batch_size=16).values()
+        if row.label == "MostPop"
+    )
+    tables.run([row], sessions, tmp_path, distribution.make_strategy(), list)
+    (line,) = tables.read_lines([row], sessions, tmp_path)
+    assert len(line.users) == len(line.ranks) == len(set(line.users)) == 16
+    # Items of the test are equally popular, ties go to the lower id: who is
+    # ranked later has the higher one.
+    by_rank = line.users[np.argsort(line.ranks)]
+    assert list(by_rank) == sorted(by_rank)
+    assert list(line.users) != sorted(line.users)
 
 
 def test_mrr_among_unseen_items_is_in_the_table():

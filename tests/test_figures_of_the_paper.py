@@ -133,10 +133,15 @@ def test_as_many_schedules_as_one_likes(tmp_path, monkeypatch):
     figures.draw_stages(records, tmp_path / "stages.png", "Stages")
     assert (tmp_path / "stages.png").read_bytes()[1:4] == b"PNG"
     (axis,) = kept[0].axes
-    lines = {line.get_label(): line for line in axis.get_lines()}
+    # Of each schedule: 2 blocks, 4 blocks, and the legend's line.
+    lines = axis.get_lines()[: 3 * 7]
+    assert [line.get_label() for line in lines[2::3]] == [
+        f"schedule {i} best" for i in range(7)
+    ]
     # Matplotlib calls every pattern without a name "--".
-    shown = [lines[f"schedule {i} best"].get_linestyle() for i in range(7)]
-    assert shown == ["-", "--", ":", "-.", "--", "--", "-"]
+    for place in range(3):
+        shown = [line.get_linestyle() for line in lines[place::3]]
+        assert shown == ["-", "--", ":", "-.", "--", "--", "-"]
 
 
 def test_table_1(tmp_path):

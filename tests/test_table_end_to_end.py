@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from datasets import synthetic
 from experiments import tables
 from experiments.recipes import table2
@@ -12,7 +10,6 @@ from nextitnet_tf import distribution
 from nextitnet_tf.recipe import PROTOCOLS
 
 
-@pytest.mark.slow
 def test_table_of_a_tiny_run(tmp_path, monkeypatch):
     folder = synthetic.prepare_synthetic(
         tmp_path / "sessions", num_rows=300, t=8, num_items=24, num_groups=4
@@ -49,6 +46,9 @@ def test_table_of_a_tiny_run(tmp_path, monkeypatch):
         "Bayes-optimal ceiling",
     ]
     assert all(label in markdown for label in labels)
+    # The ceiling is a row, and no model to compare.
+    assert [g["model"] for g in table["over_seeds"]] == labels[:-1]
+    assert table["over_seeds"][3]["low"] is not None
     # 10 % of 300 users with a session each.
     assert [row["num_sessions"] for row in table["rows"]] == [30] * 7
     assert table["rows"][2]["speedup"] == 1.0

@@ -16,6 +16,7 @@ from experiments.recipes import table4
 from experiments.recipes import table5
 from experiments.recipes import table6
 from experiments.recipes import table7
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import PROTOCOLS
 from tests import checks
 
@@ -89,6 +90,7 @@ def test_without_presets_a_table_has_what_is_best_for_each_model():
         assert [row.preset for row in rows if row.role == "stacked"] == [
             *("release", "release", best, best),
         ]
+        assert MODELS[rows[0].recipe.model].best_preset == best
 
 
 def test_table_7():

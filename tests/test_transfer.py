@@ -525,6 +525,22 @@ def test_a_table_leaves_out_what_other_pairs_cannot_be_read_by(
     assert list(read) == [(CLEAN, "frequency")]
 
 
+def test_runs_that_were_fine_tuned_by_other_fields_are_left_out(
+    tmp_path, monkeypatch
+):
+    protocols = [PROTOCOLS["release"]]
+    monkeypatch.setattr(command.options, "all_protocols", lambda: protocols)
+    known = dataclasses.asdict(CLEAN)
+    for number, fine_tuning in enumerate(
+        (known, {**known, "new": 1}, {"head": "softmax"})
+    ):
+        folder = tmp_path / "runs" / f"model-2-transfer-{number}"
+        folder.mkdir(parents=True)
+        summary = {"protocol": {"name": "release"}, "fine_tuning": fine_tuning}
+        (folder / "run.json").write_text(json.dumps(summary))
+    assert command._ways_done(tmp_path) == [(PROTOCOLS["release"], CLEAN)]
+
+
 @pytest.mark.slow
 def test_the_command(tmp_path):
     generator = np.random.default_rng(0)

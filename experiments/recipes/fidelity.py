@@ -176,7 +176,8 @@ DIVERGENCES = (
         "Evaluates every `eval_iter` steps, keeps the best MRR@5, stops after "
         "`early_stop` evaluations in a row that are no better.",
         "`eval_every`, `patience`, `max_steps`",
-        "The same rule; the release's budget on ML20, a smaller one elsewhere.",
+        "The same rule; the release's budget on the paper's data sets, a "
+        "smaller one elsewhere.",
     ),
     Divergence(
         "Adam's epsilon",
@@ -327,7 +328,8 @@ DIVERGENCES = (
         "1, 2, 2, 4.",
         "In no script; 1, 2, 4, 8 everywhere.",
         "`dilation_rates=1,2`",
-        "1, 2, 4, 8 (`dilation_rates=1,4`).",
+        "1, 2, 4, 8 (`dilation_rates=1,4`); with `--dataset=kuaibao` the "
+        "paper's.",
     ),
     Divergence(
         "Growth short of doubling (Table 5)",
@@ -353,7 +355,7 @@ DIVERGENCES = (
         "256 for ML20 and Kuaibao, 64 and 512 for ColdRec.",
         "NextItNet 256, GRec 1024, SSE-PT 128, ColdRec 256 and 512.",
         "`batch_size`",
-        "256.",
+        "256; with `--dataset=coldrec` 64.",
     ),
     Divergence(
         "Transfer",
