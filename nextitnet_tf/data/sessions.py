@@ -1,0 +1,121 @@
+"""Prepared sessions, read from their folder.
+
+The sequence contract, said here and nowhere else:
+
+- Raw ids are strings or integers. Inside, item ids are 1..num_items by
+  falling frequency (ties by raw id) and 0 is padding.
+- A session is a row of t ids, padded on the LEFT with 0, latest item at -1.
+- Inputs are row[:-1], targets row[1:]: T = t - 1. A model that needs users
+  gets pairs: (row[:-1], user).
+- Evaluation predicts row[-1] from row[:-1] and ranks it among ALL columns,
+  for EVERY session; ties go to the lower id.
+- Protocol `release` renumbers on reading: id 0 is `<UNK>` and never occurs,
+  padding is an ordinary item with an id of its own. It also drops the last
+  batch, in training and in evaluation.
+
+Batches all have one shape: where a last batch is kept, it is filled up with
+rows of weight 0, so that nothing is compiled twice. Training weights are
+normalised here, over the global batch, so that the loss is the same number
+on any number of devices.
+"""
+
+import csv
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nextitnet_tf import release
+from nextitnet_tf.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions in memory, numbered for a protocol.
+
+    Attributes:
+        rows: (num_rows, t) int32 item ids.
+        users: (num_rows,) int32 user of each row.
+        vocabulary: raw ids by model id.
+        meta: what preparing wrote down.
+    """
+
+    rows: np.ndarray
+    users: np.ndarray
+    vocabulary: Vocabulary
+    meta: dict
+
+    @property
+    def num_items(self) -> int:
+        """Columns of the softmax but one."""
+        return len(self.vocabulary.raw_ids) - 1
+
+    @property
+    def num_users(self) -> int:
+        """Users are 0..num_users - 1."""
+        return int(self.users.max()) + 1
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Changes when a row, its numbering or its user does."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
+        digest.update(np.ascontiguousarray(self.users).data)
+        return digest.hexdigest()[:16]
+
+
+def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
+    """Reads a folder of prepared sessions.
+
+    Args:
+        folder: what `datasets` wrote.
+        item_ids: "frequency" as on disk; "first_appearance" renumbers as
+            the release does.
+
+    Returns:
+        The sessions.
+
+    Raises:
+        ValueError: not such a folder.
+    """
+    folder = Path(folder)
+    files = sorted(folder.glob("sessions-*.npy"))
+    if not files or not (folder / "meta.json").is_file():
+        raise ValueError(
+            "Expected a folder of prepared sessions (sessions-*.npy, "
+            "users.npy, items.csv, meta.json). "
+            f"Received: folder={str(folder)!r}"
+        )
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    # Memory-mapped: what is read stays in the system's cache, not in ours.
+    parts = [np.load(f, mmap_mode="r", allow_pickle=False) for f in files]
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    users = np.load(folder / "users.npy", allow_pickle=False)
+    raw_ids, counts = _read_items(folder / "items.csv", meta)
+    padding_id = 0
+    if item_ids == "first_appearance":
+        rows, old_ids = release.number_by_first_appearance(rows)
+        raw_ids = [raw_ids[i] if i > 0 else None for i in old_ids]
+        counts = [counts[i] if i > 0 else 0 for i in old_ids]
+        # A set without any padding still needs an id to fill histories with:
+        # `<UNK>`, which the release's own loader would use.
+        padding_id = int(np.argmax(old_ids == 0))
+    vocabulary = Vocabulary(
+        raw_ids, counts, padding_id, history_length=rows.shape[1] - 1
+    )
+    return Sessions(rows, users, vocabulary, meta)
+
+
+def _read_items(path, meta):
+    """items.csv -> raw ids and counts by id, None and 0 for padding."""
+    as_integer = meta.get("item_id_type") == "int"
+    raw_ids: list[int | str | None] = [None]
+    counts = [0]
+    with open(path, newline="", encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            raw = row["raw_id"]
+            raw_ids.append(int(raw) if as_integer else raw)
+            counts.append(int(row["count"]))
+    return raw_ids, counts
