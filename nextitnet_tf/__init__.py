@@ -64,7 +64,6 @@ __all__ = [
     "release",
     "stacking",
     "training",
-    "transfer",
 ]
 
 # These need TensorFlow; everything above runs on any Keras backend.
@@ -73,7 +72,6 @@ _ON_FIRST_ACCESS = (
     "distribution",
     "release",
     "training",
-    "transfer",
 )
 
 

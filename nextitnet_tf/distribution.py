@@ -2,9 +2,12 @@
 
 import os
 import platform
+from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 # What the rest of the package calls it; only this module knows TensorFlow's.
@@ -54,6 +57,39 @@ def check_batch_size(batch_size: int, strategy: Strategy) -> None:
             f"The global batch must split evenly over {replicas} devices. "
             f"Received: batch_size={batch_size}"
         )
+
+
+def num_devices() -> int:
+    """How many devices share a step in the current scope."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def map_batches(
+    function: Callable[..., tf.Tensor], dataset: tf.data.Dataset
+) -> Iterator[np.ndarray]:
+    """What a function makes of each batch, shared by the devices in use.
+
+    Args:
+        function: a `tf.function` of what a batch is -> a tensor, one row a
+            row of the batch.
+        dataset: batches that split evenly over the devices.
+
+    Yields:
+        The rows of a whole batch, in its order.
+    """
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1:
+        for batch in dataset:
+            yield function(*batch).numpy()
+        return
+
+    @tf.function(autograph=False)
+    def on_all_devices(batch):
+        parts = strategy.run(function, args=batch)
+        return tf.concat(strategy.experimental_local_results(parts), axis=0)
+
+    for batch in strategy.experimental_distribute_dataset(dataset):
+        yield on_all_devices(batch).numpy()
 
 
 def device_name() -> str:

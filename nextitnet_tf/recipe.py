@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
+from dataclasses import replace
 
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.stacking import source_blocks
+
+# A field that says what a thing is called, and decides no number.
+_A_LABEL = {"is_label": True}
 
 
 def _check_choice(instance, name, choices):
@@ -44,9 +48,11 @@ class Protocol:
         adam_epsilon: of the optimizer.
         l2: weight of the release's L2 penalty.
         identical_kernels: whether all convolution kernels start equal.
+        overwrites_rows: whether a model that replaces users and items at
+            random (`SSEPT`) does so in the rows themselves, for good.
     """
 
-    name: str
+    name: str = field(metadata=_A_LABEL)
     item_ids: str
     sampled_fraction: float
     count_padding: bool
@@ -58,6 +64,7 @@ class Protocol:
     adam_epsilon: float
     l2: float
     identical_kernels: bool
+    overwrites_rows: bool = False
 
     def __post_init__(self):
         _check_choice(self, "item_ids", ("first_appearance", "frequency"))
@@ -84,6 +91,7 @@ PROTOCOLS = {
         adam_epsilon=1e-8,
         l2=0.0,
         identical_kernels=True,
+        overwrites_rows=True,
     ),
     "clean": Protocol(
         name="clean",
@@ -112,7 +120,8 @@ class Stage:
         method: None starts from scratch; "adjacent" and "cross" stack the
             stage before; "continue" goes on with the very same
             weights and a new optimizer.
-        preset: what stacking copies (`stacking.PRESETS`).
+        preset: what stacking copies (`stacking.PRESETS`); None for what is
+            best for the model (its `best_preset`).
         switches: overrides of the preset, (name, on) pairs.
         max_steps: training steps at most.
         eval_every: steps between two evaluations.
@@ -122,7 +131,7 @@ class Stage:
     num_blocks: int
     data_ratio: float = 1.0
     method: str | None = None
-    preset: str = "best"
+    preset: str | None = None
     switches: tuple[tuple[str, bool], ...] = ()
     max_steps: int = 20_000
     eval_every: int = 100
@@ -130,7 +139,7 @@ class Stage:
 
     def __post_init__(self):
         _check_choice(self, "method", (None, *METHODS, "continue"))
-        _check_choice(self, "preset", PRESETS)
+        _check_choice(self, "preset", (None, *PRESETS))
         for name in ("num_blocks", "max_steps", "eval_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -194,6 +203,14 @@ class Recipe:
                     f"Received: num_blocks={stage.num_blocks}"
                 )
 
+    def up_to(self, index: int) -> "Recipe":
+        """The same recipe, ended after a stage."""
+        return replace(self, stages=self.stages[: index + 1])
+
+    def at_depth(self, num_blocks: int) -> "Recipe":
+        """The same model of another depth, from scratch on all data."""
+        return replace(self, stages=(Stage(num_blocks),))
+
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -221,7 +238,7 @@ class FineTuning:
             never stops early.
     """
 
-    name: str
+    name: str = field(metadata=_A_LABEL)
     source_ids: str
     head: str
     target_l2: float

@@ -38,6 +38,7 @@ def make_training_dataset(
     seed: int = 0,
     with_users: bool = False,
     overwrite: Callable | None = None,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Batches without end: (item_ids, next_item_ids, weights), each (B, T).
 
@@ -51,6 +52,7 @@ def make_training_dataset(
         with_users: whether item_ids are a pair with (B,) user ids.
         overwrite: changes `rows`, `users` of each batch in place, given a
             random generator; what it changed stays so for later passes.
+        first_step: the number of the first batch, for training that goes on.
 
     Returns:
         An infinite dataset. The weights sum to 1 over each batch.
@@ -79,9 +81,12 @@ def make_training_dataset(
         inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
         return *inputs, targets, weights / weights.sum()
 
+    if overwrite:  # What was overwritten before depends on all that was.
+        for number in range(first_step):
+            batch(number)
     shape = (batch_size, sessions.rows.shape[1] - 1)
     return make_dataset(
-        tf.data.Dataset.counter(),
+        tf.data.Dataset.counter(first_step),
         batch,
         _inputs_spec(shape, with_users),
         tf.TensorSpec(shape, tf.int32),

@@ -1,40 +1,139 @@
-"""Transfer: a model of one domain, fine-tuned for cold users of another.
+"""The task of ranking what users take in another domain.
 
-    pairs.csv -> Pairs -> split -> batches -> FineTuned model -> StageRun
+    pairs.csv -> Pairs -> split -> batches -> FineTuned model -> Run
 
-A pair is what a user took in the source domain, and one item that the same
-user took in the target domain. The model reads the former and is to rank the
-latter.
+A model of one domain is fine-tuned for cold users of another.
 """
 
 import dataclasses
 import functools
-import hashlib
-import json
-import shutil
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nextitnet_tf import atomic_files
 from nextitnet_tf import data
-from nextitnet_tf import distribution
-from nextitnet_tf import fitting
 from nextitnet_tf import metrics
-from nextitnet_tf import release
-from nextitnet_tf import training
+from nextitnet_tf.data import Pairs
 from nextitnet_tf.models.fine_tuned import FineTuned
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Transfer
-from nextitnet_tf.vocabulary import Vocabulary
+from nextitnet_tf.training import next_item
+from nextitnet_tf.training import runs
+from nextitnet_tf.training import stages
+from nextitnet_tf.training.runs import Run
+from nextitnet_tf.training.task import Budget
+from nextitnet_tf.training.task import Evaluation
+from nextitnet_tf.training.task import Task
 
 # Of the negatives that targets are ranked among: the same for every model
 # and every evaluation. The release draws them anew each time.
 _NEGATIVES_SEED = 10
+
+
+class TargetItem(Task):
+    """Fine-tuning on pairs, one stage after pre-training.
+
+    Args:
+        transfer: what to do.
+        sessions: of the source domain, numbered as its protocol says.
+        pairs: of `data.read_pairs` with these sessions.
+    """
+
+    # Target items are no part of the histories.
+    ranks_unseen = False
+
+    def __init__(
+        self, transfer: Transfer, sessions: data.Sessions, pairs: Pairs
+    ):
+        self.transfer = transfer
+        self.sessions = sessions
+        self.pairs = pairs
+        self.seed = transfer.pretraining.seed
+        self.batch_size = transfer.fine_tuning.batch_size
+        self.ignored_ids = () if transfer.fine_tuning.ranked_negatives else (0,)
+
+    @functools.cached_property
+    def names(self) -> Sequence[str]:
+        return [
+            runs.name_of_transfer(
+                self.transfer, self.sessions.fingerprint, self.pairs
+            )
+        ]
+
+    def describe(self, index: int) -> dict[str, Any]:
+        return {
+            **runs.describe(self.transfer.pretraining, self.sessions),
+            "fine_tuning": dataclasses.asdict(self.transfer.fine_tuning),
+            "is_pretrained": self.transfer.is_pretrained,
+            "pairs": {
+                **self.pairs.meta,
+                "fingerprint": self.pairs.fingerprint,
+            },
+        }
+
+    def begin(self, index: int, before: Run | None):
+        recipe, tuning = self.transfer.pretraining, self.transfer.fine_tuning
+        if before is not None:
+            source = before.load_model()
+        else:
+            depth = recipe.stages[-1].num_blocks
+            source = next_item.make_model(recipe, depth, self.sessions)
+        model = FineTuned(
+            source, self.pairs.num_items, tuning.head, tuning.target_l2
+        )
+        model.vocabulary = self.pairs.vocabulary
+        model.source.vocabulary = self.pairs.source_vocabulary
+        return model
+
+    def compile(self, model, jit_compile: bool) -> None:
+        model.compile(
+            optimizer=keras.optimizers.Adam(
+                self.transfer.fine_tuning.learning_rate,
+                epsilon=self.transfer.pretraining.protocol.adam_epsilon,
+            ),
+            weighted_metrics=metrics.make_ranking_metrics(
+                ignored_ids=self.ignored_ids
+            ),
+            jit_compile=jit_compile,
+        )
+
+    def budget(self, index: int) -> Budget:
+        tuning = self.transfer.fine_tuning
+        max_steps = tuning.max_epochs * data.num_batches(
+            len(self._split.train),
+            tuning.batch_size,
+            self.transfer.pretraining.protocol,
+        )
+        return Budget(
+            max_steps, min(tuning.eval_every, max_steps), tuning.patience
+        )
+
+    def training_batches(self, index: int, model, first_step: int):
+        return _training_dataset(
+            self.pairs, self._split.train, self.transfer, first_step
+        )
+
+    def validation(self, model) -> Evaluation:
+        return Evaluation(
+            *_evaluation_dataset(
+                self.pairs, self._split.validation, self.transfer
+            )
+        )
+
+    def test(self, model) -> Evaluation:
+        return Evaluation(
+            *_evaluation_dataset(self.pairs, self._split.test, self.transfer)
+        )
+
+    def count(self, index: int) -> dict[str, int]:
+        return {"num_train_pairs": len(self._split.train)}
+
+    @functools.cached_property
+    def _split(self) -> data.Split:
+        return data.split_pairs(self.pairs, self.transfer.fine_tuning)
 
 
 def run(
@@ -42,21 +141,16 @@ def run(
     sessions: data.Sessions,
     pairs: Pairs,
     folder,
-    *,
-    strategy: distribution.Strategy | None = None,
-    jit_compile: bool | None = None,
-    verbose: int | str = "auto",
-) -> training.StageRun:
+    **options,
+) -> Run:
     """Pre-trains, unless that is done; fine-tunes, unless that is done.
 
     Args:
         transfer: what to do.
         sessions: of the source domain, numbered as its protocol says.
-        pairs: of `read_pairs` with these sessions.
+        pairs: of `data.read_pairs` with these sessions.
         folder: where the runs' folders go.
-        strategy: default one device.
-        jit_compile: whether XLA compiles the steps; default wherever it can.
-        verbose: as for Keras' fit.
+        **options: as for `stages.run`.
 
     Returns:
         The fine-tuned model's run.
@@ -69,68 +163,24 @@ def run(
     done = read_run(transfer, sessions, pairs, folder)
     if done is not None:
         return done
-    recipe, fine_tuning = transfer.pretraining, transfer.fine_tuning
-    strategy = strategy or distribution.make_strategy()
-    distribution.check_batch_size(fine_tuning.batch_size, strategy)
-    if jit_compile is None:
-        jit_compile = distribution.can_jit_compile(strategy)
     before = None
     if transfer.is_pretrained:
-        *_, before = training.run(
-            recipe,
+        *_, before = next_item.run(
+            transfer.pretraining,
             sessions,
             folder,
-            strategy=strategy,
-            jit_compile=jit_compile,
-            needs_model=True,
-            verbose=verbose,
+            **{**options, "needs_model": True},
         )
-    run_folder = _folder(transfer, sessions, pairs, folder)
-    keras.utils.set_random_seed(recipe.seed)
-    with strategy.scope():
-        if before is not None:
-            source = before.load_model()
-        else:
-            depth = recipe.stages[-1].num_blocks
-            source = training.make_model(recipe, depth, sessions)
-            source.vocabulary = sessions.vocabulary
-        model = FineTuned(
-            source, pairs.num_items, fine_tuning.head, fine_tuning.target_l2
-        )
-        model.vocabulary = pairs.vocabulary
-        model.source.vocabulary = pairs.source_vocabulary
-        summary = _fine_tune(
-            transfer, model, pairs, run_folder, jit_compile, verbose
-        )
-    summary = {
-        **describe(transfer, sessions, pairs),
-        **summary,
-        "jit_compile": jit_compile,
-        "num_devices": strategy.num_replicas_in_sync,
-    }
-    atomic_files.write_json(run_folder / "run.json", summary)
-    return training.StageRun(run_folder, summary)
+    task = TargetItem(transfer, sessions, pairs)
+    (done,) = stages.run(task, folder, before=before, **options)
+    return done
 
 
 def read_run(
-    transfer: Transfer, sessions, pairs: Pairs, folder
-) -> training.StageRun | None:
+    transfer: Transfer, sessions: data.Sessions, pairs: Pairs, folder
+) -> Run | None:
     """The fine-tuned run, if `run` has done it in this folder."""
-    path = _folder(transfer, sessions, pairs, folder)
-    if not (path / "run.json").is_file():
-        return None
-    return training.StageRun.read(path)
-
-
-def describe(transfer: Transfer, sessions, pairs: Pairs) -> dict:
-    """All that decides the numbers of a run, for its run.json."""
-    recipe = transfer.pretraining
-    return {
-        **training.describe(recipe, recipe.stages[-1], sessions),
-        "fine_tuning": dataclasses.asdict(transfer.fine_tuning),
-        "is_pretrained": transfer.is_pretrained,
-        "pairs": {**pairs.meta, "fingerprint": pairs.fingerprint},
-    }
+    return stages.find(TargetItem(transfer, sessions, pairs), folder)[0]
 
 
 def rank_by_popularity(pairs: Pairs, transfer: Transfer) -> np.ndarray:
@@ -147,7 +197,7 @@ def rank_by_popularity(pairs: Pairs, transfer: Transfer) -> np.ndarray:
         (num_sessions,) int32, 0 for the best.
     """
     fine_tuning = transfer.fine_tuning
-    parts = split(pairs, fine_tuning)
+    parts = data.split_pairs(pairs, fine_tuning)
     counts = np.bincount(
         pairs.targets[parts.train], minlength=pairs.num_items + 1
     )
@@ -168,57 +218,8 @@ def rank_by_popularity(pairs: Pairs, transfer: Transfer) -> np.ndarray:
     return beats.sum(axis=1).astype("int32")
 
 
-def _fine_tune(
-    transfer: Transfer, model, pairs: Pairs, folder, jit_compile, verbose
-) -> dict:
-    """Trains into a folder; returns what it came to."""
-    recipe, fine_tuning = transfer.pretraining, transfer.fine_tuning
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    parts = split(pairs, fine_tuning)
-    ignored_ids = () if fine_tuning.ranked_negatives else (0,)
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            fine_tuning.learning_rate, epsilon=recipe.protocol.adam_epsilon
-        ),
-        weighted_metrics=metrics.make_ranking_metrics(ignored_ids=ignored_ids),
-        jit_compile=jit_compile,
-    )
-    began = time.perf_counter()
-    steps_an_epoch = data.num_batches(
-        len(parts.train), fine_tuning.batch_size, recipe.protocol
-    )
-    max_steps = fine_tuning.max_epochs * steps_an_epoch
-    validation, _ = _evaluation_dataset(pairs, parts.validation, transfer)
-    fitted = fitting.fit_to_best(
-        model,
-        _training_dataset(pairs, parts.train, transfer),
-        validation,
-        folder,
-        max_steps=max_steps,
-        eval_every=min(fine_tuning.eval_every, max_steps),
-        patience=fine_tuning.patience,
-        verbose=verbose,
-    )
-    test, num_sessions = _evaluation_dataset(pairs, parts.test, transfer)
-    results = fitting.evaluate(model, test, num_sessions)
-    fitting.save_ranks(
-        folder / fitting.RANKS,
-        fitting.rank(model, test, num_sessions, ignored_ids),
-    )
-    training.keep_best_model(model, folder)
-    return {
-        **fitted,
-        "test": results,
-        "num_sessions": num_sessions,
-        "num_train_pairs": len(parts.train),
-        "num_parameters": model.count_params(),
-        "wall_seconds": time.perf_counter() - began,
-    }
-
-
 def _training_dataset(
-    pairs: Pairs, numbers: np.ndarray, transfer: Transfer
+    pairs: Pairs, numbers: np.ndarray, transfer: Transfer, first_step: int
 ) -> tf.data.Dataset:
     """Batches without end: (histories (B, T), targets (B, 1), weights)."""
     protocol = transfer.pretraining.protocol
@@ -233,7 +234,7 @@ def _training_dataset(
         return pairs.histories[taken], pairs.targets[taken][:, None], weights
 
     return data.make_dataset(
-        tf.data.Dataset.counter(),
+        tf.data.Dataset.counter(first_step),
         batch,
         tf.TensorSpec((batch_size, pairs.histories.shape[1]), tf.int32),
         tf.TensorSpec((batch_size, 1), tf.int32),
@@ -297,25 +298,3 @@ def _candidates(
     )
     drawn += drawn >= targets[:, None]
     return np.concatenate([drawn, targets[:, None]], axis=1)
-
-
-def _folder(transfer: Transfer, sessions, pairs: Pairs, folder) -> Path:
-    """A readable name that no different run shares."""
-    text = json.dumps(
-        [
-            dataclasses.asdict(transfer),
-            sessions.fingerprint,
-            pairs.fingerprint,
-        ],
-        sort_keys=True,
-    )
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    recipe = transfer.pretraining
-    last = recipe.stages[-1]
-    how = last.method or "scratch"
-    if not transfer.is_pretrained:
-        how = "untrained"
-    return Path(folder) / (
-        f"{recipe.model}-{last.num_blocks}-{how}-transfer-"
-        f"{transfer.fine_tuning.name}-seed{recipe.seed}-{digest}"
-    )

@@ -1,0 +1,34 @@
+"""Training: what is learned from which rows, by one runner, onto disk.
+
+recipe, sessions -> task -> stages -> fitting -> run on disk
+"""
+
+from nextitnet_tf.training import transfer
+from nextitnet_tf.training.fitting import MONITOR
+from nextitnet_tf.training.next_item import compile_model
+from nextitnet_tf.training.next_item import evaluate
+from nextitnet_tf.training.next_item import make_model
+from nextitnet_tf.training.next_item import measure_step_seconds
+from nextitnet_tf.training.next_item import read_run
+from nextitnet_tf.training.next_item import read_runs
+from nextitnet_tf.training.next_item import run
+from nextitnet_tf.training.runs import Run
+from nextitnet_tf.training.runs import describe
+from nextitnet_tf.training.runs import identity
+from nextitnet_tf.training.runs import read_all
+
+__all__ = [
+    "MONITOR",
+    "Run",
+    "compile_model",
+    "describe",
+    "evaluate",
+    "identity",
+    "make_model",
+    "measure_step_seconds",
+    "read_all",
+    "read_run",
+    "read_runs",
+    "run",
+    "transfer",
+]

@@ -1,0 +1,352 @@
+"""Runs on disk: what they are called, found again, and read.
+
+A run is named by what determines its numbers, and by nothing else. A field
+that has its default does not enter the name, so that a new field with a
+default renames no run; `SCHEMA` does, and must be raised when the meaning of
+what is there changes, a default included.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nextitnet_tf import atomic_files
+from nextitnet_tf import distribution
+from nextitnet_tf.data import Pairs
+from nextitnet_tf.data import Sessions
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.models import saved
+from nextitnet_tf.recipe import FineTuning
+from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import Transfer
+from nextitnet_tf.recipe import protocol_differences
+from nextitnet_tf.stacking import METHODS
+
+SCHEMA = 1
+SUMMARY = "run.json"
+MODEL = "model.keras"
+LOG = "log.csv"
+# Ranks of the test: where the item that did follow was ranked, and where
+# among the items that are not in its history.
+RANKS = "ranks.npz"
+# Where a rank is no longer told from those below.
+LAST_RANK = 255
+# What a summary must have to be one.
+_NEEDED = ("model", "stages", "protocol", "data", "test", "curve", "best_step")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stage that is done.
+
+    Attributes:
+        folder: holds model.keras (the best evaluation's weights), run.json,
+            ranks.npz and log.csv.
+        summary: what run.json says: `stages`, `curve` (a list with step,
+            train_seconds and val_mrr_at_5 of each evaluation), `best_step`,
+            `test` (metrics of the best weights), `num_sessions` (evaluated),
+            `step_seconds`, ...
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """A stage that was run before.
+
+        Raises:
+            ValueError: its run.json is damaged.
+        """
+        path = Path(folder) / SUMMARY
+        why = None
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            why = "it is no JSON"
+        else:
+            if not isinstance(summary, dict):
+                why = f"it holds a {type(summary).__name__}"
+            elif missing := [n for n in _NEEDED if n not in summary]:
+                why = f"it lacks {', '.join(missing)}"
+        if why:
+            raise ValueError(
+                f"Expected the summary of a run in {path}, but {why}: remove "
+                f"the folder {folder} to train it again"
+            )
+        return cls(Path(folder), summary)
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """What was trained, up to this stage."""
+        return recipe_of(self.summary)
+
+    @functools.cached_property
+    def transfer(self) -> Transfer | None:
+        """What was fine-tuned; None of a run of next-item training."""
+        if "fine_tuning" not in self.summary:
+            return None
+        return Transfer(
+            self.recipe,
+            _make(FineTuning, self.summary["fine_tuning"]),
+            self.summary["is_pretrained"],
+        )
+
+    @property
+    def model_path(self) -> Path:
+        """The file of the model, which may have been thrown away.
+
+        Raises:
+            ValueError: it is not the file that the run has written.
+        """
+        self._check(MODEL)
+        return self.folder / MODEL
+
+    def read_ranks(self, exclude_seen: bool = False) -> np.ndarray | None:
+        """(num_sessions,) ranks of the test, 0 for the best, if kept.
+
+        Args:
+            exclude_seen: those among the items that are not in the history.
+
+        Returns:
+            uint8, `LAST_RANK` for all ranks from there on.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        path = self.folder / RANKS
+        if not path.is_file():
+            return None
+        self._check(RANKS)
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                name = "unseen_ranks" if exclude_seen else "ranks"
+                return kept[name] if name in kept.files else None
+        except Exception as error:  # NumPy raises whatever it meets.
+            raise _damaged(path, self.folder) from error
+
+    def load_model(self, with_optimizer: bool = False):
+        """The best weights, as a built model."""
+        return saved.load_model(self.model_path, with_optimizer)
+
+    def _check(self, name: str) -> None:
+        """Raises ValueError if a file is not as it was written."""
+        path = self.folder / name
+        known = self.summary.get("files", {}).get(name)
+        if known and path.is_file() and file_digest(path) != known:
+            raise _damaged(path, self.folder)
+
+
+def _damaged(path: Path, folder: Path) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: it is not what the run has written. Remove the "
+        f"folder {folder} to train it again"
+    )
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_all(folder: Path) -> list[Run]:
+    """All finished runs below a folder, by name."""
+    return [Run.read(p.parent) for p in sorted(folder.glob(f"*/{SUMMARY}"))]
+
+
+def save_ranks(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
+    """Writes ranks by name, clipped at `LAST_RANK`, compressed."""
+    clipped = {
+        name: np.minimum(of_name, LAST_RANK).astype("uint8")
+        for name, of_name in ranks.items()
+    }
+    # A file, not a path: NumPy would add its own ending to the latter.
+    with atomic_files.replacing(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **clipped)
+
+
+def recipe_of(summary: Mapping[str, Any]) -> Recipe:
+    """The recipe that a run.json describes.
+
+    Raises:
+        ValueError: it has fields that this version does not know.
+    """
+    return Recipe(
+        stages=tuple(_make(Stage, stage) for stage in summary["stages"]),
+        protocol=_make(Protocol, summary["protocol"]),
+        model=summary["model"],
+        model_config=summary["model_config"],
+        batch_size=summary["batch_size"],
+        learning_rate=summary["learning_rate"],
+        seed=summary["seed"],
+    )
+
+
+def _make(of_class, values: Mapping[str, Any]):
+    known = {f.name for f in dataclasses.fields(of_class)}
+    if not set(values) <= known:
+        raise ValueError(
+            f"Expected the fields of a {of_class.__name__}. Received: "
+            f"{', '.join(sorted(set(values) - known))}, of another version"
+        )
+    values = dict(values)
+    if "switches" in values:
+        values["switches"] = tuple(map(tuple, values["switches"]))
+    return of_class(**values)
+
+
+def describe(recipe: Recipe, sessions: Sessions) -> dict[str, Any]:
+    """What a recipe's last stage is, for its run.json."""
+    return {
+        "schema": SCHEMA,
+        "model": recipe.model,
+        "model_config": dict(recipe.model_config),
+        "stages": [dataclasses.asdict(stage) for stage in recipe.stages],
+        "protocol": dataclasses.asdict(recipe.protocol),
+        "protocol_differences": protocol_differences(recipe.protocol),
+        "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "seed": recipe.seed,
+        "data": {
+            "source": sessions.meta.get("source"),
+            "num_rows": len(sessions.rows),
+            "t": sessions.rows.shape[1],
+            "num_items": sessions.num_items,
+            "fingerprint": sessions.fingerprint,
+        },
+        "versions": versions(),
+        "commit": commit(),
+        "device": distribution.device_name(),
+    }
+
+
+def name_of(recipe: Recipe, fingerprint: str) -> str:
+    """A readable name of a recipe's last stage, that no other shares.
+
+    Args:
+        recipe: up to this stage.
+        fingerprint: of the sessions.
+    """
+    stage = recipe.stages[-1]
+    how = stage.method or "scratch"
+    if how in METHODS:
+        how = f"{how}-{_preset(stage, recipe.model)}"
+    return (
+        f"{recipe.model}-{stage.num_blocks}-{how}"
+        f"-{round(100 * stage.data_ratio)}pct-seed{recipe.seed}"
+        f"-{_digest(identity(recipe), fingerprint)}"
+    )
+
+
+def name_of_transfer(transfer: Transfer, fingerprint: str, pairs: Pairs) -> str:
+    """The same of a fine-tuned model."""
+    recipe = transfer.pretraining
+    last = recipe.stages[-1]
+    how = last.method or "scratch" if transfer.is_pretrained else "untrained"
+    digest = _digest(
+        identity(recipe),
+        identity(transfer.fine_tuning),
+        transfer.is_pretrained,
+        fingerprint,
+        pairs.fingerprint,
+    )
+    return (
+        f"{recipe.model}-{last.num_blocks}-{how}-transfer-"
+        f"{transfer.fine_tuning.name}-seed{recipe.seed}-{digest}"
+    )
+
+
+def identity(instance) -> dict[str, Any]:
+    """What of a recipe, or of a part of one, determines numbers.
+
+    Args:
+        instance: a `Recipe`, `Stage`, `Protocol` or `FineTuning`.
+
+    Returns:
+        Fields by name, but for those that have their default and those that
+        are labels.
+    """
+    found: dict[str, Any] = {}
+    for f in dataclasses.fields(instance):
+        value = getattr(instance, f.name)
+        if f.metadata.get("is_label"):
+            continue
+        if f.name == "stages":
+            found["stages"] = [_of_stage(s, instance.model) for s in value]
+        elif dataclasses.is_dataclass(value):
+            found[f.name] = identity(value)
+        elif value != _default(f):
+            found[f.name] = dict(value) if f.name == "model_config" else value
+    return found
+
+
+def _of_stage(stage: Stage, model: str) -> dict[str, Any]:
+    """Identity of a stage: what it copies, if it stacks, by name."""
+    found = identity(stage)
+    if stage.method in METHODS:
+        return {**found, "preset": _preset(stage, model)}
+    return {k: v for k, v in found.items() if k not in ("preset", "switches")}
+
+
+def _preset(stage: Stage, model: str) -> str:
+    return stage.preset or MODELS[model].best_preset
+
+
+def _default(f: dataclasses.Field) -> Any:
+    if f.default_factory is not dataclasses.MISSING:
+        return f.default_factory()
+    return f.default
+
+
+def _digest(*what: Any) -> str:
+    text = json.dumps([SCHEMA, *what], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def versions() -> dict[str, str]:
+    """Of what computed a number."""
+    return {
+        "python": platform.python_version(),
+        "keras": keras.version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit of this checkout, "-dirty" if its code was changed.
+
+    None where there is no checkout. Results that a run writes are no change.
+    """
+    package = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=package,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        code = (":/nextitnet_tf", ":/datasets", ":/experiments")
+        changed = git("status", "--porcelain", "--", *code)
+        return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)
+    except (OSError, subprocess.CalledProcessError):
+        return None

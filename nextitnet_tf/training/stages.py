@@ -1,0 +1,207 @@
+"""Runs any task, stage by stage."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nextitnet_tf import atomic_files
+from nextitnet_tf import distribution
+from nextitnet_tf import metrics
+from nextitnet_tf.models import saved
+from nextitnet_tf.training import checkpoint
+from nextitnet_tf.training import fitting
+from nextitnet_tf.training import locks
+from nextitnet_tf.training import runs
+from nextitnet_tf.training.runs import Run
+from nextitnet_tf.training.task import Task
+
+
+def run(
+    task: Task,
+    folder,
+    *,
+    before: Run | None = None,
+    strategy: distribution.Strategy | None = None,
+    jit_compile: bool | None = None,
+    needs_model: bool = False,
+    verbose: int | str = "auto",
+) -> list[Run]:
+    """Trains the stages of a task that are not done.
+
+    Each stage has a folder of its own, named after everything that
+    determines its numbers: a stage that is already done, by this task or by
+    one that begins with the same stages, is not run again. An interrupted
+    stage goes on from its last evaluation.
+
+    Args:
+        task: what to train.
+        folder: where the stages' folders go.
+        before: what the first stage begins from, if from anything.
+        strategy: default one device.
+        jit_compile: whether XLA compiles the steps; default wherever it can.
+        needs_model: whether the last stage is run again if all that is left
+            of it is its summary.
+        verbose: as for Keras' fit.
+
+    Returns:
+        One `Run` a stage.
+
+    Raises:
+        ValueError: a batch that does not split over the devices; a run that
+            was damaged on disk.
+        FloatingPointError: the loss is no longer a number.
+        OSError: another process trains one of the stages in this folder.
+    """
+    strategy = strategy or distribution.make_strategy()
+    distribution.check_batch_size(task.batch_size, strategy)
+    if jit_compile is None:
+        jit_compile = distribution.can_jit_compile(strategy)
+    folders = [Path(folder) / name for name in task.names]
+    done: list[Run] = []
+    for index, is_missing in enumerate(_missing(folders, needs_model)):
+        if is_missing:
+            last = done[-1] if done else before
+            with locks.holding(folders[index]), strategy.scope():
+                _run_stage(
+                    task, index, last, folders[index], jit_compile, verbose
+                )
+        done.append(Run.read(folders[index]))
+    return done
+
+
+def find(task: Task, folder) -> list[Run | None]:
+    """Each stage of a task, None where `run` has not done it."""
+    folders = [Path(folder) / name for name in task.names]
+    return [Run.read(path) if _is_done(path) else None for path in folders]
+
+
+def _is_done(folder: Path) -> bool:
+    return (folder / runs.SUMMARY).is_file()
+
+
+def _missing(folders: list[Path], is_needed: bool) -> list[bool]:
+    """Which stages must be run.
+
+    A stage is done when its run.json is there. Its model may have been
+    thrown away since; it is trained again only if a missing stage needs it.
+    """
+    missing = []
+    for folder in reversed(folders):
+        is_missing = not _is_done(folder) or (
+            is_needed and not (folder / runs.MODEL).is_file()
+        )
+        missing.append(is_missing)
+        is_needed = is_missing
+    return missing[::-1]
+
+
+def _run_stage(
+    task: Task,
+    index: int,
+    before: Run | None,
+    folder: Path,
+    jit_compile: bool,
+    verbose: int | str,
+) -> None:
+    """Trains one stage into its folder.
+
+    What is done there already (all but its model) stays until the new run
+    is complete; that one is trained beside it.
+    """
+    if _is_done(folder) and (folder / runs.MODEL).is_file():
+        return  # by another process, while this one waited for its turn
+    work = folder
+    if _is_done(folder):
+        work = folder.with_name(f"{folder.name}.again")
+    work.mkdir(parents=True, exist_ok=True)
+    # The seed of a stage depends on the stage alone, so that a resumed task
+    # trains the same model as an uninterrupted one.
+    keras.utils.set_random_seed(task.seed)
+    began = time.perf_counter()
+    model = task.begin(index, before)
+    task.compile(model, jit_compile)
+    if hasattr(model, "adapt"):
+        fitted = _adapt(task, index, model, work)
+    else:
+        fitted = _fit(task, index, model, work, jit_compile, verbose)
+    summary = {
+        **task.describe(index),
+        **fitted,
+        **_test(task, model, work, jit_compile),
+        **task.count(index),
+        "num_parameters": model.count_params(),
+        "wall_seconds": time.perf_counter() - began,
+        "jit_compile": jit_compile,
+        "num_devices": distribution.num_devices(),
+    }
+    _finish(summary, work, folder)
+
+
+def _adapt(task: Task, index: int, model, folder: Path) -> dict[str, Any]:
+    """Of a model that is counted, not fitted."""
+    model.adapt(task.rows(index))
+    saved.save_model(model, folder / fitting.BEST)
+    return {"curve": [], "best_step": 0, "step_seconds": 0.0}
+
+
+def _fit(
+    task: Task,
+    index: int,
+    model,
+    folder: Path,
+    jit_compile: bool,
+    verbose: int | str,
+) -> dict[str, Any]:
+    validation = task.validation(model)
+    ranker = fitting.Ranker(
+        model, task.ignored_ids, with_unseen=False, jit_compile=jit_compile
+    )
+    return fitting.fit_to_best(
+        model,
+        lambda step: task.training_batches(index, model, step),
+        lambda: metrics.from_ranks(ranker.rank(validation)["ranks"]),
+        folder,
+        task.budget(index),
+        identity=task.names[index],
+        verbose=verbose,
+    )
+
+
+def _test(task: Task, model, folder: Path, jit_compile: bool) -> dict[str, Any]:
+    """Ranks the test set, keeps the ranks, and says what they come to."""
+    test = task.test(model)
+    ranker = fitting.Ranker(
+        model, task.ignored_ids, task.ranks_unseen, jit_compile
+    )
+    ranks = ranker.rank(test)
+    runs.save_ranks(folder / runs.RANKS, ranks)
+    found = metrics.from_ranks(ranks["ranks"])
+    return {
+        "test": {**found, "num_sessions": test.num_sessions},
+        "num_sessions": test.num_sessions,
+    }
+
+
+def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
+    """Makes what was trained in `work` the run of `folder`.
+
+    run.json comes last: a folder without it is not done. A stage that is
+    interrupted in here finds its best weights under their final name.
+    """
+    if (work / fitting.BEST).is_file():
+        os.replace(work / fitting.BEST, work / runs.MODEL)
+    names = [runs.MODEL, runs.RANKS]
+    digests = {name: runs.file_digest(work / name) for name in names}
+    summary = {**summary, "files": digests}
+    if work != folder:
+        for name in (*names, runs.LOG):
+            if (work / name).is_file():
+                os.replace(work / name, folder / name)
+    atomic_files.write_json(folder / runs.SUMMARY, summary)
+    (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+    if work != folder:
+        shutil.rmtree(work)
