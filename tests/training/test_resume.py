@@ -1,0 +1,342 @@
+"""Killed at any moment, a stage ends as if nothing had happened."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from nextitnet_tf import data
+from nextitnet_tf import training
+from nextitnet_tf.models import saved
+from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.training import checkpoint
+from nextitnet_tf.training import locks
+from tests.checks import write_sessions
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# argv: folder of sessions, folder of runs, where to be killed. SSE-PT under
+# protocol `release` has all that a stage can forget: dropout, negatives,
+# rows that training overwrites, and a last interval that is shorter.
+PROGRAM = """
+import os, signal, sys
+from nextitnet_tf import data, training
+from nextitnet_tf.recipe import PROTOCOLS, Recipe, Stage
+from nextitnet_tf.training import checkpoint, fitting, stages
+
+sessions, folder, where = sys.argv[1:]
+count = 0
+
+def killing(function, at):
+    def wrapper(*args, **kwargs):
+        global count
+        count += 1
+        if count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return wrapper
+
+place, _, at = where.partition(":")
+at = int(at or 0)
+if place == "step":
+    fitting._Evaluation.on_train_batch_end = killing(
+        lambda self, batch, logs=None: None, at)
+elif place == "evaluation":
+    fitting.Ranker.rank = killing(fitting.Ranker.rank, at)
+elif place == "best kept, state not":
+    checkpoint.save = killing(checkpoint.save, at)
+elif place == "state written":
+    fitting._Evaluation.on_epoch_begin = killing(
+        fitting._Evaluation.on_epoch_begin, at)
+elif place == "before the summary":
+    stages.atomic_files.write_json = killing(
+        stages.atomic_files.write_json, at)
+recipe = Recipe(
+    stages=(Stage(2, max_steps=11, eval_every=2, patience=9),),
+    protocol=PROTOCOLS["release"],
+    model="ssept",
+    model_config={"embedding_dim": 8, "dropout_rate": 0.3},
+    batch_size=16,
+)
+training.run(
+    recipe, data.read_sessions(sessions, "first_appearance"), folder,
+    jit_compile=False, verbose=0,
+)
+"""
+KILLS = (
+    "step:3",
+    "evaluation:2",
+    "best kept, state not:1",
+    "state written:2",
+    "before the summary:1",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    generator = np.random.default_rng(0)
+    rows = (generator.integers(0, 30, (200, 1)) + np.arange(8)) % 30 + 1
+    for row, padding in zip(rows, generator.integers(0, 6, 200), strict=True):
+        row[:padding] = 0
+    return write_sessions(
+        tmp_path_factory.mktemp("data") / "s", rows, users=np.arange(200) % 50
+    )
+
+
+def start(folder, runs, where=""):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder), str(runs), where],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_killed_five_times(folder, tmp_path):
+    done = start(folder, tmp_path / "undisturbed")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for where in KILLS:
+        killed = start(folder, tmp_path / "killed", where)
+        assert killed.returncode == -9, (where, killed.stderr[-3000:])
+        assert training.read_all(tmp_path / "killed") == []
+    done = start(folder, tmp_path / "killed")
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    (expected,) = training.read_all(tmp_path / "undisturbed")
+    (found,) = training.read_all(tmp_path / "killed")
+    assert found.folder.name == expected.folder.name
+    without_clock = [
+        [
+            {k: v for k, v in point.items() if k != "train_seconds"}
+            for point in run.summary["curve"]
+        ]
+        for run in (found, expected)
+    ]
+    assert without_clock[0] == without_clock[1]
+    assert [p["step"] for p in without_clock[0]] == [2, 4, 6, 8, 10, 11]
+    assert found.summary["test"] == expected.summary["test"]
+    for exclude_seen in (False, True):
+        np.testing.assert_array_equal(
+            found.read_ranks(exclude_seen), expected.read_ranks(exclude_seen)
+        )
+    models = [run.load_model(with_optimizer=True) for run in (found, expected)]
+    for variables in (
+        [m.weights for m in models],
+        [m.optimizer.variables for m in models],
+    ):
+        for one, other in zip(*variables, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
+    # Nothing of the interruptions is left.
+    assert sorted(p.name for p in found.folder.iterdir()) == sorted(
+        p.name for p in expected.folder.iterdir()
+    )
+    assert [p.name for p in (tmp_path / "killed").iterdir()] == [
+        found.folder.name
+    ]
+
+
+# --- the state of training ------------------------------------------------
+
+
+def make_recipe(**changes):
+    return Recipe(
+        stages=(Stage(1, max_steps=4, eval_every=2),),
+        **{"model_config": {"embedding_dim": 4}, "batch_size": 16, **changes},
+    )
+
+
+@pytest.fixture
+def interrupted(folder, tmp_path, monkeypatch):
+    """(sessions, folder of runs, file of the state), after one evaluation."""
+    sessions = data.read_sessions(folder)
+    save = checkpoint.save
+
+    def interrupt(*args):
+        save(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(sessions, tmp_path)
+    (state,) = tmp_path.glob(f"*/{checkpoint.FILE_NAME}")
+    return sessions, tmp_path, state
+
+
+def run(sessions, folder, recipe=None):
+    return training.run(
+        recipe or make_recipe(), sessions, folder, jit_compile=False, verbose=0
+    )
+
+
+def test_a_damaged_state_is_named(interrupted):
+    sessions, folder, state = interrupted
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(content)
+    with pytest.raises(ValueError, match="training_state.npz is damaged"):
+        run(sessions, folder)
+    state.unlink()
+    assert len(run(sessions, folder)) == 1
+
+
+def test_a_state_of_another_stage_is_refused(interrupted):
+    sessions, folder, state = interrupted
+    other = make_recipe(seed=1)
+    name = training.runs.name_of(other, sessions.fingerprint)
+    state.parent.rename(folder / name)
+    with pytest.raises(ValueError, match="of another recipe or version"):
+        run(sessions, folder, other)
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("nextitnet", {}),
+        ("grec", {}),
+        ("sasrec", {"dropout_rate": 0.5}),
+        ("gru4rec", {"dropout_rate": 0.5}),
+        ("caser", {}),
+        ("nfm", {}),
+    ],
+)
+def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
+    """Every variable of every model and optimizer, random states included."""
+    protocol = PROTOCOLS["clean"]
+    sessions = data.read_sessions(folder)
+    recipe = make_recipe(
+        model=model, model_config={"embedding_dim": 4, **config}
+    )
+
+    def after(*parts):
+        """Variables after training in these parts, each a fresh model."""
+        path = tmp_path / f"{len(parts)}.npz"
+        step = 0
+        for steps in parts:
+            made = training.make_model(recipe, 1, sessions)
+            training.compile_model(made, recipe, sessions, jit_compile=False)
+            if step:
+                checkpoint.restore(path, made, "stage")
+            made.fit(
+                data.make_training_dataset(
+                    sessions,
+                    data.split(sessions, protocol).train,
+                    16,
+                    protocol,
+                    first_step=step,
+                ),
+                shuffle=False,
+                steps_per_epoch=steps,
+                verbose=0,
+            )
+            step += steps
+            checkpoint.save(path, made, checkpoint.Progress(step), "stage")
+        with np.load(path, allow_pickle=False) as file:
+            return {k: file[k] for k in file.files if k != "about"}
+
+    keras.utils.set_random_seed(0)
+    at_once = after(4)
+    keras.utils.set_random_seed(0)
+    in_parts = after(2, 2)
+    assert at_once.keys() == in_parts.keys()
+    for name, value in at_once.items():
+        np.testing.assert_array_equal(in_parts[name], value, name)
+
+
+# --- one process at a time ------------------------------------------------
+
+
+def test_a_folder_in_use_names_who_uses_it(folder, tmp_path):
+    sessions = data.read_sessions(folder)
+    name = training.runs.name_of(make_recipe(), sessions.fingerprint)
+    with (
+        locks.holding(tmp_path / name),
+        pytest.raises(OSError, match=f"{name}.*process {os.getpid()} on"),
+    ):
+        run(sessions, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    run(sessions, tmp_path)
+    # What is done can be read and is not trained again, locked or not.
+    with locks.holding(tmp_path / name):
+        assert len(run(sessions, tmp_path)) == 1
+
+
+# --- what is done is never lost -------------------------------------------
+
+
+def test_a_finished_run_stays_while_it_is_trained_again(
+    folder, tmp_path, monkeypatch
+):
+    sessions = data.read_sessions(folder)
+    (done,) = run(sessions, tmp_path)
+    (done.folder / "model.keras").unlink()
+    before = {p.name: p.read_bytes() for p in done.folder.iterdir()}
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    def again():
+        return training.run(
+            make_recipe(),
+            sessions,
+            tmp_path,
+            jit_compile=False,
+            verbose=0,
+            needs_model=True,
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    assert {p.name: p.read_bytes() for p in done.folder.iterdir()} == before
+    (found,) = again()
+    assert found.summary["test"] == done.summary["test"]
+    assert saved.load_model(found.model_path).num_items == 30
+    assert [p.name for p in tmp_path.iterdir()] == [done.folder.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "no JSON"),
+        ("null", "holds a NoneType"),
+        ("[]", "holds a list"),
+        ("{}", "lacks model, stages"),
+    ],
+)
+def test_a_broken_summary_is_named(folder, tmp_path, text, message):
+    sessions = data.read_sessions(folder)
+    (done,) = run(sessions, tmp_path)
+    (done.folder / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"run\.json.*{message}.*remove"):
+        run(sessions, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "ranks.npz"])
+def test_a_file_that_was_damaged_is_named(folder, tmp_path, name):
+    sessions = data.read_sessions(folder)
+    (done,) = run(sessions, tmp_path)
+    path = done.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    (again,) = run(sessions, tmp_path)
+    read = again.load_model if name == "model.keras" else again.read_ranks
+    with pytest.raises(ValueError, match=rf"{name} is damaged.*[Rr]emove"):
+        read()
+    assert json.loads((done.folder / "run.json").read_text())["files"][name]
