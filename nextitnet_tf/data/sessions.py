@@ -60,9 +60,15 @@ class Sessions:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Changes when a row, its numbering or its user does."""
+        """Changes when a row, its user, its numbering or a raw id does.
+
+        Raw ids count with their types: 1 and "1" are two items.
+        """
         digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
         digest.update(np.ascontiguousarray(self.users).data)
+        known = self.vocabulary
+        names = json.dumps([known.padding_id, list(known.raw_ids)])
+        digest.update(names.encode())
         return digest.hexdigest()[:16]
 
 
