@@ -19,7 +19,6 @@ def test_reading(tmp_path):
         ROWS,
         users=[7, 7, 8, 9, 9],
         raw_ids=[31, 0, 5, 12],
-        counts=[50, 40, 30, 20],
     )
     sessions = data.read_sessions(folder)
     assert sessions.rows.tolist() == ROWS
@@ -29,7 +28,7 @@ def test_reading(tmp_path):
     known = sessions.vocabulary
     # Raw id 0 is an item like any other.
     assert list(known.raw_ids) == [None, 31, 0, 5, 12]
-    assert list(known.counts) == [0, 50, 40, 30, 20]
+    assert list(known.counts) == [0, 6, 7, 3, 1]
     assert known.padding_id == 0
     assert known.history_length == 3
     assert sessions.meta["source"] == "by hand"
@@ -55,7 +54,6 @@ def test_numbering_by_first_appearance(tmp_path):
         tmp_path / "s",
         ROWS,
         raw_ids=[31, 32, 33, 34],
-        counts=[50, 40, 30, 20],
     )
     sessions = data.read_sessions(folder, "first_appearance")
     # 0 -> 1, 2 -> 2, 1 -> 3, 3 -> 4, 4 -> 5; id 0 is <UNK>.
@@ -68,7 +66,7 @@ def test_numbering_by_first_appearance(tmp_path):
     ]
     known = sessions.vocabulary
     assert list(known.raw_ids) == [None, None, 32, 31, 33, 34]
-    assert list(known.counts) == [0, 0, 40, 50, 30, 20]
+    assert list(known.counts) == [0, 0, 7, 6, 3, 1]
     assert known.padding_id == 1
     assert sessions.num_items == 5  # padding is one of them
 
