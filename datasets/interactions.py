@@ -21,6 +21,7 @@ from datasets.interactions_csv import Interactions
 from datasets.interactions_csv import code_interactions
 from datasets.interactions_csv import read_interactions
 from datasets.raw_files import RawFile
+from datasets.session_arrays import by_frequency
 
 
 def prepare_interactions(
@@ -169,7 +170,7 @@ def prepare_interactions(
     report("cut", found, f"min_length={min_length}")
 
     occurrences = np.bincount(found.items, minlength=len(found.item_ids))
-    order, ids = sessions.by_frequency(occurrences)
+    order, ids = by_frequency(occurrences)
     rows = pad_left(ids[found.items], lengths, t)
     ends = np.cumsum(lengths) - 1
     _, users = np.unique(found.users[ends], return_inverse=True)

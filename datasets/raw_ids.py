@@ -25,6 +25,15 @@ def is_odd(text: bytes) -> bool:
     return any(part in text for part in _ODD)
 
 
+def has_line_end(raw_id: str) -> bool:
+    """Whether an id breaks the line it is written on.
+
+    Such an id is two lines run together, by a quote that nobody closed, and
+    cannot be named in a file of one history a line.
+    """
+    return "\n" in raw_id or "\r" in raw_id
+
+
 class RawIds:
     """Numbers raw ids 0, 1, ... in order of first appearance.
 

@@ -18,6 +18,7 @@ from datasets.raw_files import RawFile
 from datasets.raw_files import damaged
 from datasets.raw_ids import RawIds
 from datasets.raw_ids import is_odd
+from datasets.session_arrays import by_frequency
 
 PADDING = "0"
 
@@ -89,7 +90,7 @@ def prepare_sessions_csv(
         tokens, lengths = _latest(tokens, lengths, t)
     counts.append(_count("cut", tokens, lengths))
     occurrences = np.bincount(tokens, minlength=len(raw_ids))
-    order, ids = sessions.by_frequency(occurrences)
+    order, ids = by_frequency(occurrences)
     return sessions.write_sessions(
         folder,
         pad_left(ids[tokens], lengths, t),

@@ -170,6 +170,8 @@ def write_sessions(
 ):
     """A folder of prepared sessions, written without `datasets`.
 
+    It has no checksums, so that a test may change a file of it.
+
     Args:
         folder: made here.
         rows: (num_rows, t) item ids, 0 for padding.
@@ -200,8 +202,11 @@ def write_sessions(
             writer.writerow([i + 1, raw_ids[i], counts[i]])
     is_integer = all(isinstance(raw, int) for raw in raw_ids)
     about = {
+        "format_version": 1,
         "source": "by hand",
         "t": rows.shape[1],
+        "num_rows": len(rows),
+        "num_users": int(np.max(users)) + 1,
         "num_items": num_items,
         "item_id_type": "int" if is_integer else "str",
         **(meta or {}),

@@ -7,6 +7,7 @@ latter.
 
 import functools
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,18 @@ class Pairs:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Changes when a pair, its numbering or its user does."""
+        """Changes when a pair, its user, its numbering or a raw id does.
+
+        Raw ids count with their types: 1 and "1" are two items.
+        """
         digest = hashlib.sha256()
         for array in (self.histories, self.targets, self.users):
             digest.update(np.ascontiguousarray(array).data)
+        raw_ids = [
+            list(vocabulary.raw_ids)
+            for vocabulary in (self.source_vocabulary, self.vocabulary)
+        ]
+        digest.update(json.dumps(raw_ids).encode())
         return digest.hexdigest()[:16]
 
 

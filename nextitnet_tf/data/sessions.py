@@ -19,7 +19,6 @@ normalised here, over the global batch, so that the loss is the same number
 on any number of devices.
 """
 
-import csv
 import functools
 import hashlib
 import json
@@ -29,6 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from nextitnet_tf import release
+from nextitnet_tf.data.session_folder import read_session_folder
+from nextitnet_tf.vocabulary import RawId
 from nextitnet_tf.vocabulary import Vocabulary
 
 
@@ -60,9 +61,15 @@ class Sessions:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Changes when a row, its numbering or its user does."""
+        """Changes when a row, its user, its numbering or a raw id does.
+
+        Raw ids count with their types: 1 and "1" are two items.
+        """
         digest = hashlib.sha256(np.ascontiguousarray(self.rows).data)
         digest.update(np.ascontiguousarray(self.users).data)
+        known = self.vocabulary
+        names = json.dumps([known.padding_id, list(known.raw_ids)])
+        digest.update(names.encode())
         return digest.hexdigest()[:16]
 
 
@@ -78,22 +85,17 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
         The sessions.
 
     Raises:
-        ValueError: not such a folder.
+        ValueError: not such a folder, or one that is damaged; the message
+            names the file.
     """
-    folder = Path(folder)
-    files = sorted(folder.glob("sessions-*.npy"))
-    if not files or not (folder / "meta.json").is_file():
+    if item_ids not in ("frequency", "first_appearance"):
         raise ValueError(
-            "Expected a folder of prepared sessions (sessions-*.npy, "
-            "users.npy, items.csv, meta.json). "
-            f"Received: folder={str(folder)!r}"
+            "Expected item_ids 'frequency' or 'first_appearance'. Received: "
+            f"{item_ids=}"
         )
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    # Memory-mapped: what is read stays in the system's cache, not in ours.
-    parts = [np.load(f, mmap_mode="r", allow_pickle=False) for f in files]
-    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    users = np.load(folder / "users.npy", allow_pickle=False)
-    raw_ids, counts = _read_items(folder / "items.csv", meta)
+    rows, users, on_disk, occurrences, meta = read_session_folder(Path(folder))
+    raw_ids: list[RawId | None] = [None, *on_disk]
+    counts = [0, *occurrences]
     padding_id = 0
     if item_ids == "first_appearance":
         rows, old_ids = release.number_by_first_appearance(rows)
@@ -106,16 +108,3 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
         raw_ids, counts, padding_id, history_length=rows.shape[1] - 1
     )
     return Sessions(rows, users, vocabulary, meta)
-
-
-def _read_items(path, meta):
-    """items.csv -> raw ids and counts by id, None and 0 for padding."""
-    as_integer = meta.get("item_id_type") == "int"
-    raw_ids: list[int | str | None] = [None]
-    counts = [0]
-    with open(path, newline="", encoding="utf-8") as f:
-        for row in csv.DictReader(f):
-            raw = row["raw_id"]
-            raw_ids.append(int(raw) if as_integer else raw)
-            counts.append(int(row["count"]))
-    return raw_ids, counts

@@ -1,5 +1,6 @@
 """The format on disk: its bytes, its checks, and what replaces what."""
 
+import hashlib
 import json
 import pathlib
 
@@ -8,6 +9,7 @@ import pytest
 
 from datasets import sessions
 from datasets.errors import DataError
+from datasets.session_arrays import by_frequency
 
 ROWS = np.array([[0, 1, 2], [3, 1, 1]])
 USERS = np.array([0, 1])
@@ -35,7 +37,11 @@ def test_files_and_their_content(tmp_path):
     assert (folder / "items.csv").read_text() == (
         'id,raw_id,count\n1,b,3\n2,"a,1",1\n3,c,1\n'
     )
-    assert sessions.read_meta(folder) == {
+    meta = sessions.read_meta(folder)
+    assert sorted(meta.pop("files")) == [
+        "items.csv", "sessions-00000.npy", "users.npy",
+    ]  # fmt: skip
+    assert meta == {
         "format_version": 1,
         "source": "x",
         "t": 3,
@@ -44,6 +50,17 @@ def test_files_and_their_content(tmp_path):
         "num_items": 3,
         "item_id_type": "str",
     }
+
+
+def test_sizes_and_checksums_of_the_files(tmp_path):
+    folder = write(tmp_path / "s")
+    files = sessions.read_meta(folder)["files"]
+    for name, about in files.items():
+        content = (folder / name).read_bytes()
+        assert about == {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
 
 
 def test_several_files_hold_the_rows_in_order(tmp_path):
@@ -146,7 +163,7 @@ def test_the_old_folder_comes_back_when_replacing_stops(tmp_path, monkeypatch):
 
 
 def test_numbers_by_frequency_and_then_raw_order():
-    order, ids = sessions.by_frequency(np.array([2, 0, 5, 2, 1]))
+    order, ids = by_frequency(np.array([2, 0, 5, 2, 1]))
     assert order.tolist() == [2, 0, 3, 4]
     assert ids.tolist() == [2, 0, 1, 3, 4]
 
@@ -159,6 +176,16 @@ def test_numbers_by_frequency_and_then_raw_order():
         (np.full((2, 3), 2), np.zeros(2), [1], [6]),
         (np.ones((2, 3)), np.zeros(2), [1, 2], [6]),
         (np.ones((2, 3)), np.zeros(2), [1, "a"], [6, 0]),
+        (np.array([[1, -1, 1]]), np.zeros(1), [1], [2]),
+        (np.array([[1, 0, 1]]), np.zeros(1), [1], [2]),
+        (np.array([[1, 1, 0]]), np.zeros(1), [1], [2]),
+        (np.ones((2, 3)), np.array([0, 2]), [1], [6]),
+        (np.ones((2, 3)), np.array([-1, 0]), [1], [6]),
+        (np.ones((2, 3)), np.zeros(2), [1], [5]),
+        (np.ones((2, 3)), np.zeros(2), [1, 2], [6, 1]),
+        (np.array([[1, 2]]), np.zeros(1), ["a", "a"], [1, 1]),
+        (np.ones((2, 3)), np.zeros(2), ["a\nb"], [6]),
+        (np.ones((2, 3)), np.zeros(2), [""], [6]),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path, rows, users, raw_ids, counts):

@@ -1,4 +1,4 @@
-"""The sequence contract, on folders of sessions written by hand."""
+"""Batches for training and evaluation: which rows, targets and weights."""
 
 import dataclasses
 import itertools
@@ -9,18 +9,11 @@ import pytest
 from nextitnet_tf import data
 from nextitnet_tf.recipe import PROTOCOLS
 from tests.checks import write_sessions
+from tests.data.rows_by_hand import ROWS
+from tests.data.rows_by_hand import many_sessions
 
 RELEASE = PROTOCOLS["release"]
 CLEAN = PROTOCOLS["clean"]
-
-# t = 4: three positions to predict from.
-ROWS = [
-    [0, 0, 2, 1],
-    [3, 1, 2, 2],
-    [0, 1, 3, 1],
-    [2, 2, 2, 4],
-    [1, 2, 1, 3],
-]
 
 
 @pytest.fixture
@@ -28,122 +21,11 @@ def sessions(tmp_path):
     return data.read_sessions(write_sessions(tmp_path / "s", ROWS))
 
 
-def many_sessions(tmp_path, num_rows=300, num_users=100, t=5):
-    generator = np.random.default_rng(0)
-    rows = generator.integers(1, 21, (num_rows, t))
-    rows[:, 0] = 0
-    users = generator.permutation(np.arange(num_rows) % num_users)
-    return data.read_sessions(write_sessions(tmp_path / "m", rows, users=users))
-
-
 def take(dataset, count):
     return [
         tuple(part.numpy() for part in batch)
         for batch in itertools.islice(dataset, count)
     ]
-
-
-# --- reading --------------------------------------------------------------
-
-
-def test_reading(tmp_path):
-    folder = write_sessions(
-        tmp_path / "s",
-        ROWS,
-        users=[7, 7, 8, 9, 9],
-        raw_ids=[31, 0, 5, 12],
-        counts=[50, 40, 30, 20],
-    )
-    sessions = data.read_sessions(folder)
-    assert sessions.rows.tolist() == ROWS
-    assert sessions.rows.dtype == np.int32
-    assert sessions.users.tolist() == [7, 7, 8, 9, 9]
-    assert sessions.num_items == 4
-    known = sessions.vocabulary
-    # Raw id 0 is an item like any other.
-    assert list(known.raw_ids) == [None, 31, 0, 5, 12]
-    assert list(known.counts) == [0, 50, 40, 30, 20]
-    assert known.padding_id == 0
-    assert known.history_length == 3
-    assert sessions.meta["source"] == "by hand"
-
-
-def test_reading_string_ids(tmp_path):
-    raw_ids = ["b", "007", 'a,"quoted"', "ü"]
-    folder = write_sessions(tmp_path / "s", ROWS, raw_ids=raw_ids)
-    known = data.read_sessions(folder).vocabulary
-    assert list(known.raw_ids) == [None, *raw_ids]
-
-
-def test_reading_several_files_in_order(tmp_path):
-    folder = write_sessions(tmp_path / "s", ROWS)
-    for i in range(3):
-        part = np.array(ROWS[i : i + 1], "<i4") if i < 2 else ROWS[2:]
-        np.save(folder / f"sessions-0000{i}.npy", np.asarray(part, "<i4"))
-    assert data.read_sessions(folder).rows.tolist() == ROWS
-
-
-def test_numbering_by_first_appearance(tmp_path):
-    folder = write_sessions(
-        tmp_path / "s",
-        ROWS,
-        raw_ids=[31, 32, 33, 34],
-        counts=[50, 40, 30, 20],
-    )
-    sessions = data.read_sessions(folder, "first_appearance")
-    # 0 -> 1, 2 -> 2, 1 -> 3, 3 -> 4, 4 -> 5; id 0 is <UNK>.
-    assert sessions.rows.tolist() == [
-        [1, 1, 2, 3],
-        [4, 3, 2, 2],
-        [1, 3, 4, 3],
-        [2, 2, 2, 5],
-        [3, 2, 3, 4],
-    ]
-    known = sessions.vocabulary
-    assert list(known.raw_ids) == [None, None, 32, 31, 33, 34]
-    assert list(known.counts) == [0, 0, 40, 50, 30, 20]
-    assert known.padding_id == 1
-    assert sessions.num_items == 5  # padding is one of them
-
-
-def test_first_appearance_in_rows_without_padding(tmp_path):
-    folder = write_sessions(tmp_path / "s", [[2, 1, 2], [1, 1, 3]])
-    sessions = data.read_sessions(folder, "first_appearance")
-    assert sessions.rows.tolist() == [[1, 2, 1], [2, 2, 3]]
-    assert list(sessions.vocabulary.raw_ids) == [None, 102, 101, 103]
-    assert sessions.vocabulary.padding_id == 0  # <UNK>
-    assert sessions.num_items == 3
-
-
-@pytest.mark.parametrize("missing", ["sessions-00000.npy", "meta.json", None])
-def test_what_is_no_folder_of_sessions(tmp_path, missing):
-    folder = tmp_path / "s"
-    if missing:
-        write_sessions(folder, ROWS)
-        (folder / missing).unlink()
-    with pytest.raises(ValueError, match="prepared sessions.*Received"):
-        data.read_sessions(folder)
-
-
-def test_fingerprint(tmp_path):
-    def fingerprint(name, rows=ROWS, users=(0, 1, 2, 3, 4), **how):
-        folder = write_sessions(tmp_path / name, rows, users=users)
-        return data.read_sessions(folder, **how).fingerprint
-
-    first = fingerprint("a")
-    assert fingerprint("b") == first
-    changed = [*ROWS[:-1], [1, 2, 1, 4]]
-    found = {
-        first,
-        fingerprint("c", rows=changed),
-        fingerprint("d", rows=ROWS[::-1]),
-        fingerprint("e", users=(0, 0, 2, 3, 4)),
-        fingerprint("f", item_ids="first_appearance"),
-    }
-    assert len(found) == 5
-
-
-# --- training batches -----------------------------------------------------
 
 
 def test_training_batches_of_the_release(sessions):
@@ -336,81 +218,3 @@ def test_too_few_rows_for_a_batch_of_the_release(sessions, num_rows):
         data.num_batches(num_rows, 8, RELEASE)
     with pytest.raises(ValueError, match="drops the last batch"):
         data.make_training_dataset(sessions, np.arange(5), 8, RELEASE)
-
-
-# --- split ----------------------------------------------------------------
-
-
-def test_split_by_rows_reports_where_it_stops(tmp_path):
-    sessions = many_sessions(tmp_path)
-    parts = data.split(sessions, RELEASE, 0.4)
-    np.testing.assert_array_equal(parts.validation, parts.test)
-    assert len(parts.test) == 60
-    assert len(parts.train) == 48 + 48  # int(0.2 * 240), then 192 / 4
-    assert not set(parts.train) & set(parts.test)
-
-
-def test_split_by_rows_is_the_releases(tmp_path):
-    sessions = many_sessions(tmp_path, num_rows=10, num_users=10)
-    parts = data.split(sessions, RELEASE)
-    # np.random.seed(10); permutation(10).
-    assert parts.train.tolist() == [8, 2, 5, 6, 3, 1, 0, 7]
-    assert parts.test.tolist() == [4, 9]
-
-
-def test_split_by_rows_with_prefixes(tmp_path):
-    sessions = many_sessions(tmp_path, num_rows=10, num_users=10)
-    protocol = dataclasses.replace(CLEAN, split="rows")
-    assert data.split(sessions, protocol, 0.5).train.tolist() == [8, 2, 5, 6]
-
-
-def test_split_by_users(tmp_path):
-    sessions = many_sessions(tmp_path)  # 100 users of 3 rows each
-    parts = data.split(sessions, CLEAN)
-    users = [
-        set(sessions.users[rows].tolist())
-        for rows in (parts.train, parts.validation, parts.test)
-    ]
-    assert [len(group) for group in users] == [80, 10, 10]
-    for one, other in itertools.combinations(users, 2):
-        assert not one & other
-    everything = np.concatenate([parts.train, parts.validation, parts.test])
-    assert sorted(everything.tolist()) == list(range(300))
-
-
-@pytest.mark.parametrize("by", ["users", "rows"])
-def test_fractions_of_the_clean_protocol_are_nested(tmp_path, by):
-    sessions = many_sessions(tmp_path)
-    protocol = dataclasses.replace(CLEAN, split=by)
-    whole = data.split(sessions, protocol).train.tolist()
-    for ratio in (0.1, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0):
-        parts = data.split(sessions, protocol, ratio)
-        expected = round(ratio * 240)
-        assert parts.train.tolist() == whole[:expected]
-        # Only the training set depends on the ratio.
-        full = data.split(sessions, protocol)
-        np.testing.assert_array_equal(parts.test, full.test)
-        np.testing.assert_array_equal(parts.validation, full.validation)
-    assert whole != sorted(whole)
-
-
-def test_a_users_split_with_the_nesting_of_the_release(tmp_path):
-    """One departure alone; 24 rows to train, whose draws are on record."""
-    sessions = many_sessions(tmp_path, num_rows=30, num_users=30)
-    protocol = dataclasses.replace(RELEASE, split="users")
-    whole = data.split(sessions, protocol).train
-    assert len(whole) == 24
-    drawn = [18, 1, 13, 15, 22, 0, 7, 17, 19]
-    found = data.split(sessions, protocol, 0.4).train
-    np.testing.assert_array_equal(found, whole[drawn])
-
-
-def test_too_few_sessions_to_split(tmp_path):
-    sessions = many_sessions(tmp_path, num_rows=4, num_users=4)
-    with pytest.raises(ValueError, match="Too few sessions.*4 rows"):
-        data.split(sessions, CLEAN)
-    with pytest.raises(ValueError, match="Too few sessions.*validation set"):
-        data.split(sessions, RELEASE)
-    sessions = many_sessions(tmp_path / "n", num_rows=20, num_users=20)
-    with pytest.raises(ValueError, match="Too few sessions.*train set"):
-        data.split(sessions, CLEAN, 0.01)
