@@ -19,10 +19,9 @@ MAY_IMPORT = {
     "recipe": {"stacking"},  # the names of methods and presets
     "losses": set(),
     "metrics": set(),
-    "fitting": {"atomic_files", "metrics"},
     "distribution": set(),
     "layers": {"losses"},
-    "models": {"layers", "losses", "vocabulary"},
+    "models": {"atomic_files", "layers", "losses", "vocabulary"},
     "stacking": set(),
     "release": {"models", "stacking", "vocabulary"},
     "data": {"recipe", "release", "vocabulary"},
@@ -30,35 +29,14 @@ MAY_IMPORT = {
         "atomic_files",
         "data",
         "distribution",
-        "fitting",
         "metrics",
         "models",
         "recipe",
         "stacking",
-        "vocabulary",
-    },
-    "transfer": {
-        "atomic_files",
-        "data",
-        "distribution",
-        "fitting",
-        "metrics",
-        "models",
-        "recipe",
-        "release",
-        "training",
-        "vocabulary",
     },
 }
 # `import nextitnet_tf` must work where no TensorFlow is installed.
-MAY_IMPORT_TENSORFLOW = {
-    "data",
-    "distribution",
-    "fitting",
-    "release",
-    "training",
-    "transfer",
-}
+MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
 MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 # Decisions are plain Python.
 PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
@@ -197,7 +175,7 @@ def test_one_place_names_tf_distribute(path):
 
 @pytest.mark.parametrize("path", FILES, ids=dotted_name)
 def test_one_place_calls_fit(path):
-    if dotted_name(path) != "nextitnet_tf.fitting":
+    if dotted_name(path) != "nextitnet_tf.training.fitting":
         assert calls_fit(path.read_text(encoding="utf-8")) == []
 
 

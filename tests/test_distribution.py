@@ -1,7 +1,7 @@
 """Two devices with the same global batch train and judge as one does.
 
-Each run is a process of its own: how many logical devices there are must be
-said before TensorFlow starts.
+Both run in a process of their own: how many logical devices there are must
+be said before TensorFlow starts.
 """
 
 import json
@@ -18,14 +18,13 @@ from nextitnet_tf import distribution
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-# argv: strategy, file for what it found.
+# argv: file for what each strategy found.
 PROGRAM = """
 import dataclasses, json, pathlib, sys, tempfile
 import keras
 import numpy as np
 import tensorflow as tf
 
-strategy_name, result = sys.argv[1:]
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
@@ -42,90 +41,93 @@ for row, padding in zip(rows, generator.integers(0, 7, len(rows))):
     row[:padding] = 0
 folder = write_sessions(pathlib.Path(tempfile.mkdtemp()) / "s", rows)
 sessions = data.read_sessions(folder)
-strategy = distribution.make_strategy(strategy_name)
-found = {"num_devices": strategy.num_replicas_in_sync}
-found["can_jit_compile"] = distribution.can_jit_compile(strategy)
-for count_padding in (True, False):
-    protocol = dataclasses.replace(
-        PROTOCOLS["clean"], count_padding=count_padding, l2=0.01
+
+def judge(name):
+    strategy = distribution.make_strategy(name)
+    found = {"num_devices": strategy.num_replicas_in_sync}
+    found["can_jit_compile"] = distribution.can_jit_compile(strategy)
+    for count_padding in (True, False):
+        protocol = dataclasses.replace(
+            PROTOCOLS["clean"], count_padding=count_padding, l2=0.01
+        )
+        recipe = Recipe(
+            stages=(Stage(2),),
+            protocol=protocol,
+            model_config={"embedding_dim": 8},
+            batch_size=16,
+            learning_rate=0.01,
+        )
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            model = training.make_model(recipe, 2, sessions)
+            training.compile_model(model, recipe, sessions, jit_compile=False)
+            parts = data.split(sessions, protocol)
+            history = model.fit(
+                data.make_training_dataset(sessions, parts.train, 16, protocol),
+                shuffle=False, steps_per_epoch=1, epochs=50, verbose=0,
+            ).history["loss"]
+            if count_padding:
+                # Same weights for both strategies, not where training ended.
+                for i, variable in enumerate(model.trainable_variables):
+                    numbers = np.random.default_rng(i)
+                    variable.assign(numbers.normal(size=variable.shape))
+                # 200 sessions in batches of 16: the last one is filled up.
+                evaluated = training.evaluate(
+                    model, sessions, np.arange(200), recipe
+                )
+                found["evaluated"] = evaluated
+        found["padding counted" if count_padding else "masked"] = history
+    stages = (
+        Stage(2, max_steps=4, eval_every=4),
+        Stage(3, 1.0, "cross", "release", max_steps=4, eval_every=4),
     )
-    recipe = Recipe(
-        stages=(Stage(2),),
-        protocol=protocol,
-        model_config={"embedding_dim": 8},
-        batch_size=16,
-        learning_rate=0.01,
-    )
-    keras.utils.set_random_seed(0)
-    with strategy.scope():
-        model = training.make_model(recipe, 2, sessions)
-        training.compile_model(model, recipe, sessions, jit_compile=False)
-        parts = data.split(sessions, protocol)
-        history = model.fit(
-            data.make_training_dataset(sessions, parts.train, 16, protocol),
-            shuffle=False, steps_per_epoch=1, epochs=50, verbose=0,
-        ).history["loss"]
-        if count_padding:
-            # Same weights for both strategies, not where training ended.
-            for i, variable in enumerate(model.trainable_variables):
-                numbers = np.random.default_rng(i)
-                variable.assign(numbers.normal(size=variable.shape))
-            # 200 sessions in batches of 16: the last one is filled up.
-            evaluated = training.evaluate(
-                model, sessions, np.arange(200), recipe
-            )
-            found["evaluated"] = evaluated
-    found["padding counted" if count_padding else "masked"] = history
-stages = (
-    Stage(2, max_steps=4, eval_every=4),
-    Stage(3, 1.0, "cross", "release", max_steps=4, eval_every=4),
-)
-# Full softmax: sampled candidates are drawn on each device.
-protocol = dataclasses.replace(PROTOCOLS["clean"], sampled_fraction=0.0)
-tied = training.run(
-    dataclasses.replace(
-        recipe, stages=stages, protocol=protocol, model="sasrec"
-    ),
-    sessions, folder / "tied", strategy=strategy, jit_compile=False, verbose=0,
-)[-1].load_model()
-found["tied"] = {
-    v.path.split("/", 1)[1]: v.numpy().tolist()
-    for v in tied.trainable_variables
-}
-try:
-    training.run(
-        dataclasses.replace(recipe, batch_size=15), sessions, folder / "runs",
-        strategy=strategy,
-    ) if strategy_name == "mirrored" else None
-    found["error"] = None
-except ValueError as error:
-    found["error"] = str(error)
-pathlib.Path(result).write_text(json.dumps(found))
+    # Full softmax: sampled candidates are drawn on each device.
+    protocol = dataclasses.replace(PROTOCOLS["clean"], sampled_fraction=0.0)
+    tied = training.run(
+        dataclasses.replace(
+            recipe, stages=stages, protocol=protocol, model="sasrec"
+        ),
+        sessions, folder / f"tied {name}", strategy=strategy,
+        jit_compile=False, verbose=0,
+    )[-1].load_model()
+    found["tied"] = {
+        v.path.split("/", 1)[1]: v.numpy().tolist()
+        for v in tied.trainable_variables
+    }
+    try:
+        training.run(
+            dataclasses.replace(recipe, batch_size=15), sessions,
+            folder / "runs", strategy=strategy,
+        ) if name == "mirrored" else None
+        found["error"] = None
+    except ValueError as error:
+        found["error"] = str(error)
+    return found
+
+results = {name: judge(name) for name in ("default", "mirrored")}
+pathlib.Path(sys.argv[1]).write_text(json.dumps(results))
 """
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What each strategy came to."""
-    folder = tmp_path_factory.mktemp("distribution")
-    results = {}
-    for name in ("default", "mirrored"):
-        result = folder / f"{name}.json"
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, name, str(result)],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "CUDA_VISIBLE_DEVICES": "",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        results[name] = json.loads(result.read_text())
+    result = tmp_path_factory.mktemp("distribution") / "found.json"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(result)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads(result.read_text())
     assert results["default"]["num_devices"] == 1
     assert results["mirrored"]["num_devices"] == 2
     return results
