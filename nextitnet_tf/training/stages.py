@@ -17,6 +17,7 @@ from nextitnet_tf.training import fitting
 from nextitnet_tf.training import locks
 from nextitnet_tf.training import runs
 from nextitnet_tf.training.runs import Run
+from nextitnet_tf.training.task import Evaluation
 from nextitnet_tf.training.task import Task
 
 
@@ -124,14 +125,17 @@ def _run_stage(
     began = time.perf_counter()
     model = task.begin(index, before)
     task.compile(model, jit_compile)
+    ranker = fitting.Ranker(
+        model, task.ignored_ids, task.ranks_unseen, jit_compile
+    )
     if hasattr(model, "adapt"):
         fitted = _adapt(task, index, model, work)
     else:
-        fitted = _fit(task, index, model, work, jit_compile, verbose)
+        fitted = _fit(task, index, model, ranker, work, verbose)
     summary = {
         **task.describe(index),
         **fitted,
-        **_test(task, model, work, jit_compile),
+        **_test(ranker, task.test(model), work),
         **task.count(index),
         "num_parameters": model.count_params(),
         "wall_seconds": time.perf_counter() - began,
@@ -152,14 +156,11 @@ def _fit(
     task: Task,
     index: int,
     model,
+    ranker: fitting.Ranker,
     folder: Path,
-    jit_compile: bool,
     verbose: int | str,
 ) -> dict[str, Any]:
     validation = task.validation(model)
-    ranker = fitting.Ranker(
-        model, task.ignored_ids, with_unseen=False, jit_compile=jit_compile
-    )
     return fitting.fit_to_best(
         model,
         lambda step: task.training_batches(index, model, step),
@@ -171,12 +172,10 @@ def _fit(
     )
 
 
-def _test(task: Task, model, folder: Path, jit_compile: bool) -> dict[str, Any]:
+def _test(
+    ranker: fitting.Ranker, test: Evaluation, folder: Path
+) -> dict[str, Any]:
     """Ranks the test set, keeps the ranks, and says what they come to."""
-    test = task.test(model)
-    ranker = fitting.Ranker(
-        model, task.ignored_ids, task.ranks_unseen, jit_compile
-    )
     ranks = ranker.rank(test)
     runs.save_ranks(folder / runs.RANKS, ranks)
     found = metrics.from_ranks(ranks["ranks"])
