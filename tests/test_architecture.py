@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "distribution": set(),
     "layers": {"losses"},
     "models": {"layers", "losses", "vocabulary"},
-    "stacking": set(),
+    "optimizer_slots": set(),
+    "stacking": {"optimizer_slots"},
     "release": {"models", "stacking", "vocabulary"},
     "data": {"recipe", "release", "vocabulary"},
     "training": {
@@ -61,7 +62,13 @@ MAY_IMPORT_TENSORFLOW = {
 }
 MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 # Decisions are plain Python.
-PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
+PLAIN_PYTHON = {
+    "atomic_files",
+    "optimizer_slots",
+    "recipe",
+    "stacking",
+    "vocabulary",
+}
 BASE_MODEL = "sequential_recommender"
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
