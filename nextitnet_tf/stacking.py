@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from nextitnet_tf.optimizer_slots import copy_optimizer
+from nextitnet_tf.optimizer_slots import optimizer_slots as optimizer_slots
+
 METHODS = ("adjacent", "cross", "random", "embedding", "adjacent_release")
 
 # What can be copied from the shallow model, in the order it is described.
@@ -262,8 +265,9 @@ class Stacker:
             A model of the same class.
 
         Raises:
-            ValueError: a model without blocks, a depth out of reach, or
-                optimizer slots asked of a model that has no optimizer.
+            ValueError: a model without blocks, a depth out of reach, a
+                head to be copied without the embedding that it is tied to,
+                or optimizer slots asked of a model that has no optimizer.
         """
         blocks = getattr(model, "blocks", None)
         if not blocks:
@@ -274,16 +278,17 @@ class Stacker:
         if num_blocks is None:
             num_blocks = 2 * len(blocks)
         sources = source_blocks(len(blocks), num_blocks, self.method)
+        switches = self.switches_for(model)
+        _check_tied_head(model, switches)
         deep = type(model).from_config(
             {**model.get_config(), "num_blocks": num_blocks}
         )
         deep.vocabulary = model.vocabulary
-        switches = self.switches_for(model)
         pairs = list(_layer_pairs(model, deep, sources, switches))
         for shallow_layer, deep_layer in pairs:
             deep_layer.set_weights(shallow_layer.get_weights())
         if switches["optimizer"]:
-            _copy_optimizer(model, deep, pairs)
+            copy_optimizer(model, deep, pairs)
         if switches["tied"] and switches["blocks"]:
             deep.tied_blocks = copies_of_each(sources)
         return deep
@@ -304,61 +309,18 @@ def _layer_pairs(model, deep, sources, switches):
                 yield from zip(shallow_parts[part], layers, strict=True)
 
 
-def _copy_optimizer(model, deep, pairs):
-    """Compiles `deep` as `model` is, and copies slots along with weights."""
-    if getattr(model, "optimizer", None) is None or not model.optimizer.built:
-        raise ValueError(
-            "Copying optimizer slots needs a model that has been trained and "
-            "still has its optimizer. Received: a model without one"
-        )
-    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-    deep.compile(
-        optimizer=optimizer, num_sampled=model.num_sampled, l2=model.l2
+def _check_tied_head(model, switches):
+    """A tied head is the embedding: copying it copies that, too."""
+    if switches["embedding"] or not switches["head"]:
+        return
+    of_embedding, of_head = (
+        {id(v) for layer in model.parts()[part] for v in layer.weights}
+        for part in ("embedding", "head")
     )
-    optimizer.iterations.assign(model.optimizer.iterations)
-    shallow_slots = optimizer_slots(model)
-    deep_slots = optimizer_slots(deep)
-    for shallow_layer, deep_layer in pairs:
-        for variable, copy in zip(
-            shallow_layer.trainable_variables,
-            deep_layer.trainable_variables,
-            strict=True,
-        ):
-            for slot, slot_copy in zip(
-                shallow_slots[id(variable)], deep_slots[id(copy)], strict=True
-            ):
-                slot_copy.assign(slot)
-
-
-def optimizer_slots(model):
-    """The optimizer's variables for each trainable variable, by its id.
-
-    Args:
-        model: compiled, with a built optimizer.
-
-    Returns:
-        {id(variable): its slots}; for Adam the first and second moment.
-
-    Raises:
-        ValueError: an optimizer that keeps them in another order.
-    """
-    optimizer = model.optimizer
-    # A fresh optimizer has its own few variables (iterations, learning rate);
-    # building appends the slots, all those of one model variable together.
-    fresh = type(optimizer).from_config(optimizer.get_config())
-    slots = optimizer.variables[len(fresh.variables) :]
-    variables = model.trainable_variables
-    each = len(slots) // len(variables)
-    found = {
-        id(variable): slots[i * each : (i + 1) * each]
-        for i, variable in enumerate(variables)
-    }
-    # Some (Adam with amsgrad, ...) keep them in another order.
-    for variable in variables:
-        if any(slot.shape != variable.shape for slot in found[id(variable)]):
-            raise ValueError(
-                "Copying optimizer slots needs an optimizer that keeps those "
-                "of each variable together, as Adam does. "
-                f"Received: optimizer={optimizer.get_config()}"
-            )
-    return found
+    if of_embedding & of_head:
+        raise ValueError(
+            "The head of this model is tied to its item embedding, and "
+            "copying one copies both: switch both on or both off. "
+            f"Received: model={type(model).__name__} with embedding=False, "
+            "head=True"
+        )

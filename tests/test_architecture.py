@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "distribution": set(),
     "layers": {"losses"},
     "models": {"atomic_files", "layers", "losses", "vocabulary"},
-    "stacking": set(),
+    "optimizer_slots": set(),
+    "stacking": {"optimizer_slots"},
     "release": {"models", "stacking", "vocabulary"},
     "data": {"recipe", "release", "vocabulary"},
     "training": {
@@ -39,7 +40,13 @@ MAY_IMPORT = {
 MAY_IMPORT_TENSORFLOW = {"data", "distribution", "release", "training"}
 MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 # Decisions are plain Python.
-PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
+PLAIN_PYTHON = {
+    "atomic_files",
+    "optimizer_slots",
+    "recipe",
+    "stacking",
+    "vocabulary",
+}
 BASE_MODEL = "sequential_recommender"
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}

@@ -51,7 +51,7 @@ def draw(model, rows):
         rows[:, 1:].astype("int32"),
     )
     weights = np.full(targets.shape, 1 / targets.size, "float32")
-    found = model.encode_for_training(item_ids, targets, weights)
+    found = model.encode_for_loss(item_ids, targets, weights, training=True)
     return [np.array(x) for x in found]
 
 

@@ -167,8 +167,11 @@ def seen_in_training(model, item_ids, user_ids, targets):
     model.encode = lambda inputs, training: (
         seen.update(inputs=inputs) or encode(inputs, training)
     )
-    _, found_targets, weights = model.encode_for_training(
-        (item_ids, user_ids), targets, np.ones(targets.shape, "float32")
+    _, found_targets, weights = model.encode_for_loss(
+        (item_ids, user_ids),
+        targets,
+        np.ones(targets.shape, "float32"),
+        training=True,
     )
     model.encode = encode
     assert np.array(weights).all()

@@ -301,6 +301,22 @@ def test_depths_a_stacker_refuses():
         Stacker().stack(make_model(), 5)
 
 
+def test_a_tied_head_is_not_copied_without_its_embedding():
+    config = {"num_items": 3, "num_blocks": 1, "embedding_dim": 4}
+    tied = SASRec(**config, max_length=2, variant="original")
+    own = SASRec(**config, max_length=2)
+    switches = {"embedding": False}
+    with pytest.raises(ValueError, match="embedding=False, head=True"):
+        Stacker("adjacent", "paper", switches).stack(tied)
+    Stacker("adjacent", "paper", switches).stack(own)
+    before = tied.item_embedding.get_weights()[0]
+    neither = {"embedding": False, "head": False}
+    for overrides, is_copied in ((neither, False), ({}, True)):
+        deep = Stacker("adjacent", "paper", overrides).stack(tied)
+        found = deep.item_softmax.kernel.numpy()
+        assert np.array_equal(found, before) == is_copied
+
+
 def test_models_a_stacker_refuses():
     with pytest.raises(ValueError, match="model=MostPop"):
         Stacker().stack(MostPop(num_items=3))

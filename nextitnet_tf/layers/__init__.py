@@ -1,9 +1,11 @@
 """Keras layers the models are built from, one a file."""
 
+from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dilated_conv import DilatedConv
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.rezero import ReZero
@@ -13,10 +15,12 @@ from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
+    "BlockStack",
     "DilatedConv",
     "ChannelNorm",
     "DilatedResidualBlock",
     "ItemEmbedding",
+    "ItemLayers",
     "ItemSoftmax",
     "PositionEmbedding",
     "ReZero",

@@ -22,20 +22,39 @@ class ChannelNorm(keras.layers.LayerNormalization):
     only run forward on a CPU.
 
     Args:
-        epsilon: added to the variance, inside the root.
+        axis: the last, -1; there is no other.
+        **kwargs: as for `keras.layers.LayerNormalization`: `epsilon`, which
+            is added to the variance inside the root, `center`, `scale`, ...
 
     Call arguments:
         x: (..., D).
 
     Returns:
         (..., D).
+
+    Raises:
+        ValueError: an argument of `LayerNormalization` that it cannot honour.
     """
 
+    def __init__(self, axis=-1, **kwargs):
+        if axis not in (-1, (-1,), [-1]):
+            raise ValueError(
+                "A ChannelNorm normalises the last axis: expected axis=-1. "
+                f"Received: axis={axis!r}"
+            )
+        if kwargs.get("rms_scaling"):
+            raise ValueError(
+                "A ChannelNorm subtracts the mean: expected rms_scaling=False. "
+                f"Received: rms_scaling={kwargs['rms_scaling']!r}"
+            )
+        super().__init__(axis=axis, **kwargs)
+
     def call(self, x):
+        width = x.shape[-1]
         normalised = _normalise(
             ops.cast(x, "float32"),
-            ops.cast(self.gamma, "float32"),
-            ops.cast(self.beta, "float32"),
+            ops.cast(self.gamma, "float32") if self.scale else ops.ones(width),
+            ops.cast(self.beta, "float32") if self.center else ops.zeros(width),
             self.epsilon,
         )
         return ops.cast(normalised, self.compute_dtype)

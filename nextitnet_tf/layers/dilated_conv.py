@@ -20,8 +20,9 @@ class DilatedConv(keras.layers.Conv1D):
         dilation_rate: distance between them.
         causal: whether a position sees itself and those before it, or as
             many behind it as before it.
-        **kwargs: as for `keras.layers.Conv1D`, `padding` and `strides`
-            excepted.
+        **kwargs: as for `keras.layers.Conv1D`. Of `padding`, `strides`,
+            `groups` and `data_format` it has one value only, and refuses
+            others.
 
     Call arguments:
         x: (B, T, D).
@@ -30,6 +31,9 @@ class DilatedConv(keras.layers.Conv1D):
         (B, T, filters); if causal, position k depends on positions <= k of x
         only.
 
+    Raises:
+        ValueError: an argument of `Conv1D` that it cannot honour.
+
     Reference:
         Yuan et al., NextItNet, WSDM 2019, Section 3.2.
     """
@@ -37,12 +41,26 @@ class DilatedConv(keras.layers.Conv1D):
     def __init__(
         self, filters, kernel_size, dilation_rate=1, causal=True, **kwargs
     ):
-        kwargs.pop("padding", None)  # what `get_config` has
+        # What `get_config` has is given again.
+        fixed = {
+            "padding": ("causal" if causal else "same",),
+            "strides": (1, (1,), [1]),
+            "groups": (1,),
+            "data_format": ("channels_last", None),
+        }
+        for name, allowed in fixed.items():
+            value = kwargs.pop(name, allowed[0])
+            if value not in allowed:
+                raise ValueError(
+                    f"`{name}` of a DilatedConv with causal={causal} must be "
+                    f"{allowed[0]!r}. Received: {name}={value!r}"
+                )
         super().__init__(
             filters,
             kernel_size,
-            padding="causal" if causal else "same",
+            padding=fixed["padding"][0],
             dilation_rate=dilation_rate,
+            data_format="channels_last",
             **kwargs,
         )
         self.causal = causal
@@ -51,14 +69,17 @@ class DilatedConv(keras.layers.Conv1D):
         size, rate = self.kernel_size[0], self.dilation_rate[0]
         length = ops.shape(x)[1]
         missing = (size - 1) * rate
-        behind = 0 if self.causal else missing // 2
-        padded = ops.pad(x, ((0, 0), (missing - behind, behind), (0, 0)))
+        before = missing if self.causal else missing // 2
+        padded = ops.pad(x, ((0, 0), (before, missing - before), (0, 0)))
         views = ops.concatenate(
             [padded[:, k * rate : k * rate + length] for k in range(size)],
             axis=-1,
         )  # (B, T, K * D)
         kernel = ops.reshape(self.kernel, (-1, self.filters))
-        return ops.matmul(views, kernel) + self.bias
+        outputs = ops.matmul(views, kernel)
+        if self.use_bias:
+            outputs = outputs + self.bias
+        return self.activation(outputs)
 
     def get_config(self):
         return {**super().get_config(), "causal": self.causal}

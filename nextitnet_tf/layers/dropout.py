@@ -22,6 +22,8 @@ class Dropout(keras.layers.Dropout):
     Args:
         rate: share of the entries that become 0; the others are divided by
             1 - rate.
+        **kwargs: as for `keras.layers.Dropout`. With a `noise_shape` it is
+            Keras' own, whose random numbers do cost.
 
     Call arguments:
         inputs: any shape.
@@ -32,7 +34,9 @@ class Dropout(keras.layers.Dropout):
     """
 
     def call(self, inputs, training=False):
-        if not training or not self.rate or self.noise_shape is not None:
+        # At rate 1 what is divided by 0 would have no gradient.
+        is_ours = 0 < self.rate < 1 and self.noise_shape is None
+        if not training or not is_ours:
             return super().call(inputs, training=training)
         keep = 1.0 - self.rate
         bits = random_bits(ops.shape(inputs), self.seed_generator.next())

@@ -52,7 +52,9 @@ class ItemDotProduct(keras.layers.Layer):
             ops.matmul(hidden, ops.transpose(self.kernel)), "float32"
         )
 
-    def loss(self, hidden, next_item_ids, weights, num_sampled=None):
+    def loss(
+        self, hidden, next_item_ids, weights, num_sampled=None, training=True
+    ):
         """The weighted sum of both logarithmic losses, and the penalty.
 
         Args:
@@ -61,6 +63,8 @@ class ItemDotProduct(keras.layers.Layer):
             weights: (M,) float32; they sum to 1 over the global batch for a
                 mean.
             num_sampled: not looked at: there is one negative.
+            training: outside of it nothing is drawn: instead of the
+                negative's loss its mean over all other items counts.
 
         Returns:
             Scalar, float32: `sum(weights * (-log s(positive) -
@@ -68,10 +72,18 @@ class ItemDotProduct(keras.layers.Layer):
             penalty times the share of the global batch that this is.
         """
         kernel = with_dense_gradient(self.kernel)
-        negatives = self._draw_other_items(next_item_ids)
-        losses = ops.softplus(
-            -self._logits_of(hidden, kernel, next_item_ids)
-        ) + ops.softplus(self._logits_of(hidden, kernel, negatives))
+        positive = self._logits_of(hidden, kernel, next_item_ids)
+        if training:
+            negatives = self._draw_other_items(next_item_ids)
+            of_negative = ops.softplus(
+                self._logits_of(hidden, kernel, negatives)
+            )
+        else:
+            every = ops.softplus(self(hidden)[:, 1:])  # padding is no item
+            of_negative = (ops.sum(every, axis=-1) - ops.softplus(positive)) / (
+                self.num_items - 1
+            )
+        losses = ops.softplus(-positive) + of_negative
         penalty = self.l2 * 0.5 * ops.sum(ops.square(kernel))
         return ops.sum(weights * losses) + penalty * ops.sum(weights)
 

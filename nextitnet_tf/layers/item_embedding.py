@@ -18,15 +18,32 @@ class ItemEmbedding(keras.layers.Embedding):
         num_items: number of items without padding; the table has one row
             more.
         embedding_dim: D.
+        **kwargs: as for `keras.layers.Embedding`, without what quantizes.
 
     Call arguments:
         item_ids: (B, T) int.
 
     Returns:
         (B, T, D).
+
+    Raises:
+        ValueError: an argument of `Embedding` that it cannot honour.
     """
 
     def __init__(self, num_items, embedding_dim, **kwargs):
+        if kwargs.get("quantization_config") is not None:
+            raise ValueError(
+                "Keras does not quantize subclasses of its Embedding: "
+                "expected quantization_config=None. Received: "
+                f"quantization_config={kwargs['quantization_config']!r}"
+            )
+        # Keras' Embedding forgets it: what is built has the rank.
+        rank, alpha = kwargs.get("lora_rank"), kwargs.get("lora_alpha")
+        if alpha not in (None, rank):
+            raise ValueError(
+                f"`lora_alpha` must be None or lora_rank={rank}. "
+                f"Received: lora_alpha={alpha}"
+            )
         # Keras' own names, as `get_config` of the base class gives them.
         super().__init__(num_items + 1, embedding_dim, **kwargs)
         self.num_items = num_items

@@ -68,7 +68,9 @@ class ItemSoftmax(keras.layers.Layer):
         logits = ops.matmul(hidden, ops.transpose(self.kernel))
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
 
-    def loss(self, hidden, next_item_ids, weights, num_sampled=None):
+    def loss(
+        self, hidden, next_item_ids, weights, num_sampled=None, training=True
+    ):
         """The weighted sum of the cross-entropies of the next items.
 
         Args:
@@ -78,6 +80,8 @@ class ItemSoftmax(keras.layers.Layer):
                 mean.
             num_sampled: S, negatives shared by the batch and drawn anew at
                 each call; None for the full softmax.
+            training: outside of it the softmax is always full, so that
+                nothing is drawn.
 
         Returns:
             Scalar, float32.
@@ -86,7 +90,7 @@ class ItemSoftmax(keras.layers.Layer):
             hidden = ops.relu(hidden)
         kernel = ops.cast(with_dense_gradient(self.kernel), self.compute_dtype)
         bias = ops.cast(with_dense_gradient(self.bias), "float32")
-        if num_sampled is None:
+        if num_sampled is None or not training:
             return losses.full_softmax_loss(
                 hidden, kernel, bias, next_item_ids, weights
             )

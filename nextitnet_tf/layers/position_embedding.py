@@ -48,8 +48,8 @@ class PositionEmbedding(keras.layers.Layer):
             )
         return x + self.embeddings[: ops.shape(x)[1]]
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
         return {

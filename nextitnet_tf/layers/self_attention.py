@@ -84,8 +84,8 @@ class SelfAttention(keras.layers.Layer):
             ops.transpose(heads, (0, 2, 1, 3)), (-1, length, self.embedding_dim)
         )
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def get_config(self):
         return {

@@ -41,10 +41,8 @@ class TiedItemSoftmax(ItemSoftmax):
     def call(self, hidden):
         return super().call(self._of_items(hidden))
 
-    def loss(self, hidden, next_item_ids, weights, num_sampled=None):
-        return super().loss(
-            self._of_items(hidden), next_item_ids, weights, num_sampled
-        )
+    def loss(self, hidden, *args, **kwargs):
+        return super().loss(self._of_items(hidden), *args, **kwargs)
 
     def _of_items(self, hidden):
         return hidden[..., -self.item_embedding.embedding_dim :]

@@ -104,8 +104,8 @@ class TransformerBlock(keras.layers.Layer):
         x = self.norm1(_add(self.rezero1, x, branch))
         return self.norm2(_add(self.rezero2, x, self._dense(x, training)))
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def parts(self):
         """The block's layers by what they are to `Stacker`."""

@@ -65,8 +65,8 @@ class UserEmbedding(keras.layers.Layer):
             ops.where(is_known[:, None], found, mean), self.compute_dtype
         )
 
-    def compute_output_shape(self, user_ids_shape):
-        return (*user_ids_shape, self.embedding_dim)
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.embedding_dim)
 
     def get_config(self):
         return {

@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.dropout import Dropout
-from nextitnet_tf.layers.item_embedding import ItemEmbedding
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -76,9 +75,8 @@ class Caser(SequentialRecommender):
         self.num_vertical = num_vertical
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
-        self.item_embedding = ItemEmbedding(
-            num_items, embedding_dim, dtype=policy, name="item_embedding"
-        )
+        items = ItemLayers(num_items, embedding_dim, dtype=policy)
+        self.item_embedding = items.make_embedding()
         self.horizontal = [
             keras.layers.Conv1D(
                 num_horizontal,
@@ -101,18 +99,20 @@ class Caser(SequentialRecommender):
         self.dense = keras.layers.Dense(
             embedding_dim, activation="relu", dtype=policy, name="dense"
         )
-        self.item_softmax = ItemSoftmax(
-            num_items, dtype=policy, name="item_softmax"
-        )
+        self.item_softmax = items.make_softmax()
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, *, history_length, **others):
         heights = tuple(h for h in (2, 3, 4) if h <= history_length)
-        return {"window": history_length, "heights": heights or (1,)}
+        return {
+            **super().config_for(history_length=history_length, **others),
+            "window": history_length,
+            "heights": heights or (1,),
+        }
 
-    def build(self):
-        super().build()
+    def build_layers(self):
+        super().build_layers()
         width = self.embedding_dim
         for layer in self.horizontal:
             layer.build((None, None, width))
@@ -127,8 +127,10 @@ class Caser(SequentialRecommender):
             _largest_of_latest(layer(image), self.window - height + 1)
             for layer, height in zip(self.horizontal, self.heights, strict=True)
         ]
-        length, width = image.shape[1], self.embedding_dim * self.num_vertical
-        answers.append(ops.reshape(self._weigh(image), (-1, length, width)))
+        width = self.embedding_dim * self.num_vertical
+        answers.append(
+            ops.reshape(self._weigh(image), (-1, ops.shape(item_ids)[1], width))
+        )
         answers = ops.concatenate(answers, axis=-1)
         return self.dense(self.dropout(answers, training=training))
 
@@ -138,13 +140,15 @@ class Caser(SequentialRecommender):
         The filters as one band matrix over positions: on CPU XLA convolves a
         picture of one channel several times slower.
         """
-        length = image.shape[1]
         filters = ops.cast(self.vertical.kernel, image.dtype)[:, 0, 0]  # (w, V)
-        # Row k has them end at position k; what is before the first is cut.
-        padded = ops.pad(filters, ((length - 1, length - 1), (0, 0)))
-        start = length - 1 + self.window - 1
-        band = ops.stack(
-            [padded[start - k : start - k + length] for k in range(length)]
+        places = ops.arange(ops.shape(image)[1], dtype="int32")
+        # Of the window that ends at position k, the row that position s has.
+        rows = self.window - 1 - places[:, None] + places[None, :]  # (T, T)
+        is_inside = ops.logical_and(rows >= 0, rows < self.window)
+        band = ops.where(
+            is_inside[:, :, None],
+            ops.take(filters, ops.clip(rows, 0, self.window - 1), axis=0),
+            0,
         )  # (T, T, V)
         weighed = ops.einsum("bsd,ksv->bkdv", image, band)
         bias = ops.cast(self.vertical.bias, image.dtype)

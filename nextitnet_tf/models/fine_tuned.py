@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.item_dot_product import ItemDotProduct
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 HEADS = ("softmax", "dot_product")
@@ -24,6 +24,8 @@ class FineTuned(SequentialRecommender):
         num_items: number of target items, 1..num_items.
         head: "softmax" or "dot_product" (`ItemDotProduct`).
         target_l2: penalty of the latter.
+        **kwargs: as for `SequentialRecommender`; `padding_id` is that of the
+            targets, histories have the source's.
 
     Call arguments:
         item_ids: (B, T) int histories in the source's numbering; or a pair
@@ -63,9 +65,8 @@ class FineTuned(SequentialRecommender):
         self.embedding_dim = source.embedding_dim
         policy = self.dtype_policy
         if head == "softmax":
-            self.item_softmax = ItemSoftmax(
-                num_items, dtype=policy, name="item_softmax"
-            )
+            items = ItemLayers(num_items, self.embedding_dim, dtype=policy)
+            self.item_softmax = items.make_softmax()
         else:
             self.item_softmax = ItemDotProduct(
                 num_items, l2=target_l2, dtype=policy, name="item_softmax"
@@ -78,7 +79,7 @@ class FineTuned(SequentialRecommender):
                 variable.trainable = False
         self.build()
 
-    def build(self):
+    def build_layers(self):
         self.item_softmax.build((None, None, self.embedding_dim))
 
     def call(self, item_ids, training=None):
@@ -89,15 +90,20 @@ class FineTuned(SequentialRecommender):
             return ops.take_along_axis(logits, candidates, axis=-1)
         return super().call(item_ids, training)
 
+    def compute_output_shape(self, input_shape):
+        if isinstance(input_shape[0], tuple | list):
+            return tuple(input_shape[1])  # candidates
+        return super().compute_output_shape(input_shape)
+
     def encode(self, item_ids, training=None):
         return self.source.encode(item_ids, training)
 
     def states(self, item_ids, training=None):
-        yield from self.source.states(item_ids, training)
+        return self.source.states(item_ids, training)
 
-    def encode_for_training(self, item_ids, targets, weights):
+    def encode_for_loss(self, item_ids, targets, weights, training):
         """The last position predicts the target item, (B, 1)."""
-        return self.encode(item_ids, training=True)[:, -1:], targets, weights
+        return self.encode(item_ids, training)[:, -1:], targets, weights
 
     @property
     def history_vocabulary(self):

@@ -28,6 +28,13 @@ class GRec(NextItNet):
       position predicts the item that it hides. A recommendation is what a
       mask behind the history predicts.
 
+    The loss of an evaluation masks nothing at random, so that it is the same
+    at each call. Under `stackrec` it is that of a recommender of the next
+    item: every position predicts what follows it. Under `original`, where
+    the positions see what they are to predict, it is that of the last item
+    of the session alone, predicted by a mask in its place, which counts for
+    its row.
+
     Args:
         num_items: number of items without padding; ids are 0..num_items.
         num_blocks: L; one block is two convolutions.
@@ -77,9 +84,9 @@ class GRec(NextItNet):
         self.variant = variant
         self.mask_fraction = mask_fraction
 
-    def build(self):
+    def build_layers(self):
         self.mask_seed_generator = keras.random.SeedGenerator()
-        super().build()
+        super().build_layers()
 
     def call(self, item_ids, training=None):
         if self.variant == "original":
@@ -87,10 +94,13 @@ class GRec(NextItNet):
             item_ids = ops.concatenate([item_ids, mask], axis=1)
         return super().call(item_ids, training)
 
-    def encode_for_training(self, item_ids, targets, weights):
+    def encode_for_loss(self, item_ids, targets, weights, training):
+        if not training:
+            return self._encode_without_masks(item_ids, targets, weights)
         positions = self._draw_positions(targets)  # (B, n), of the targets
-        length = targets.shape[1]
-        drawn = ops.any(ops.one_hot(positions, length, dtype="bool"), axis=1)
+        length, num_drawn = ops.shape(targets)[1], ops.shape(positions)[1]
+        places = ops.arange(length, dtype="int32")
+        drawn = ops.any(positions[:, :, None] == places, axis=1)  # (B, T)
         if self.variant == "stackrec":
             # Target k is input k + 1; the last one is no input at all.
             hides = ops.pad(drawn[:, :-1], ((0, 0), (1, 0)))
@@ -102,17 +112,32 @@ class GRec(NextItNet):
             hidden = self.encode(inputs, training=True)[:, 1:]
         # A drawn position counts for all that it was drawn from, so that the
         # weights still sum to what they did, in the mean over draws.
-        counted = length / positions.shape[1]
+        counted = ops.cast(length / num_drawn, "float32")
         return (
             ops.take_along_axis(hidden, positions[:, :, None], axis=1),
             ops.take_along_axis(targets, positions, axis=1),
             ops.take_along_axis(weights, positions, axis=1) * counted,
         )
 
+    def _encode_without_masks(self, item_ids, targets, weights):
+        """What the loss of an evaluation predicts from."""
+        if self.variant == "stackrec":
+            return self.encode(item_ids, training=False), targets, weights
+        mask = ops.full_like(item_ids[:, :1], _MASK)
+        inputs = ops.concatenate([item_ids, mask], axis=1)
+        hidden = self.encode(inputs, training=False)[:, -1:]
+        of_row = ops.sum(weights, axis=1, keepdims=True)
+        of_last = ops.where(weights[:, -1:] > 0, of_row, 0.0)
+        return hidden, targets[:, -1:], of_last
+
     def _draw_positions(self, targets):
         """(B, n) int32, different ones in each row, ascending."""
-        length = targets.shape[1]
-        num_drawn = min(50, max(1, round(length * self.mask_fraction)))
+        length = ops.shape(targets)[1]
+        if isinstance(length, int):
+            num_drawn = min(50, max(1, round(length * self.mask_fraction)))
+        else:  # known when it runs
+            share = ops.cast(length, "float32") * self.mask_fraction
+            num_drawn = ops.clip(ops.cast(ops.round(share), "int32"), 1, 50)
         order = ops.argsort(
             keras.random.uniform(
                 ops.shape(targets), seed=self.mask_seed_generator

@@ -3,8 +3,7 @@
 import keras
 
 from nextitnet_tf.layers.dropout import Dropout
-from nextitnet_tf.layers.item_embedding import ItemEmbedding
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -56,9 +55,8 @@ class GRU4Rec(SequentialRecommender):
         self.num_layers = num_layers
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
-        self.item_embedding = ItemEmbedding(
-            num_items, embedding_dim, dtype=policy, name="item_embedding"
-        )
+        items = ItemLayers(num_items, embedding_dim, dtype=policy)
+        self.item_embedding = items.make_embedding()
         self.recurrent = [
             keras.layers.GRU(
                 embedding_dim,
@@ -69,17 +67,11 @@ class GRU4Rec(SequentialRecommender):
             for i in range(num_layers)
         ]
         self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
-        self.item_softmax = ItemSoftmax(
-            num_items, dtype=policy, name="item_softmax"
-        )
+        self.item_softmax = items.make_softmax()
         self.build()
 
-    @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
-        return {}
-
-    def build(self):
-        super().build()
+    def build_layers(self):
+        super().build_layers()
         for layer in self.recurrent:
             layer.build((None, None, self.embedding_dim))
 

@@ -30,11 +30,7 @@ class MostPop(SequentialRecommender):
         super().__init__(num_items=num_items, **kwargs)
         self.build()
 
-    @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
-        return {}
-
-    def build(self):
+    def build_layers(self):
         # float32 counts exactly up to 16.7 million occurrences of one item.
         self.counts = self.add_weight(
             name="counts",

@@ -2,9 +2,9 @@
 
 import keras
 
+from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
-from nextitnet_tf.layers.item_embedding import ItemEmbedding
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -68,14 +68,9 @@ class NextItNet(SequentialRecommender):
         self.relu_before_softmax = relu_before_softmax
         self.causal = causal
         self._check_arguments()
-        self.item_embedding = ItemEmbedding(
-            num_items,
-            embedding_dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.02
-            ),
-            dtype=self.dtype_policy,
-            name="item_embedding",
+        items = ItemLayers(num_items, embedding_dim, dtype=self.dtype_policy)
+        self.item_embedding = items.make_embedding(
+            keras.initializers.TruncatedNormal(stddev=0.02)
         )
         self.blocks = [
             DilatedResidualBlock(
@@ -90,19 +85,26 @@ class NextItNet(SequentialRecommender):
             )
             for i in range(num_blocks)
         ]
-        self.item_softmax = ItemSoftmax(
-            num_items,
-            relu_before=relu_before_softmax,
-            dtype=self.dtype_policy,
-            name="item_softmax",
-        )
+        self.block_stack = BlockStack(self.blocks)
+        self.item_softmax = items.make_softmax(relu_before=relu_before_softmax)
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, *, num_blocks, protocol, **others):
+        config = super().config_for(
+            num_blocks=num_blocks, protocol=protocol, **others
+        )
         # The release gives every kernel the op seed 1.
         seed = {"kernel_seed": 1} if protocol.identical_kernels else {}
-        return {"num_blocks": num_blocks, **seed}
+        return {**config, "num_blocks": num_blocks, **seed}
+
+    def encode(self, item_ids, training=None, keep=None):
+        hidden = self.item_embedding(item_ids)  # (B, T, D)
+        return self.block_stack(hidden, training=training, keep=keep)
+
+    def states(self, item_ids, training=None):
+        hidden = self.item_embedding(item_ids)  # (B, T, D)
+        return self.block_stack.states(hidden, training=training)
 
     def get_config(self):
         return {

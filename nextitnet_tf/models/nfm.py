@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.dropout import Dropout
-from nextitnet_tf.layers.item_embedding import ItemEmbedding
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -17,8 +16,8 @@ class NFM(SequentialRecommender):
     `((sum v)^2 - sum v^2) / 2` pass batch norm, dropout and one dense layer;
     the sum of a second vector of each item, the linear part, is added. Every
     position predicts the next item. NFM's paper rates one target; here, as in
-    StackRec's comparison, the targets are the classes of a softmax. Id 0 is
-    in no bag.
+    StackRec's comparison, the targets are the classes of a softmax. Paddings
+    are in no bag.
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
@@ -49,8 +48,9 @@ class NFM(SequentialRecommender):
         self.pooling_dropout_rate = pooling_dropout_rate
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
+        items = ItemLayers(num_items, embedding_dim, dtype=policy)
         self.item_embedding, self.linear_embedding = (
-            ItemEmbedding(num_items, embedding_dim, dtype=policy, name=name)
+            items.make_embedding(name=name)
             for name in ("item_embedding", "linear_embedding")
         )
         self.norm = keras.layers.BatchNormalization(dtype=policy, name="norm")
@@ -64,24 +64,20 @@ class NFM(SequentialRecommender):
         self.dense = keras.layers.Dense(
             embedding_dim, activation="relu", dtype=policy, name="dense"
         )
-        self.item_softmax = ItemSoftmax(
-            num_items, dtype=policy, name="item_softmax"
-        )
+        self.item_softmax = items.make_softmax()
         self.build()
 
-    @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
-        return {}
-
-    def build(self):
-        super().build()
+    def build_layers(self):
+        super().build_layers()
         self.linear_embedding.build((None, None))
         for layer in (self.norm, self.dense):
             layer.build((None, None, self.embedding_dim))
 
     def encode(self, item_ids, training=None):
         item_ids = ops.cast(item_ids, "int32")
-        is_item = ops.cast(item_ids != 0, self.compute_dtype)[..., None]
+        is_item = ops.cast(item_ids != self.padding_id, self.compute_dtype)[
+            ..., None
+        ]
         vectors = self.item_embedding(item_ids) * is_item  # (B, T, D)
         total = ops.cumsum(vectors, axis=1)
         squares = ops.cumsum(ops.square(vectors), axis=1)

@@ -3,12 +3,11 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dropout import Dropout
-from nextitnet_tf.layers.item_embedding import ItemEmbedding
-from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
-from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
 from nextitnet_tf.layers.transformer_block import NORM_EPSILON
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -100,12 +99,9 @@ class SASRec(SequentialRecommender):
                     f"Received: {name}={getattr(self, name)}"
                 )
         policy = self.dtype_policy
-        self.item_embedding = ItemEmbedding(
-            num_items,
-            self.item_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.01),
-            dtype=policy,
-            name="item_embedding",
+        items = ItemLayers(num_items, self.item_dim, dtype=policy)
+        self.item_embedding = items.make_embedding(
+            keras.initializers.RandomNormal(stddev=0.01)
         )
         self.position_embedding = PositionEmbedding(
             max_length,
@@ -128,68 +124,79 @@ class SASRec(SequentialRecommender):
             )
             for i in range(num_blocks)
         ]
+        self.block_stack = BlockStack(self.blocks)
         if self.tie_output:
-            self.item_softmax = TiedItemSoftmax(
-                self.item_embedding, dtype=policy, name="item_softmax"
-            )
+            self.item_softmax = items.make_softmax(tied_to=self.item_embedding)
         else:
             bound = embedding_dim**-0.5
-            self.item_softmax = ItemSoftmax(
-                num_items,
+            self.item_softmax = items.make_softmax(
                 kernel_initializer=keras.initializers.RandomUniform(
                     -bound, bound
                 ),
                 bias_initializer=keras.initializers.RandomUniform(
                     -bound, bound
                 ),
-                dtype=policy,
-                name="item_softmax",
             )
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
-        return {"num_blocks": num_blocks, "max_length": history_length}
+    def config_for(cls, *, num_blocks, history_length, **others):
+        return {
+            **super().config_for(
+                num_blocks=num_blocks, history_length=history_length, **others
+            ),
+            "num_blocks": num_blocks,
+            "max_length": history_length,
+        }
 
     @property
     def item_dim(self):
         """Width of an item's vector."""
         return self.embedding_dim
 
-    def build(self):
-        super().build()
+    def build_layers(self):
+        super().build_layers()
         hidden_shape = (None, None, self.embedding_dim)
         self.position_embedding.build(hidden_shape)
         self.norm.build(hidden_shape)
 
-    def embed(self, inputs):
-        """Item ids, and a vector for each: (B, T) and (B, T, D)."""
-        item_ids = ops.cast(inputs, "int32")
-        return item_ids, self.item_embedding(item_ids)
-
-    def encode(self, inputs, training=None):
-        hidden = super().encode(inputs, training)
+    def encode(self, inputs, training=None, keep=None):
+        hidden, item_mask = self.embed(inputs, training)
+        hidden = self.block_stack(
+            hidden, training=training, keep=keep, item_mask=item_mask
+        )
         return hidden if self.variant == "stackrec" else self.norm(hidden)
 
     def states(self, inputs, training=None):
-        item_ids, hidden = self.embed(inputs)
+        hidden, item_mask = self.embed(inputs, training)
+        return self.block_stack.states(
+            hidden, training=training, item_mask=item_mask
+        )
+
+    def embed(self, inputs, training=None):
+        """What the first block gets.
+
+        Args:
+            inputs: as for `call`.
+            training: whether vectors are dropped out.
+
+        Returns:
+            (B, T, D), and (B, T) True where an item is, or None where
+            paddings are read like items.
+        """
+        item_ids, hidden = self.vectors(inputs)
         if self.variant == "stackrec":
             hidden = self.position_embedding(hidden)
-            hidden = self.norm(self.dropout(hidden, training=training))
-            yield hidden
-            for block in self.blocks:
-                hidden = block(hidden, training=training)
-                yield hidden
-            return
-        item_mask = ops.not_equal(item_ids, 0)  # (B, T)
-        is_item = ops.cast(item_mask, self.compute_dtype)[..., None]
+            return self.norm(self.dropout(hidden, training=training)), None
+        item_mask = ops.not_equal(item_ids, self.padding_id)  # (B, T)
         hidden = self.position_embedding(hidden * self.embedding_dim**0.5)
-        hidden = self.dropout(hidden, training=training) * is_item
-        yield hidden
-        for block in self.blocks:
-            hidden = block(hidden, item_mask=item_mask, training=training)
-            hidden = hidden * is_item
-            yield hidden
+        hidden = self.dropout(hidden, training=training)
+        return hidden * ops.cast(item_mask, hidden.dtype)[..., None], item_mask
+
+    def vectors(self, inputs):
+        """Item ids, and a vector for each: (B, T) and (B, T, D)."""
+        item_ids = ops.cast(inputs, "int32")
+        return item_ids, self.item_embedding(item_ids)
 
     def parts(self):
         return {

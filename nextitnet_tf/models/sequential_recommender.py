@@ -1,5 +1,7 @@
 """What every sequential recommender has in common."""
 
+import functools
+import inspect
 import logging
 
 import keras
@@ -9,18 +11,40 @@ from keras import ops
 from nextitnet_tf.vocabulary import Vocabulary
 
 
+def _refusing_class_weight(name):
+    """A method of Keras' that refuses `class_weight`.
+
+    Keras would take the place of a row's highest item id for its class.
+    """
+    signature = inspect.signature(getattr(keras.Model, name))
+
+    @functools.wraps(getattr(keras.Model, name))
+    def method(self, *args, **kwargs):
+        given = signature.bind(self, *args, **kwargs).arguments
+        if given.get("class_weight") is not None:
+            raise ValueError(
+                "Items are no classes that Keras could weigh: expected "
+                "`sample_weight` of shape (B,) or (B, T). "
+                f"Received: class_weight={given['class_weight']!r}"
+            )
+        return getattr(keras.Model, name)(self, *args, **kwargs)
+
+    return method
+
+
 class SequentialRecommender(keras.Model):
     """Scores all items for what follows a history of items.
 
-    A subclass builds `item_embedding`, `blocks` and `item_softmax` of width
-    `embedding_dim` in its `__init__` and ends it with `self.build()`: a model
-    that exists is built, so it can be counted, saved and stacked before it
-    has seen a batch.
+    A subclass makes `item_embedding`, `item_softmax` (both by `ItemLayers`)
+    and what lies between in its `__init__` and ends it with `self.build()`:
+    a model that exists is built, so it can be counted, saved and stacked
+    before it has seen a batch. Its forward pass is its `encode`.
 
-    A model without residual blocks overrides `encode` and has none.
+    Residual blocks go into `blocks` and are run by `block_stack`, a
+    `BlockStack` of them.
 
     Attributes:
-        blocks: what `Stacker` stacks.
+        blocks: what `Stacker` stacks; empty in a model without.
         needs_users: whether inputs are pairs of item ids and user ids.
         best_preset: the preset that `Stacker` takes if it is given none.
         release_ties_copies: whether the release's stacking leaves the copies
@@ -32,12 +56,18 @@ class SequentialRecommender(keras.Model):
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
+        padding_id: the id that fills up short histories. Training without
+            weights does not count it as a target, and models that mask
+            paddings mask it.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
 
     Returns:
         (B, N) logits of the item that follows the last position.
+
+    Raises:
+        ValueError: a padding id that is no column.
     """
 
     needs_users = False
@@ -46,39 +76,60 @@ class SequentialRecommender(keras.Model):
     release_ties_copies = False
     tied_blocks = ()
 
-    def __init__(self, num_items, **kwargs):
+    def __init__(self, num_items, padding_id=0, **kwargs):
         super().__init__(**kwargs)
+        if num_items >= 1 and not 0 <= padding_id <= num_items:
+            raise ValueError(
+                f"`padding_id` must be one of the ids 0..{num_items}. "
+                f"Received: padding_id={padding_id}"
+            )
         self.num_items = num_items
+        self.padding_id = padding_id
         self.vocabulary: Vocabulary | None = None
         self.num_sampled = None
         self.l2 = 0.0
         self.blocks = []
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(
+        cls, num_blocks, history_length, num_users, padding_id, protocol
+    ):
         """Arguments of the class that stage, data and protocol decide.
 
         Args:
             num_blocks: depth of the stage.
             history_length: T, items of the longest history.
             num_users: of the data; users are 0..num_users - 1.
-            protocol: a `Protocol`.
+            padding_id: of the data.
+            protocol: a `Protocol`; a model asks for its fields, never for
+                its name.
 
         Returns:
-            Keyword arguments; a subclass picks those it has.
+            Keyword arguments; a subclass adds those it has.
         """
-        del history_length, num_users, protocol
-        return {"num_blocks": num_blocks}
+        del num_blocks, history_length, num_users, protocol
+        return {"padding_id": padding_id}
 
-    def build(self):
+    def build(self, input_shape=None):
+        # Keras' users may ask a model that exists, and is built, for it.
+        if not self.built:
+            self.build_layers()
+
+    def build_layers(self):
+        """Makes the weights; a subclass adds layers of its own."""
         self.item_embedding.build((None, None))
         hidden_shape = (None, None, self.embedding_dim)
-        for block in self.blocks:
-            block.build(hidden_shape)
+        if self.blocks:
+            self.block_stack.build(hidden_shape)
         self.item_softmax.build(hidden_shape)
 
     def call(self, item_ids, training=None):
         return self.item_softmax(self.encode(item_ids, training)[:, -1])
+
+    def compute_output_shape(self, input_shape):
+        is_pair = isinstance(input_shape[0], tuple | list)  # with users
+        num_rows = input_shape[0][0] if is_pair else input_shape[0]
+        return (num_rows, self.num_items + 1)
 
     def encode(self, item_ids, training=None):
         """Hidden states.
@@ -87,11 +138,15 @@ class SequentialRecommender(keras.Model):
             item_ids: (B, T) int.
             training: whether blocks behave as in training.
 
+        A model with blocks also takes `keep`, (B, L) 1 where a row runs a
+        block (`BlockStack`).
+
         Returns:
             (B, T, D); position k knows the items up to position k.
         """
-        *_, hidden = self.states(item_ids, training)
-        return hidden
+        raise NotImplementedError(
+            f"A {type(self).__name__} has no hidden states"
+        )
 
     def states(self, item_ids, training=None):
         """Hidden states before the first block, then after each.
@@ -103,27 +158,25 @@ class SequentialRecommender(keras.Model):
         Yields:
             (B, T, D), L + 1 times.
         """
-        hidden = self.item_embedding(item_ids)  # (B, T, D)
-        yield hidden
-        for block in self.blocks:
-            hidden = block(hidden)
-            yield hidden
+        raise NotImplementedError(f"A {type(self).__name__} has no blocks")
 
-    def encode_for_training(self, item_ids, targets, weights):
-        """What a training step predicts from, and what counts in it.
+    def encode_for_loss(self, item_ids, targets, weights, training):
+        """What the loss predicts from, and what counts in it.
 
-        An objective that masks or corrupts items does so here.
+        An objective that masks or corrupts items does so here, in training;
+        outside of it nothing is drawn, so that an evaluation can be repeated.
 
         Args:
             item_ids: (B, T) int.
             targets: (B, T) int, the items that follow each position.
             weights: (B, T) float32.
+            training: whether this is a step of training.
 
         Returns:
             (B, P, D) hidden states, (B, P) the items they are to predict,
             and (B, P) weights, of the P positions that count.
         """
-        return self.encode(item_ids, training=True), targets, weights
+        return self.encode(item_ids, training=training), targets, weights
 
     def parts(self):
         """What of the model, its blocks apart, `Stacker` may copy.
@@ -149,7 +202,17 @@ class SequentialRecommender(keras.Model):
                 squares.
             **kwargs: as for `keras.Model.compile`; ranking metrics go to
                 `weighted_metrics`.
+
+        Raises:
+            ValueError: a loss; the model has its own.
         """
+        for name in ("loss", "loss_weights"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    "A sequential recommender has a loss of its own (see "
+                    f"`compute_loss`): expected no `{name}`. "
+                    f"Received: {name}={kwargs[name]!r}"
+                )
         super().compile(optimizer=optimizer, **kwargs)
         self.num_sampled = num_sampled
         self.l2 = l2
@@ -171,40 +234,58 @@ class SequentialRecommender(keras.Model):
         config = keras.saving.deserialize_keras_object(config)
         self.compile(**config)
 
+    fit = _refusing_class_weight("fit")
+    train_on_batch = _refusing_class_weight("train_on_batch")
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """The loss of a batch.
 
+        Targets (B, T) give the model's own loss over all positions, in
+        training and, as the loss of inference, in evaluation: without
+        dropout, masks or sampled negatives, and the same at each call.
+        Targets (B,) give the cross-entropy of what follows the last position
+        among all columns.
+
         Args:
             x: (B, T) item ids.
-            y: (B, T) the items that follow each position, in training; (B,)
-                the one that follows the last, in evaluation.
-            y_pred: (B, N) what `call` gave; training does not look at it.
-            sample_weight: of y's shape. In training the weights sum to 1
-                over the global batch; without any, each real item counts
-                the same. In evaluation 0 marks rows that only fill a batch.
-            training: not looked at; y's shape tells.
+            y: (B, T) the items that follow each position, or (B,) the one
+                that follows the last.
+            y_pred: (B, N) what `call` gave; targets (B, T) do not need it.
+            sample_weight: None counts every target alike that is not
+                padding. (B,) weighs the rows; the loss is the weighted mean
+                over targets that are not padding. (B, T) weighs the targets
+                themselves, paddings included, and the loss is the weighted
+                SUM: `data` gives weights that sum to 1 over the global
+                batch.
+            training: whether this is a step of training.
 
         Returns:
             Scalar.
+
+        Raises:
+            ValueError: weights or targets of another shape.
         """
         if len(y.shape) == 1:
+            _check_weights(sample_weight, y, allowed=("(B,)",))
             return keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )(y, y_pred, sample_weight)
-        if sample_weight is None:
-            item_mask = ops.cast(ops.not_equal(y, 0), "float32")
-            sample_weight = item_mask / ops.maximum(ops.sum(item_mask), 1.0)
-        hidden, y, weights = self.encode_for_training(
-            x, ops.cast(y, "int32"), ops.cast(sample_weight, "float32")
+        hidden, y, weights = self.encode_for_loss(
+            x,
+            ops.cast(y, "int32"),
+            self._weights_of(y, sample_weight),
+            training=training,
         )
+        _check_targets(y, hidden)
         weights = ops.reshape(weights, (-1,))
         loss = self.item_softmax.loss(
             ops.reshape(hidden, (-1, hidden.shape[-1])),
             ops.reshape(ops.cast(y, "int32"), (-1,)),
             weights,
             num_sampled=self.num_sampled,
+            training=training,
         )
         if self.l2:
             squares = sum(
@@ -216,6 +297,19 @@ class SequentialRecommender(keras.Model):
             # global batch, so that the sum over devices has it once.
             loss = loss + penalty * ops.sum(weights)
         return loss
+
+    def _weights_of(self, targets, sample_weight):
+        """(B, T) float32, what each target counts in the loss."""
+        _check_weights(sample_weight, targets, allowed=("(B,)", "(B, T)"))
+        if sample_weight is not None:
+            sample_weight = ops.cast(sample_weight, "float32")
+            if len(sample_weight.shape) == 2:
+                return ops.reshape(sample_weight, ops.shape(targets))
+        weights = ops.cast(ops.not_equal(targets, self.padding_id), "float32")
+        if sample_weight is not None:
+            weights = weights * sample_weight[:, None]
+        total = ops.sum(weights)
+        return weights / ops.where(total > 0, total, 1.0)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Ranking metrics in evaluation; the loss alone in training."""
@@ -284,7 +378,11 @@ class SequentialRecommender(keras.Model):
             self.vocabulary = Vocabulary.load(dir_path)
 
     def get_config(self):
-        return {**super().get_config(), "num_items": self.num_items}
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "padding_id": self.padding_id,
+        }
 
     def _recommend_ids(self, histories, k, exclude_seen):
         """Model ids of histories -> lists of at most k model ids."""
@@ -308,3 +406,38 @@ class SequentialRecommender(keras.Model):
             [int(i) for i in ids if row[i] > -np.inf]
             for ids, row in zip(best, scores, strict=True)
         ]
+
+
+def _check_weights(sample_weight, targets, allowed):
+    """Refuses weights that Keras would lay on the wrong targets.
+
+    Args:
+        sample_weight: None, or weights of a batch.
+        targets: (B,) or (B, T).
+        allowed: shapes, as they are called in the message.
+    """
+    if sample_weight is None:
+        return
+    found, shape = tuple(sample_weight.shape), tuple(targets.shape)
+    fits = len(found) == 1 or len(found) == len(shape) == 2
+    for length, expected in zip(found, shape, strict=False):
+        is_known = None not in (length, expected)
+        fits = fits and (length == expected or not is_known)
+    # Of targets of unknown length, too, one weight would be spread in silence.
+    fits = fits and (len(found) == 1 or found[1] != 1 or shape[1] == 1)
+    if not fits:
+        raise ValueError(
+            f"Weights of targets of shape {shape} must have shape "
+            f"{' or '.join(allowed)}, a weight a row or a weight a target. "
+            f"Received: sample_weight of shape {found}"
+        )
+
+
+def _check_targets(targets, hidden):
+    """Refuses targets that are not one for each position."""
+    found, expected = targets.shape[1], hidden.shape[1]
+    if None not in (found, expected) and found != expected:
+        raise ValueError(
+            f"Expected a target for each of the {expected} positions. "
+            f"Received: {found} targets a row"
+        )

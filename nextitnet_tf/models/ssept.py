@@ -104,22 +104,20 @@ class SSEPT(SASRec):
         self.overwrites_rows = overwrites_rows
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
-        config = super().config_for(
-            num_blocks, history_length, num_users, protocol
-        )
-        is_release = protocol.name == "release"
+    def config_for(cls, *, num_users, protocol, **others):
         return {
-            **config,
+            **super().config_for(
+                num_users=num_users, protocol=protocol, **others
+            ),
             "num_users": num_users,
-            **({"overwrites_rows": True} if is_release else {}),
+            "overwrites_rows": protocol.overwrites_rows,
         }
 
     @property
     def item_dim(self):
         return self.embedding_dim // 2
 
-    def build(self):
+    def build_layers(self):
         self.user_embedding = UserEmbedding(
             self._num_users,
             self.item_dim,
@@ -129,9 +127,9 @@ class SSEPT(SASRec):
         )
         self.user_embedding.build((None,))
         self.replacement_seed_generator = keras.random.SeedGenerator()
-        super().build()
+        super().build_layers()
 
-    def embed(self, inputs):
+    def vectors(self, inputs):
         item_ids, user_ids = _split(inputs)
         if user_ids is None:
             user_ids = ops.full_like(item_ids[:, 0], -1)
@@ -141,10 +139,10 @@ class SSEPT(SASRec):
         users = ops.broadcast_to(users[:, None, :], ops.shape(items))
         return item_ids, ops.concatenate([users, items], axis=-1)
 
-    def encode_for_training(self, inputs, targets, weights):
-        if not self.overwrites_rows:
+    def encode_for_loss(self, inputs, targets, weights, training):
+        if training and not self.overwrites_rows:
             inputs, targets = self._replace(inputs, targets)
-        return super().encode_for_training(inputs, targets, weights)
+        return super().encode_for_loss(inputs, targets, weights, training)
 
     def overwrite(self, rows, users, generator):
         """Replaces users and items at random, as a step of training does.
@@ -158,7 +156,7 @@ class SSEPT(SASRec):
         users[draw] = generator.integers(0, self.num_users, draw.sum())
         inner = rows[:, 1:-1]
         draw = generator.random(inner.shape) < self.item_replacement
-        draw &= inner != 0
+        draw &= inner != self.padding_id
         inner[draw] = generator.integers(0, self.num_items + 1, draw.sum())
 
     def parts(self):
@@ -184,9 +182,11 @@ class SSEPT(SASRec):
         item_ids = ops.cast(item_ids, "int32")
         shape = ops.shape(item_ids)
         draw = keras.random.uniform(shape, seed=seed) < self.item_replacement
-        draw = ops.logical_and(draw, item_ids != 0)
+        draw = ops.logical_and(draw, item_ids != self.padding_id)
         draw = ops.logical_and(draw, ops.arange(shape[1]) > 0)
-        others = keras.random.randint(shape, 1, self.num_items + 1, seed=seed)
+        # Any column but the padding's.
+        others = keras.random.randint(shape, 0, self.num_items, seed=seed)
+        others = others + ops.cast(others >= self.padding_id, others.dtype)
         item_ids = ops.where(draw, others, item_ids)
         targets = ops.concatenate([item_ids[:, 1:], targets[:, -1:]], axis=1)
         if user_ids is None:

@@ -7,7 +7,6 @@ dilations do not, unless the names end in them.
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -15,11 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from nextitnet_tf.models.nextitnet import NextItNet
+from nextitnet_tf.release import variable_names
 from nextitnet_tf.stacking import optimizer_slots
 
-_BLOCK = "nextitnet_residual_blockdecoder_layer_"
-_BLOCK_NAME = re.compile(rf"{_BLOCK}(\d+)(?:_(\d+))?/")
-_DEFAULT_RATES = (1, 4)
 # The release's optimizer; beta2 and the learning rate are TensorFlow's.
 _BETA_1, _BETA_2, _EPSILON, _LEARNING_RATE = 0.9, 0.999, 1e-8, 1e-3
 _BETA_POWERS = ("beta1_power", "beta2_power")
@@ -66,13 +63,16 @@ def load_checkpoint(
         for name, shape in shapes.items()
         if not name.endswith(_SLOTS) and name not in _NOT_WEIGHTS
     }
-    _check_depth(trained, prefix)
-    model = NextItNet(**_read_config(trained, dilation_rates, prefix))
-    has_suffix = any(m.group(2) for m in map(_BLOCK_NAME.match, trained) if m)
-    pairs = list(_named_variables(model, with_dilations=has_suffix))
-    _check_names(trained, {name for name, _, _ in pairs}, prefix)
+    variable_names.check_depth(trained, prefix)
+    config = variable_names.read_config(trained, dilation_rates, prefix)
+    model = NextItNet(**config)
+    has_dilations = variable_names.have_dilations(trained)
+    pairs = list(
+        variable_names.named_variables(model, with_dilations=has_dilations)
+    )
+    variable_names.check_names(trained, {name for name, _, _ in pairs}, prefix)
     for name, variable, shape in pairs:
-        _check_shape(name, trained[name], shape, prefix)
+        variable_names.check_shape(name, trained[name], shape, prefix)
         variable.assign(_from_release(tensors[name], name, variable))
     if with_optimizer:
         _restore_optimizer(model, tensors, pairs, prefix)
@@ -107,7 +107,7 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
         )
     prefix = bare_prefix(prefix)
     tensors = {}
-    pairs = list(_named_variables(model, with_dilations=False))
+    pairs = list(variable_names.named_variables(model, with_dilations=False))
     for name, variable, shape in pairs:
         tensors[name] = _to_release(variable, name, shape)
     optimizer = getattr(model, "optimizer", None)
@@ -154,41 +154,6 @@ def bare_prefix(prefix) -> str:
     return re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(prefix))
 
 
-def _named_variables(
-    model: NextItNet, *, with_dilations: bool
-) -> Iterator[tuple[str, keras.Variable, tuple[int, ...]]]:
-    """(name, variable, shape in the checkpoint), in TF1's order."""
-    width, columns = model.embedding_dim, model.num_items + 1
-    yield (
-        "allitem_embeddings",
-        model.item_embedding.embeddings,
-        (columns, width),
-    )
-    for i, block in enumerate(model.blocks):
-        start = f"{_BLOCK}{i}"
-        if with_dilations:
-            start += f"_{block.dilation_rate}"
-        if block.rezero:
-            yield f"{start}/rez", block.rezero.alpha, (1,)
-        for k, conv, norm in (
-            (1, block.conv1, block.norm1),
-            (2, block.conv2, block.norm2),
-        ):
-            # (width, in, out) is an image of height 1 in the release.
-            shape = (1, model.kernel_size, width, width)
-            yield f"{start}/dilated_conv{k}/weight", conv.kernel, shape
-            yield f"{start}/dilated_conv{k}/bias", conv.bias, (width,)
-            yield f"{start}/layer_norm{k}/beta", norm.beta, (width,)
-            yield f"{start}/layer_norm{k}/gamma", norm.gamma, (width,)
-    head = model.item_softmax
-    if model.relu_before_softmax:
-        yield "logits/weight", head.kernel, (1, 1, width, columns)
-        yield "logits/bias", head.bias, (columns,)
-    else:
-        yield "softmax_w", head.kernel, (columns, width)
-        yield "softmax_b", head.bias, (columns,)
-
-
 def _from_release(tensor: np.ndarray, name: str, variable) -> np.ndarray:
     if name.split("/Adam")[0] == "logits/weight":
         return tensor[0, 0].T
@@ -202,118 +167,6 @@ def _to_release(variable, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return value.reshape(shape)
 
 
-def _check_depth(names, prefix: str) -> None:
-    """Blocks count from 0 without a gap: cheap to see before any is built."""
-    found = {int(m.group(1)) for m in map(_BLOCK_NAME.match, names) if m}
-    missing = sorted(set(range(len(found))) - found)
-    if missing:
-        raise ValueError(
-            f"{prefix}: expected variables {_BLOCK}{missing[0]}/..., since "
-            f"there are some of block {max(found)}. Received: a checkpoint "
-            "without them"
-        )
-
-
-def _read_config(
-    shapes: dict[str, tuple[int, ...]],
-    dilation_rates: tuple[int, ...] | None,
-    prefix: str,
-) -> dict:
-    """The arguments of NextItNet that names and shapes tell."""
-    matches = [m for m in map(_BLOCK_NAME.match, sorted(shapes)) if m]
-    if not matches:
-        raise ValueError(
-            f"{prefix}: expected a NextItNet's variables ({_BLOCK}0/...). "
-            f"Received: {', '.join(sorted(shapes)[:3])}, ..."
-        )
-    num_blocks = 1 + max(int(m.group(1)) for m in matches)
-    table = shapes.get("allitem_embeddings")
-    if table is None:
-        raise ValueError(
-            f"{prefix}: expected a variable allitem_embeddings of shape "
-            f"(items, width). Received: {len(shapes)} variables without it"
-        )
-    if len(table) != 2 or table[0] < 2 or table[1] < 1:
-        raise ValueError(
-            f"{prefix}: expected allitem_embeddings of shape (items, width). "
-            f"Received: {table}"
-        )
-    first_kernel = [
-        shape
-        for name, shape in shapes.items()
-        if re.match(rf"{_BLOCK}0(_\d+)?/dilated_conv1/weight$", name)
-        and len(shape) == 4
-    ]
-    return {
-        "num_items": table[0] - 1,
-        "num_blocks": num_blocks,
-        "embedding_dim": table[1],
-        "kernel_size": first_kernel[0][1] if first_kernel else 3,
-        "dilation_rates": _rates(matches, num_blocks, dilation_rates, prefix),
-        # The release starts all kernels alike, those of stacking, too.
-        "kernel_seed": None if any(m.group(2) for m in matches) else 1,
-        "use_alpha": any(name.endswith("/rez") for name in shapes),
-        "relu_before_softmax": any(n.startswith("logits/") for n in shapes),
-    }
-
-
-def _rates(matches, num_blocks, given, prefix) -> tuple[int, ...]:
-    """Dilations by the names, which the caller must not contradict."""
-    named = {int(m.group(1)): m.group(2) for m in matches}
-    known = {i: int(rate) for i, rate in named.items() if rate is not None}
-    if not known:
-        return tuple(given or _DEFAULT_RATES)
-    rates = tuple(known.get(i, 1) for i in range(num_blocks))
-    if not given:
-        period = next(
-            p
-            for p in range(1, num_blocks + 1)
-            if all(rates[i] == rates[i % p] for i in range(num_blocks))
-        )
-        return rates[:period]
-    for i, rate in known.items():
-        if given[i % len(given)] != rate:
-            raise ValueError(
-                f"{prefix}: the names say that block {i} has dilation {rate}. "
-                f"Received: dilation_rates={tuple(given)}, which gives it "
-                f"{given[i % len(given)]}"
-            )
-    return tuple(given)
-
-
-def _check_names(found, expected: set[str], prefix: str) -> None:
-    """One error that names the first difference."""
-    missing = sorted(expected - set(found), key=_in_block_order)
-    if missing:
-        raise ValueError(
-            f"{prefix}: expected a variable {missing[0]}. Received: "
-            f"{len(found)} variables without it"
-            + (f" and {len(missing) - 1} others" if missing[1:] else "")
-            + "; a checkpoint of one model has all the variables of each "
-            "block, from block 0 on"
-        )
-    superfluous = sorted(set(found) - expected, key=_in_block_order)
-    if superfluous:
-        raise ValueError(
-            f"{prefix}: expected a NextItNet's {len(expected)} variables "
-            f"only. Received: {superfluous[0]}, which is none of them"
-        )
-
-
-def _in_block_order(name: str) -> tuple[int, str]:
-    match = _BLOCK_NAME.match(name)
-    return (int(match.group(1)) if match else -1, name)
-
-
-def _check_shape(name, found, expected, prefix) -> None:
-    if tuple(found) != tuple(expected):
-        raise ValueError(
-            f"{prefix}: expected {name} of shape {tuple(expected)}, as "
-            f"allitem_embeddings and the first block say. "
-            f"Received: {tuple(found)}"
-        )
-
-
 def _restore_optimizer(model, tensors, pairs, prefix) -> None:
     """Compiles the model with the release's Adam, moments included."""
     optimizer = keras.optimizers.Adam(
@@ -322,7 +175,7 @@ def _restore_optimizer(model, tensors, pairs, prefix) -> None:
     model.compile(optimizer=optimizer)
     expected = {name + slot for name, _, _ in pairs for slot in _SLOTS}
     expected.update(_BETA_POWERS)
-    missing = sorted(expected - set(tensors), key=_in_block_order)
+    missing = sorted(expected - set(tensors), key=variable_names.in_block_order)
     if missing:
         raise ValueError(
             f"{prefix}: expected Adam's {len(expected)} variables. Received: "
@@ -332,7 +185,7 @@ def _restore_optimizer(model, tensors, pairs, prefix) -> None:
     for name, variable, shape in pairs:
         for slot, moment in zip(_SLOTS, moments[id(variable)], strict=True):
             tensor = tensors[name + slot]
-            _check_shape(name + slot, tensor.shape, shape, prefix)
+            variable_names.check_shape(name + slot, tensor.shape, shape, prefix)
             moment.assign(_from_release(tensor, name + slot, moment))
     optimizer.iterations.assign(
         _num_steps(*(float(tensors[p]) for p in _BETA_POWERS))
