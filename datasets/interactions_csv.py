@@ -1,5 +1,6 @@
 """Read interactions from a csv file with user, item and time columns."""
 
+import csv
 import dataclasses
 import io
 import math
@@ -19,10 +20,16 @@ from datasets.raw_files import RawFile
 from datasets.raw_files import damaged
 from datasets.raw_files import locate
 from datasets.raw_ids import RawIds
+from datasets.raw_ids import has_line_end
 from datasets.raw_ids import is_odd
 
 CHUNK = 1_000_000
 
+# Quotes inside a field that can be an error, if the field began with one: an
+# odd number of them with text on both sides, or an even one before text.
+_ODD_QUOTE = re.compile(
+    rb'[^",\r\n]"(?:"")*[^",\r\n]|(?:^|[,\r\n])(?:"")+[^",\r\n]'
+)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -163,8 +170,14 @@ def _read(
     if num_rows == 0:
         empty = np.zeros(0, np.int32)
         return Interactions(empty, empty, empty, [], [])
-    # Too few or too many fields in a line shift columns without an error.
-    if watch.num_commas != num_rows * (len(names) - 1):
+    # Too few or too many fields in a line shift columns without an error, and
+    # a quote that is not closed swallows lines.
+    if (
+        watch.num_commas != num_rows * (len(names) - 1)
+        or watch.has_zero
+        or (watch.has_quotes and watch.num_lines != num_rows)
+        or watch.has_odd_quote
+    ):
         if not as_strings:
             return None
         if _first_problem(raw, names, columns):
@@ -198,14 +211,20 @@ def _first_problem(
     raw: RawFile, names: Sequence[str], columns: Columns
 ) -> DataError | None:
     skip = 0 if raw.header is not None else 1
-    return locate(raw, _Problem(names, columns), skip=skip)
+    problem = _Problem(names, columns, raw.separator)
+    return locate(raw, problem, skip=skip)
 
 
 class _Problem:
     """Says what is wrong with the fields of one line, if anything is."""
 
-    def __init__(self, names: Sequence[str], columns: Columns):
+    def __init__(
+        self, names: Sequence[str], columns: Columns, separator: str = ","
+    ):
         self._num_fields = len(names)
+        self._separated = (
+            "" if separator == "," else f" separated by `{separator}`"
+        )
         self._ids = [
             (role, names.index(name))
             for role, name in (("user", columns.user), ("item", columns.item))
@@ -218,13 +237,23 @@ class _Problem:
     def __call__(self, fields: list[str]) -> str | None:
         if len(fields) != self._num_fields:
             return (
-                f"Expected {self._num_fields} fields. Received: {len(fields)}"
+                f"Expected {self._num_fields} fields{self._separated}. "
+                f"Received: {len(fields)}"
             )
         for role, index in self._ids:
-            if not fields[index].strip():
+            text = fields[index].strip()
+            if not text:
                 return (
                     f"Expected {with_article(role)}. Received: an empty field"
                 )
+            if has_line_end(text):
+                return (
+                    f"Expected {with_article(role)} on one line; a quote that "
+                    "is not closed where its field ends goes on to the next "
+                    f"one. Received: {text[:40]!r}"
+                )
+        if any("\0" in field for field in fields):
+            return "Expected text. Received: a zero byte"
         if self._time_index is not None:
             text = fields[self._time_index].strip()
             if not _NUMBER.fullmatch(text) or not _fits(text):
@@ -232,7 +261,20 @@ class _Problem:
                     f"Expected a number as {self._time!r}. Received: "
                     f"{text or 'an empty field'}"
                 )
+            for field in fields:
+                if has_line_end(field) and self._holds_a_line(field):
+                    return (
+                        "Expected a field that ends on its line. Received: "
+                        "one with whole lines of the table inside, after a "
+                        "quote that is not closed"
+                    )
         return None
+
+    def _holds_a_line(self, field: str) -> bool:
+        inner = field.splitlines()[1:-1]
+        return any(
+            fields and self(fields) is None for fields in csv.reader(inner)
+        )
 
 
 class _Watch(io.RawIOBase):
@@ -243,7 +285,11 @@ class _Watch(io.RawIOBase):
         self._stream = stream
         self._tail = b"\n"  # as if a line had just ended
         self.num_commas = 0
+        self.num_lines = 0
         self.odd = False
+        self.has_quotes = False
+        self.has_odd_quote = False
+        self.has_zero = False
 
     def readable(self) -> bool:
         return True
@@ -252,9 +298,20 @@ class _Watch(io.RawIOBase):
         size = self._stream.readinto(buffer)
         block = bytes(memoryview(buffer)[:size])
         self.num_commas += block.count(b",")
-        if not self.odd:
-            self.odd = is_odd(self._tail + block)
-            self._tail = block[-2:]
+        self.num_lines += block.count(b"\n")
+        self.has_zero = self.has_zero or b"\0" in block
+        text = self._tail + block
+        self.odd = self.odd or is_odd(text)
+        if b'"' in text:
+            self.has_quotes = True
+            self.has_odd_quote = self.has_odd_quote or bool(
+                _ODD_QUOTE.search(text)
+            )
+        if size:
+            self._tail = text[-8:]
+        elif not self._tail.endswith(b"\n"):
+            self.num_lines += 1  # the last one, which is not ended
+            self._tail = b"\n"
         return size
 
 
