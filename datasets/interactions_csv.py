@@ -21,15 +21,10 @@ from datasets.raw_files import damaged
 from datasets.raw_files import locate
 from datasets.raw_ids import RawIds
 from datasets.raw_ids import has_line_end
-from datasets.raw_ids import is_odd
+from datasets.watch import Watch
 
 CHUNK = 1_000_000
 
-# Quotes inside a field that can be an error, if the field began with one: an
-# odd number of them with text on both sides, or an even one before text.
-_ODD_QUOTE = re.compile(
-    rb'[^",\r\n]"(?:"")*[^",\r\n]|(?:^|[,\r\n])(?:"")+[^",\r\n]'
-)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -80,6 +75,9 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
         found = _read(raw, names, columns, as_strings=False)
         if found is None:
             found = _read(raw, names, columns, as_strings=True)
+    except pd.errors.ParserError as error:
+        problem = _first_problem(raw, names, columns)
+        raise problem or damaged(raw, error) from None
     except DAMAGE as error:
         raise damaged(raw, error) from None
     if found is None:
@@ -129,7 +127,7 @@ def _read(
         if raw.header is None:
             while not stream.readline().strip():
                 pass
-        watch = _Watch(stream)
+        watch = Watch(stream)
         # `names` may repeat a column that is not wanted; positions do not.
         wanted = [names.index(columns.user), names.index(columns.item)]
         if columns.time is not None:
@@ -172,12 +170,7 @@ def _read(
         return Interactions(empty, empty, empty, [], [])
     # Too few or too many fields in a line shift columns without an error, and
     # a quote that is not closed swallows lines.
-    if (
-        watch.num_commas != num_rows * (len(names) - 1)
-        or watch.has_zero
-        or (watch.has_quotes and watch.num_lines != num_rows)
-        or watch.has_odd_quote
-    ):
+    if watch.is_suspicious(num_rows, len(names)):
         if not as_strings:
             return None
         if _first_problem(raw, names, columns):
@@ -275,44 +268,6 @@ class _Problem:
         return any(
             fields and self(fields) is None for fields in csv.reader(inner)
         )
-
-
-class _Watch(io.RawIOBase):
-    """A byte stream that notes what passes through it."""
-
-    def __init__(self, stream: io.BufferedReader):
-        super().__init__()
-        self._stream = stream
-        self._tail = b"\n"  # as if a line had just ended
-        self.num_commas = 0
-        self.num_lines = 0
-        self.odd = False
-        self.has_quotes = False
-        self.has_odd_quote = False
-        self.has_zero = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        size = self._stream.readinto(buffer)
-        block = bytes(memoryview(buffer)[:size])
-        self.num_commas += block.count(b",")
-        self.num_lines += block.count(b"\n")
-        self.has_zero = self.has_zero or b"\0" in block
-        text = self._tail + block
-        self.odd = self.odd or is_odd(text)
-        if b'"' in text:
-            self.has_quotes = True
-            self.has_odd_quote = self.has_odd_quote or bool(
-                _ODD_QUOTE.search(text)
-            )
-        if size:
-            self._tail = text[-8:]
-        elif not self._tail.endswith(b"\n"):
-            self.num_lines += 1  # the last one, which is not ended
-            self._tail = b"\n"
-        return size
 
 
 def _fits(text: str) -> bool:

@@ -271,7 +271,7 @@ def _first_problem(raw: RawFile, t: int | None, keep_latest: bool) -> DataError:
         io.TextIOWrapper(stream, encoding="utf-8-sig") as text,
     ):
         for number, line in enumerate(text, start=1):
-            if line.strip():
+            if line.strip(" \t\r\n"):
                 found = problem(line)
                 if found is not None:
                     return DataError(f"{raw.label}, line {number}: {found}")

@@ -193,7 +193,7 @@ HEADER = "user,item,timestamp\n"
         (HEADER + "1,2,99999999999999999999\n", "line 2: .*: 9999"),
         (HEADER + "1,2,3\n1,2\n", "line 3: Expected 3 fields. Received: 2"),
         (HEADER + "1,2,3\n1,2,3,4\n", "line 3: Expected 3 fields.*: 4"),
-        (HEADER + '1,2,3\n1,"2,3\n1,2,3\n', "every quote|line"),
+        (HEADER + '1,2,3\n1,"2,3\n1,2,3\n', "line 3: .*every quote"),
         # An even number of quotes: each opens a field that ends lines below.
         (HEADER + '1,a,1\n1,"b,2\n1,a,3\n2,"c,1\n', "line 3: .*every quote"),
         (HEADER + '1,a,1\n1,",2\n1,a,3\n2,",1\n', "line 3: .*on one line"),
