@@ -1,13 +1,14 @@
 """Which columns of a csv file hold users, items and times."""
 
-import csv
 import dataclasses
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from datasets.errors import DataError
 from datasets.raw_files import RawFile
-from datasets.raw_files import first_line
+from datasets.raw_files import first_fields
 
 # Compared in lower case, without what is neither a letter nor a digit:
 # `user_id`, `userId` and `UserID` are one name.
@@ -17,6 +18,10 @@ ALIASES = {
     "timestamp": ("timestamp", "time", "ts", "unixtime"),
     "order": ("order",),
 }
+
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?(\D|$)|\d{4}/\d\d?/\d\d?(\D|$)")
+# So many rows without an item twice are no coincidence.
+_MANY = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +37,58 @@ def column_names(raw: RawFile) -> tuple[str, ...]:
     """Names of all columns, from the file's first line if it has a header."""
     if raw.header is not None:
         return raw.header
-    line, _ = first_line(raw)
-    return tuple(name.strip() for name in next(csv.reader([line])))
+    return tuple(first_fields(raw))
+
+
+def with_columns(raw: RawFile, names: Sequence[str]) -> RawFile:
+    """A file without a header, whose columns have these names.
+
+    Raises:
+        DataError: the file has a header after all, which would be taken for
+            an interaction.
+    """
+    names = tuple(name.strip() for name in names)
+    fields = first_fields(raw)
+    known = {
+        role
+        for role, aliases in ALIASES.items()
+        if any(_plain(field) in aliases for field in fields)
+    }
+    if {"user", "item"} <= known or set(fields) & set(filter(None, names)):
+        raise DataError(
+            f"Expected a file without a header where --columns names its "
+            f"columns. Received: {raw.label}, whose first line is "
+            f"{','.join(fields)[:60]!r}"
+        )
+    return dataclasses.replace(raw, header=names)
+
+
+def like_times(item_ids: Sequence[int | str], num_rows: int) -> str | None:
+    """Says what makes ids look like times, if anything does.
+
+    Items that are never taken twice, seconds or milliseconds since 1970
+    (from 2001 to 2033), and dates: a column of times was taken for items.
+
+    Args:
+        item_ids: all distinct ones.
+        num_rows: how many rows have them.
+    """
+    if num_rows >= _MANY and len(item_ids) == num_rows:
+        return f"{num_rows} different ones in as many rows"
+    first = item_ids[0]
+    if isinstance(first, str):
+        are_times = all(_DATE.match(str(item)) for item in item_ids)
+    else:
+        ids = np.array(item_ids, np.int64)
+        day, month = ids % 100, ids // 100 % 100
+        is_date = (ids // 10_000 >= 1900) & (ids // 10_000 <= 2100)
+        is_date &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+        are_times = bool(
+            (ids.min() >= 10**9 and ids.max() < 2 * 10**9)
+            or (ids.min() >= 10**12 and ids.max() < 2 * 10**12)
+            or is_date.all()
+        )
+    return f"such as {first}" if are_times else None
 
 
 def find_columns(
@@ -68,9 +123,7 @@ def find_columns(
             matching = [found for found in names if found == name]
         else:
             matching = [
-                found
-                for found in names
-                if re.sub(r"[\W_]", "", found.lower()) in ALIASES[role]
+                found for found in names if _plain(found) in ALIASES[role]
             ]
         if len(matching) > 1:
             raise DataError(
@@ -110,6 +163,10 @@ def find_columns(
 def with_article(role: str) -> str:
     """`user` -> `a user`, for messages."""
     return "an item" if role == "item" else "a user"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _listed(names: Sequence[str]) -> str:

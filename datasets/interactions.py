@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import pandas as pd
 from datasets import sessions
 from datasets.columns import column_names
 from datasets.columns import find_columns
+from datasets.columns import like_times
+from datasets.columns import with_columns
 from datasets.errors import DataError
 from datasets.histories import cut
 from datasets.histories import filter_interactions
@@ -41,6 +44,7 @@ def prepare_interactions(
     order_column: str | None = None,
     time: str = "auto",
     source: str | None = None,
+    columns: Sequence[str] | None = None,
     force: bool = False,
 ) -> pathlib.Path:
     """Prepares interactions of users with items as sessions on disk.
@@ -74,6 +78,8 @@ def prepare_interactions(
             are then not read and may be empty.
         time: "auto", or "file" where the order of the lines is that of time.
         source: what `meta.json` calls the data; by default the file's name.
+        columns: names of all columns of a file without a header, in order; by
+            default the file's first line.
         force: prepare again, whatever prepared sessions `folder` holds.
 
     Returns:
@@ -97,6 +103,8 @@ def prepare_interactions(
         table = RawFile(pathlib.Path(table))
     if isinstance(table, RawFile):
         label = table.label
+        if columns is not None:
+            table = with_columns(table, columns)
         names = column_names(table)
         raw = [table.facts()]
         source = source or table.path.name
@@ -105,7 +113,12 @@ def prepare_interactions(
         names = tuple(table)
         raw = []
         source = source or "memory"
-    columns = find_columns(
+        if columns is not None:
+            raise DataError(
+                "Expected columns of a file without a header alone. Received: "
+                f"{columns=} for a table in memory"
+            )
+    found_columns = find_columns(
         names,
         label,
         user_column=user_column,
@@ -125,24 +138,36 @@ def prepare_interactions(
         "iterate": iterate,
         "cut_from": cut_from,
         "min_length": min_length,
-        "user_column": columns.user,
-        "item_column": columns.item,
-        "time_column": columns.time,
+        "user_column": found_columns.user,
+        "item_column": found_columns.item,
+        "time_column": found_columns.time,
     }
+    if columns is not None:
+        choices["columns"] = list(columns)
     # What is in memory has no hash to be recognised by.
     if raw:
         sha256 = [str(file["sha256"]) for file in raw]
         if sessions.is_prepared(folder, choices, sha256, force=force):
             return pathlib.Path(folder)
     if isinstance(table, RawFile):
-        found = read_interactions(table, columns)
+        found = read_interactions(table, found_columns)
     else:
         found = code_interactions(
-            table[columns.user],
-            table[columns.item],
-            None if columns.time is None else np.asarray(table[columns.time]),
+            table[found_columns.user],
+            table[found_columns.item],
+            None
+            if found_columns.time is None
+            else np.asarray(table[found_columns.time]),
         )
     del table
+    likeness = like_times(found.item_ids, len(found))
+    if likeness is not None:
+        print(
+            f"warning: the items of {label} look like times ({likeness}); "
+            "name their column with --item_column if they are in another "
+            f"than {found_columns.item!r}",
+            file=sys.stderr,
+        )
     counts = [_count("read", found)]
 
     def report(step: str, left: Interactions, choice: str) -> None:

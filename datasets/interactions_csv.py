@@ -1,5 +1,6 @@
 """Read interactions from a csv file with user, item and time columns."""
 
+import csv
 import dataclasses
 import io
 import math
@@ -19,7 +20,8 @@ from datasets.raw_files import RawFile
 from datasets.raw_files import damaged
 from datasets.raw_files import locate
 from datasets.raw_ids import RawIds
-from datasets.raw_ids import is_odd
+from datasets.raw_ids import has_line_end
+from datasets.watch import Watch
 
 CHUNK = 1_000_000
 
@@ -73,6 +75,9 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
         found = _read(raw, names, columns, as_strings=False)
         if found is None:
             found = _read(raw, names, columns, as_strings=True)
+    except pd.errors.ParserError as error:
+        problem = _first_problem(raw, names, columns)
+        raise problem or damaged(raw, error) from None
     except DAMAGE as error:
         raise damaged(raw, error) from None
     if found is None:
@@ -122,7 +127,7 @@ def _read(
         if raw.header is None:
             while not stream.readline().strip():
                 pass
-        watch = _Watch(stream)
+        watch = Watch(stream)
         # `names` may repeat a column that is not wanted; positions do not.
         wanted = [names.index(columns.user), names.index(columns.item)]
         if columns.time is not None:
@@ -163,8 +168,9 @@ def _read(
     if num_rows == 0:
         empty = np.zeros(0, np.int32)
         return Interactions(empty, empty, empty, [], [])
-    # Too few or too many fields in a line shift columns without an error.
-    if watch.num_commas != num_rows * (len(names) - 1):
+    # Too few or too many fields in a line shift columns without an error, and
+    # a quote that is not closed swallows lines.
+    if watch.is_suspicious(num_rows, len(names)):
         if not as_strings:
             return None
         if _first_problem(raw, names, columns):
@@ -198,14 +204,20 @@ def _first_problem(
     raw: RawFile, names: Sequence[str], columns: Columns
 ) -> DataError | None:
     skip = 0 if raw.header is not None else 1
-    return locate(raw, _Problem(names, columns), skip=skip)
+    problem = _Problem(names, columns, raw.separator)
+    return locate(raw, problem, skip=skip)
 
 
 class _Problem:
     """Says what is wrong with the fields of one line, if anything is."""
 
-    def __init__(self, names: Sequence[str], columns: Columns):
+    def __init__(
+        self, names: Sequence[str], columns: Columns, separator: str = ","
+    ):
         self._num_fields = len(names)
+        self._separated = (
+            "" if separator == "," else f" separated by `{separator}`"
+        )
         self._ids = [
             (role, names.index(name))
             for role, name in (("user", columns.user), ("item", columns.item))
@@ -218,13 +230,23 @@ class _Problem:
     def __call__(self, fields: list[str]) -> str | None:
         if len(fields) != self._num_fields:
             return (
-                f"Expected {self._num_fields} fields. Received: {len(fields)}"
+                f"Expected {self._num_fields} fields{self._separated}. "
+                f"Received: {len(fields)}"
             )
         for role, index in self._ids:
-            if not fields[index].strip():
+            text = fields[index].strip()
+            if not text:
                 return (
                     f"Expected {with_article(role)}. Received: an empty field"
                 )
+            if has_line_end(text):
+                return (
+                    f"Expected {with_article(role)} on one line; a quote that "
+                    "is not closed where its field ends goes on to the next "
+                    f"one. Received: {text[:40]!r}"
+                )
+        if any("\0" in field for field in fields):
+            return "Expected text. Received: a zero byte"
         if self._time_index is not None:
             text = fields[self._time_index].strip()
             if not _NUMBER.fullmatch(text) or not _fits(text):
@@ -232,30 +254,20 @@ class _Problem:
                     f"Expected a number as {self._time!r}. Received: "
                     f"{text or 'an empty field'}"
                 )
+            for field in fields:
+                if has_line_end(field) and self._holds_a_line(field):
+                    return (
+                        "Expected a field that ends on its line. Received: "
+                        "one with whole lines of the table inside, after a "
+                        "quote that is not closed"
+                    )
         return None
 
-
-class _Watch(io.RawIOBase):
-    """A byte stream that notes what passes through it."""
-
-    def __init__(self, stream: io.BufferedReader):
-        super().__init__()
-        self._stream = stream
-        self._tail = b"\n"  # as if a line had just ended
-        self.num_commas = 0
-        self.odd = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        size = self._stream.readinto(buffer)
-        block = bytes(memoryview(buffer)[:size])
-        self.num_commas += block.count(b",")
-        if not self.odd:
-            self.odd = is_odd(self._tail + block)
-            self._tail = block[-2:]
-        return size
+    def _holds_a_line(self, field: str) -> bool:
+        inner = field.splitlines()[1:-1]
+        return any(
+            fields and self(fields) is None for fields in csv.reader(inner)
+        )
 
 
 def _fits(text: str) -> bool:

@@ -7,9 +7,11 @@ import os
 import pathlib
 import sys
 import urllib.request
-import zipfile
 from typing import Any
 
+from datasets.archives import base_name
+from datasets.archives import find_name
+from datasets.archives import member_names
 from datasets.errors import DataError
 from datasets.interactions import prepare_interactions
 from datasets.raw_files import RawFile
@@ -48,28 +50,18 @@ def find_ratings(raw: pathlib.Path) -> RawFile:
     """Finds the ratings in an archive, a folder, or a file that holds them."""
     if raw.is_dir():
         # The folder itself, or what an archive unpacked into it.
-        for pattern in ("", "*/"):
-            for name in RATINGS:
-                for path in sorted(raw.glob(pattern + name)):
-                    return _ratings_file(path)
+        for pattern in ("*", "*/*"):
+            paths = {str(path): path for path in raw.glob(pattern)}
+            found = find_name(
+                [name for name, path in paths.items() if path.is_file()],
+                RATINGS,
+            )
+            if found is not None:
+                return _ratings_file(paths[found])
     elif raw.suffix.lower() == ".zip":
-        try:
-            with zipfile.ZipFile(raw) as archive:
-                members = archive.namelist()
-        except zipfile.BadZipFile:
-            raise DataError(
-                "Expected a complete zip archive. Received: "
-                f"{raw}, which is damaged or ends early"
-            ) from None
-        except OSError as error:
-            raise DataError(
-                "Expected a file that can be read. Received: "
-                f"{raw} ({error.strerror})"
-            ) from None
-        for name in RATINGS:
-            for member in members:
-                if pathlib.PurePosixPath(member).name == name:
-                    return _ratings_file(raw, member)
+        found = find_name(member_names(raw), RATINGS)
+        if found is not None:
+            return _ratings_file(raw, found)
     else:
         return _ratings_file(raw)
     raise DataError(
@@ -136,7 +128,7 @@ def download_ml20(
 
 
 def _ratings_file(path: pathlib.Path, member: str | None = None) -> RawFile:
-    name = member or path.name
+    name = base_name(member or path.name)
     if name.removesuffix(".gz").endswith(".dat"):
         return RawFile(path, member, separator="::", header=DAT_HEADER)
     return RawFile(path, member)

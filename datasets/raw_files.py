@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import lzma
 import os
 import pathlib
 import typing
@@ -18,17 +19,30 @@ from typing import Any
 
 import pandas as pd
 
+from datasets import archives
+from datasets.archives import base_name
 from datasets.errors import DataError
 
-# What a damaged, truncated or misquoted file raises while it is read.
-DAMAGE = (
+
+class ForeignComma(ValueError):
+    """A comma in a file whose fields another separator separates."""
+
+
+# What a compressed file raises that is damaged or ends early.
+_INCOMPLETE = (
     EOFError,
-    UnicodeDecodeError,
-    csv.Error,
-    gzip.BadGzipFile,
-    pd.errors.ParserError,
+    OSError,  # gzip's and bz2's own, too
+    lzma.LZMAError,
     zipfile.BadZipFile,
     zlib.error,
+)
+# What a damaged, truncated or misquoted file raises while it is read.
+DAMAGE = (
+    *_INCOMPLETE,
+    ForeignComma,
+    UnicodeDecodeError,
+    csv.Error,
+    pd.errors.ParserError,
 )
 
 _BLOCK = 1 << 20
@@ -60,7 +74,7 @@ class RawFile:
 
     def open(self) -> io.BufferedReader:
         """Opens the decompressed bytes, separated by commas."""
-        stream: Any = self._open_raw()
+        stream: Any = self.open_unconverted()
         if self.separator != ",":
             stream = _Converted(stream, self.separator.encode())
         return io.BufferedReader(stream, _BLOCK)
@@ -78,20 +92,19 @@ class RawFile:
             name += f"({self.member})"
         return {"name": name, "bytes": size, "sha256": digest}
 
-    def _open_raw(self) -> IO[bytes]:
+    def open_unconverted(self) -> IO[bytes]:
+        """Opens the decompressed bytes, with separators as they are."""
+        if self.member is not None:
+            stream = archives.open_member(self.path, self.member)
+            if base_name(self.member).endswith(".gz"):
+                return typing.cast(IO[bytes], gzip.open(stream, "rb"))
+            return stream
         try:
-            if self.member is not None:
-                return zipfile.ZipFile(self.path).open(self.member)
             with open(self.path, "rb") as file:
                 is_gzip = file.read(2) == b"\x1f\x8b"
             if is_gzip:
                 return typing.cast(IO[bytes], gzip.open(self.path, "rb"))
             return open(self.path, "rb", buffering=0)
-        except zipfile.BadZipFile:
-            raise DataError(
-                "Expected a complete zip archive. Received: "
-                f"{self.path}, which is damaged or ends early"
-            ) from None
         except OSError as error:
             raise _cannot_open(self.path, error) from None
 
@@ -109,21 +122,48 @@ def first_line(raw: RawFile) -> tuple[str, int]:
     raise DataError(f"Expected data. Received: {raw.label}, an empty file")
 
 
+def first_fields(raw: RawFile) -> list[str]:
+    """The comma-separated fields of the first line that is not blank."""
+    line, number = first_line(raw)
+    try:
+        return [field.strip() for field in next(csv.reader([line]))]
+    except csv.Error as error:
+        raise DataError(
+            f"{raw.label}, line {number}: Expected comma-separated fields. "
+            f"Received: {line[:40]!r} ({_one_line(error)})"
+        ) from None
+
+
 def records(raw: RawFile) -> Iterator[tuple[int, list[str]]]:
     """Yields (line number, fields) of every line that is not blank.
 
     Slow and exact: it serves to name the line of an error that the fast
-    reader has met. A quoted field may hold line ends; the number is then
-    that of the record's last line.
+    reader has met. A quoted field may hold line ends; the number is that of
+    the record's first line.
+
+    Raises:
+        DataError: a quote is not closed where its field ends.
     """
     with (
         raw.open() as stream,
         io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
     ):
-        reader = csv.reader(text)
-        for fields in reader:
-            if len(fields) > 1 or (fields and fields[0].strip()):
-                yield reader.line_num, fields
+        # A csv reader takes a quote inside a field as it is, but the one at
+        # its start for an opening one: `"weird al,3` goes on to the next
+        # quote, lines below. Strictly, a comma or a line's end must follow it.
+        reader = csv.reader(text, strict=True)
+        number = 1
+        try:
+            for fields in reader:
+                if len(fields) > 1 or (fields and fields[0].strip()):
+                    yield number, fields
+                number = reader.line_num + 1
+        except csv.Error as error:
+            raise DataError(
+                f"{raw.label}, line {number}: Expected every quote that "
+                "begins a field to be closed at its end (a quote inside is "
+                f"written twice). Received: {_one_line(error)}"
+            ) from None
 
 
 def locate(
@@ -135,6 +175,8 @@ def locate(
             found = problem(fields)
             if found is not None:
                 return DataError(f"{raw.label}, line {number}: {found}")
+    except DataError as error:
+        return error
     except DAMAGE as error:
         return damaged(raw, error)
     return None
@@ -144,8 +186,16 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
     """Says where a file that could not be read is damaged."""
     number = 0
     try:
-        with raw.open() as stream:
+        with io.BufferedReader(
+            typing.cast(Any, raw.open_unconverted()), _BLOCK
+        ) as stream:
             for number, line in enumerate(stream, start=1):
+                if raw.separator != "," and b"," in line:
+                    return DataError(
+                        f"{raw.label}, line {number}: Expected fields "
+                        f"separated by `{raw.separator}`. Received: a comma, "
+                        f"{_start_of(line)!r}"
+                    )
                 try:
                     line.decode("utf-8")
                 except UnicodeDecodeError:
@@ -153,7 +203,7 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
                         f"{raw.label}, line {number}: Expected UTF-8 text. "
                         f"Received: {line[:40]!r}"
                     )
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile):
+    except _INCOMPLETE:
         return DataError(
             f"{raw.label}, after line {number}: Expected a complete "
             "compressed file. Received: one that is damaged or ends early"
@@ -165,7 +215,10 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
 
 
 class _Converted(io.RawIOBase):
-    """A byte stream in which every `separator` has become a comma."""
+    """A byte stream in which every `separator` has become a comma.
+
+    A comma that was there before is an error: it would become a separator.
+    """
 
     def __init__(self, stream: IO[bytes], separator: bytes):
         super().__init__()
@@ -181,6 +234,8 @@ class _Converted(io.RawIOBase):
         view = memoryview(buffer)
         while not self._ready:
             block = self._stream.read(_BLOCK)
+            if b"," in block:
+                raise ForeignComma
             text = self._held + block
             self._held = b""
             # Half a separator at the end waits for its other half.
@@ -209,6 +264,10 @@ def _cannot_open(path: pathlib.Path, error: OSError) -> DataError:
     return DataError(
         f"Expected a file that can be read. Received: {path} ({reason})"
     )
+
+
+def _start_of(line: bytes) -> str:
+    return line.decode("utf-8", "replace").strip()[:60]
 
 
 def _one_line(error: Exception) -> str:

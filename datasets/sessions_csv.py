@@ -24,6 +24,10 @@ PADDING = "0"
 
 _BLOCK = 1 << 24
 
+_FIELD = rb'"((?:[^",\n]|"")*)"(?=[,\n])'
+_QUOTED = re.compile(rb"(?<![^,\n])" + _FIELD)
+_OPEN = re.compile(rb"(?<![^,\n])(?!" + _FIELD + rb')"')
+
 
 def prepare_sessions_csv(
     csv_file: str | os.PathLike[str],
@@ -36,12 +40,13 @@ def prepare_sessions_csv(
 ) -> pathlib.Path:
     """Prepares a csv of sessions, each line a row and a user of its own.
 
-    A line holds item tokens separated by commas, oldest first. The token `0`
+    A line holds item tokens separated by commas, oldest first; quotes around
+    a token are no part of it, and it has no commas inside. The token `0`
     before the first item is padding; a line with fewer than t items is padded
     on the left. Nothing is filtered, and rows keep the file's order.
 
     Args:
-        csv_file: the file (gzip too); it has no header. Quotes mean nothing.
+        csv_file: the file (gzip too); it has no header.
         folder: where the sessions go. If it holds them already, prepared in
             this very way, it is left as it is.
         t: length of a row; by default the fields of the widest line.
@@ -54,9 +59,9 @@ def prepare_sessions_csv(
         The path of the folder.
 
     Raises:
-        DataError: a field is empty, a line has too many items or none, or has
-            padding after an item (file and line are named), or `folder` holds
-            something else.
+        DataError: a field is empty, a line has too many items or none, has
+            padding after an item or a quote that its field does not close
+            (file and line are named), or `folder` holds something else.
     """
     if t is not None and t < 2:
         raise DataError(f"Expected t >= 2. Received: {t=}")
@@ -120,7 +125,10 @@ def _read(
     all_codes, all_lengths = [], []
     widest = 0
     with raw.open() as stream:
-        for block in _blocks(stream):
+        for quoted in _blocks(stream):
+            block = _unquoted(quoted)
+            if block is None or b"\0" in block:
+                raise _first_problem(raw, t, keep_latest)
             if not as_strings and is_odd(b"\n" + block):
                 return None
             tokens = _tokens(block, as_strings)
@@ -179,6 +187,18 @@ def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
             return
 
 
+def _unquoted(block: bytes) -> bytes | None:
+    """Removes the quotes around fields; None if one is not closed.
+
+    A quote inside a field that does not begin with one is part of it.
+    """
+    if b'"' not in block:
+        return block
+    if _OPEN.search(block):
+        return None
+    return _QUOTED.sub(lambda found: found[1].replace(b'""', b'"'), block)
+
+
 def _fields_of_lines(block: bytes) -> np.ndarray:
     """Number of comma-separated fields of each line, int64."""
     text = np.frombuffer(block, np.uint8)
@@ -215,7 +235,16 @@ def _first_problem(raw: RawFile, t: int | None, keep_latest: bool) -> DataError:
     """Finds the line for which the fast reader has given up."""
 
     def problem(line: str) -> str | None:
-        fields = [field.strip() for field in line.split(",")]
+        if "\0" in line:
+            return "Expected text. Received: a zero byte"
+        fields = [field.strip(" \t\r\n") for field in line.split(",")]
+        block = _unquoted((",".join(fields) + "\n").encode())
+        if block is None:
+            return (
+                "Expected every quote that begins a field to be closed at its "
+                f"end, without a comma inside. Received: {line.strip()[:60]}"
+            )
+        fields = [field.strip() for field in block.decode()[:-1].split(",")]
         if "" in fields:
             place = fields.index("") + 1
             return (
@@ -242,7 +271,7 @@ def _first_problem(raw: RawFile, t: int | None, keep_latest: bool) -> DataError:
         io.TextIOWrapper(stream, encoding="utf-8-sig") as text,
     ):
         for number, line in enumerate(text, start=1):
-            if line.strip():
+            if line.strip(" \t\r\n"):
                 found = problem(line)
                 if found is not None:
                     return DataError(f"{raw.label}, line {number}: {found}")

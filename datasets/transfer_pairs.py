@@ -20,13 +20,12 @@ import pathlib
 import re
 import sys
 from collections.abc import Container
-from typing import Any
 
 import numpy as np
 from absl import flags
 
+from datasets import choices
 from datasets import command_frame
-from datasets.columns import ALIASES
 from datasets.columns import column_names
 from datasets.columns import find_columns
 from datasets.errors import DataError
@@ -232,26 +231,16 @@ def define_flags(values: flags.FlagValues) -> None:
         "Leave out users with more target items.",
         flag_values=values,
     )
-    for role in ALIASES:
-        string(f"{role}_column", None, f"Name of the {role} column.")
-    flags.DEFINE_enum(
-        "time",
-        "auto",
-        ["auto", "file"],
-        "Where the order comes from; file: the order of the lines.",
-        flag_values=values,
-    )
+    choices.define_column_flags(values)
 
 
 def run_command(values: flags.FlagValues) -> int:
     """Runs the command for parsed flags and returns its exit status."""
-    given: dict[str, Any] = {
-        name: values[name].value
-        for name in (
-            *("source", "target", "output", "t", "max_targets", "time"),
-            *(f"{role}_column" for role in ALIASES),
-        )
-    }
+    given = choices.given(
+        values,
+        [*("source", "target", "output", "t", "max_targets")]
+        + [*choices.COLUMN_FLAGS],
+    )
     try:
         print(describe(make_pairs(**given), given["output"]))
     except (DataError, OSError) as error:

@@ -1,5 +1,6 @@
 """Reading csv files of interactions: what they may be, and bad ones."""
 
+import csv
 import gzip
 import json
 import pathlib
@@ -135,6 +136,22 @@ def test_quoted_commas_and_line_ends(tmp_path):
     assert np.load(folder / "sessions-00000.npy").tolist() == [[0, 2, 1]]
 
 
+def test_quotes_inside_fields_that_do_not_begin_with_one(tmp_path):
+    folder = prepare(
+        tmp_path,
+        'user,item,note,order\n1,5" pipe,"a ""b"" c",1\n1,"x ""y""",,2\n',
+    )
+    with open(folder / "items.csv", newline="") as file:
+        items = [line["raw_id"] for line in csv.DictReader(file)]
+    assert items == ['5" pipe', 'x "y"']
+
+
+def test_line_ends_in_a_field_that_is_not_read(tmp_path):
+    """Text of three lines, none of which is a line of the table."""
+    text = 'user,item,note,order\n1,5,"dear, all,\nsee 1,2\nbye",1\n1,4,,2\n'
+    assert rows_of(prepare(tmp_path, text)) == [["5", "4"]]
+
+
 def test_chunks_are_joined(tmp_path, monkeypatch):
     monkeypatch.setattr(interactions_csv, "CHUNK", 2)
     text = "user,item,timestamp\n1,5,2\n2,4,1\n1,4,1.5\n2,6,0\n1,6,3\n"
@@ -176,7 +193,21 @@ HEADER = "user,item,timestamp\n"
         (HEADER + "1,2,99999999999999999999\n", "line 2: .*: 9999"),
         (HEADER + "1,2,3\n1,2\n", "line 3: Expected 3 fields. Received: 2"),
         (HEADER + "1,2,3\n1,2,3,4\n", "line 3: Expected 3 fields.*: 4"),
-        (HEADER + '1,2,3\n1,"2,3\n1,2,3\n', "every quote|line"),
+        (HEADER + '1,2,3\n1,"2,3\n1,2,3\n', "line 3: .*every quote"),
+        # An even number of quotes: each opens a field that ends lines below.
+        (HEADER + '1,a,1\n1,"b,2\n1,a,3\n2,"c,1\n', "line 3: .*every quote"),
+        (HEADER + '1,a,1\n1,",2\n1,a,3\n2,",1\n', "line 3: .*on one line"),
+        (HEADER + '1,a,1\n",a,2\n1,a,3\n",a,1\n', "line 3: .*on one line"),
+        (HEADER + '1,a,1\n1,"x" y,2\n', "line 3: .*every quote"),
+        (HEADER + '1,a,1\n1,""y,2\n', "line 3: .*every quote"),
+        (HEADER + '1,a,1\n1,"x"""y,2\n', "line 3: .*every quote"),
+        ("user,note,item,order\n1,a,5,1\n1,\",5,2\n1,b,5,3\n1,\",5,4\n",
+         "line 3: .*whole lines of the table"),
+        (HEADER + "1,a\0b,3\n", "line 2: .*zero byte"),
+        (HEADER + "1,2,3\n\0,2,3\n", "line 3: .*zero byte|an empty field"),
+        ("user,item,order,note\n1,2,3,a\0b\n", "line 2: .*zero byte"),
+        (HEADER.encode("utf-16"), "line 1: Expected UTF-8"),
+        ("x" * 200_000, "line 1: Expected comma-separated"),
         (HEADER.encode() + b"1,2,3\n1,\xff,3\n", "line 3: Expected UTF-8"),
         (b"us\xffer,item\n", "line 1: Expected UTF-8"),
         (gzip.compress(b"user,item,order\n" + b"1,2,3\n" * 999)[:-9],

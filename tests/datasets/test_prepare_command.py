@@ -14,7 +14,7 @@ from absl import flags
 import datasets
 from datasets import prepare as command
 from datasets.errors import DataError
-from datasets.prepare import detect_format
+from datasets.formats import detect_format
 from datasets.prepare import prepare
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def raw(tmp_path):
         ("a.csv", "\n1,2,3,4,5\n", "sessions"),
         ("a.csv", "12\n", "sessions"),
         ("ratings.dat", "1::2::3::4\n", "movielens"),
-        ("ratings.dat.gz", "", "movielens"),
+        ("RATINGS.DAT.gz", "1::2::3::4\n", "movielens"),
         ("ml-20m.zip", "", "movielens"),
     ],
 )

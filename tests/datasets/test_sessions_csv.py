@@ -52,7 +52,11 @@ def test_rows_by_hand(tmp_path):
         ("00,0000\n0,-1\n", "str", ["-1", "00", "0000"]),
         (" 7 , x y \r\n7,b\r\n", "str", ["7", "b", "x y"]),
         ("\ufeff1,2", "int", ["1", "2"]),
-        ('"1",2', "str", ['"""1"""', "2"]),
+        ('"1",2', "int", ["1", "2"]),
+        ('"0","12"\n "7" ,"12"\n', "int", ["12", "7"]),
+        ('"0", x\n"a""b","c"\n', "str", ['"a""b"', "c", "x"]),
+        # A quote inside a field that does not begin with one.
+        ('0,5" pipe\n"a","b"\n', "str", ['"5"" pipe"', "a", "b"]),
     ],
 )
 def test_tokens(tmp_path, text, kind, raw_ids):
@@ -95,6 +99,13 @@ def test_padding_does_not_count_against_t(tmp_path):
         ("1,2\n1,0\n", "line 2: Expected padding .* only before"),
         ("1,2,3\n1,0,2\n", "line 2: Expected padding"),
         ("1\n2\n", "two fields or more"),
+        ('1,2\n1,"2\n3,4"\n', 'line 2: Expected every quote.*1,"2'),
+        ('1,2\n1,"2\n', "line 2: Expected every quote"),
+        ('1,2\n"a"b,2\n', "line 2: Expected every quote"),
+        ('1,2\n"a,b",2\n', "line 2: Expected every quote"),
+        ('1,2\n"",2\n', "line 2: .*number 1"),
+        ('1,2\n"0","0"\n', "line 2: Expected an item"),
+        ("1,2\n3,a\0b\n", "line 2: .*zero byte"),
         (b"1,2\n1,\xff\n", "line 2: Expected UTF-8"),
         (b"1,a\n1,\xff\n", "line 2: Expected UTF-8"),
         (gzip.compress(b"1,2\n" * 99)[:-9], "complete compressed file"),
