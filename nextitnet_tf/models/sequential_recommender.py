@@ -1,11 +1,13 @@
 """What every sequential recommender has in common."""
 
-import logging
+import functools
+import os
 
 import keras
-import numpy as np
 from keras import ops
 
+from nextitnet_tf import atomic_files
+from nextitnet_tf.models import recommending
 from nextitnet_tf.vocabulary import Vocabulary
 
 
@@ -241,39 +243,88 @@ class SequentialRecommender(keras.Model):
             histories: one sequence of raw ids a user, oldest first.
             k: how many items a user gets.
             exclude_seen: leave out every item of the user's history.
-            batch_size: users scored at a time.
+            batch_size: users scored at a time, at most; fewer where there
+                are so many items that their scores would need much memory.
 
         Returns:
             One list a user of at most k raw ids, likeliest first.
 
         Raises:
+            ValueError: a model without a vocabulary; a history that is no
+                sequence of raw ids; k below 1.
+            FloatingPointError: scores that are NaN or infinite.
+        """
+        return recommending.recommend(
+            self, histories, k, exclude_seen, batch_size
+        )
+
+    def top_items(self, item_ids, k=10, exclude_seen=True):
+        """The k likeliest items, in the graph: `recommending.top_items`."""
+        return recommending.top_items(self, item_ids, k, exclude_seen)
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """Writes the model for serving, as `keras.Model.export` does.
+
+        Args:
+            filepath: a folder.
+            *args: as for `keras.Model.export`.
+            input_signature: default (None, None) int32 item ids.
+            **kwargs: as for `keras.Model.export`.
+        """
+        signature = input_signature or [recommending.item_ids_spec()]
+        return super().export(
+            filepath, *args, input_signature=signature, **kwargs
+        )
+
+    def export_recommender(self, filepath, k=10, exclude_seen=True):
+        """Writes a SavedModel that answers with the likeliest items.
+
+        Its signature takes (B, S) int32 item ids, padded on the left, and
+        returns "item_ids" and "scores", both (B, k): see
+        `recommending.top_items`. Which raw id an item has stands in
+        `assets.extra/items.csv`.
+
+        Args:
+            filepath: a folder.
+            k: how many items.
+            exclude_seen: leave out the items of the history itself.
+
+        Raises:
             ValueError: a model without a vocabulary; k below 1.
         """
-        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
-        if vocabulary is None or of_histories is None:
-            raise ValueError(
-                "`recommend` needs a model that knows its raw ids: one that "
-                "was trained by `training.run`, or whose `vocabulary` was "
-                "set. Received: vocabulary=None"
-            )
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
-        encoded = [of_histories.encode(history) for history in histories]
-        num_unknown = sum(unknown for _, unknown in encoded)
-        if num_unknown:
-            logging.getLogger(__name__).warning(
-                "unknown item ids skipped: %d", num_unknown
-            )
-        answers = []
-        for start in range(0, len(encoded), batch_size):
-            batch = [ids for ids, _ in encoded[start : start + batch_size]]
-            answers += self._recommend_ids(batch, k, exclude_seen)
-        return [[vocabulary.raw_ids[i] for i in ids] for ids in answers]
+        recommending.export(self, filepath, k, exclude_seen)
 
     @property
     def history_vocabulary(self):
         """Of the items in histories: those that are recommended."""
         return self.vocabulary
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model: a `.keras` file is either whole or not there.
+
+        Args:
+            filepath: as for `keras.Model.save`.
+            overwrite: whether a file that is there is replaced; a failed
+                save leaves it as it was.
+            zipped: as for `keras.Model.save`.
+            **kwargs: as for `keras.Model.save`.
+
+        Raises:
+            FileExistsError: a file that is not to be replaced.
+            OSError: the file cannot be written.
+        """
+        save = functools.partial(super().save, zipped=zipped, **kwargs)
+        name = str(filepath)
+        # Keras' other formats are folders, or elsewhere, or refused by it.
+        if zipped is False or "://" in name or not name.endswith(".keras"):
+            return save(filepath, overwrite=overwrite)
+        if not overwrite and os.path.exists(filepath):
+            raise FileExistsError(
+                "Expected a file that is not there, or `overwrite=True`. "
+                f"Received: filepath={name!r}"
+            )
+        with atomic_files.replacing(filepath) as partial:
+            save(partial)
 
     def save_assets(self, dir_path):
         if self.vocabulary is not None:
@@ -285,26 +336,3 @@ class SequentialRecommender(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), "num_items": self.num_items}
-
-    def _recommend_ids(self, histories, k, exclude_seen):
-        """Model ids of histories -> lists of at most k model ids."""
-        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
-        length = of_histories.history_length
-        item_ids = np.full(
-            (len(histories), length), of_histories.padding_id, "int32"
-        )
-        for row, history in zip(item_ids, histories, strict=True):
-            latest = history[-length:]
-            row[length - len(latest) :] = latest
-        scores = np.array(self.predict_on_batch(item_ids), "float32")
-        for row, history in zip(scores, histories, strict=True):
-            if not history:
-                row[:] = vocabulary.counts
-            row[vocabulary.not_items] = -np.inf
-            if exclude_seen and of_histories is vocabulary:
-                row[history] = -np.inf
-        best = np.argsort(-scores, axis=-1, kind="stable")[:, :k]
-        return [
-            [int(i) for i in ids if row[i] > -np.inf]
-            for ids, row in zip(best, scores, strict=True)
-        ]
