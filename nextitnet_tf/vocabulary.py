@@ -125,6 +125,7 @@ class Vocabulary:
             json.dumps(
                 {
                     "num_columns": len(self.raw_ids),
+                    "num_items": self.num_items,
                     "integer_ids": not any(
                         isinstance(raw, str) for raw in self.raw_ids
                     ),
@@ -164,6 +165,10 @@ class Vocabulary:
                     last = i
                     raw_ids[i] = int(raw) if about["integer_ids"] else raw
                     counts[i] = int(row["count"])
+            num_items = len(raw_ids) - raw_ids.count(None)
+            # Files of earlier versions do not say how many there are.
+            if num_items != about.get("num_items", num_items):
+                raise ValueError(f"it has {num_items} items")
             return cls(
                 raw_ids, counts, about["padding_id"], about["history_length"]
             )
