@@ -64,7 +64,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 PLAIN_PYTHON = {"atomic_files", "recipe", "stacking", "vocabulary"}
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
-BELOW_THE_BASE = {"recommending"}
+BELOW_THE_BASE = {"recommending", "served_model"}
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
@@ -146,7 +146,7 @@ def _library_violation(rest, name):
     if target == unit and unit == "models":
         # The folder's `__init__` lists them; a model knows the base alone.
         known = {BASE_MODEL, SAME_NETWORK.get(inner, BASE_MODEL)}
-        if inner == BASE_MODEL:
+        if inner in {BASE_MODEL, *BELOW_THE_BASE}:
             known = BELOW_THE_BASE
         if inner != "__init__" and not known & set(parts[2:3]):
             return "is another model"

@@ -100,7 +100,7 @@ class TopItems(keras.Model):
 
 
 def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
-    """Raw ids after raw ids: see `SequentialRecommender.recommend`."""
+    """Raw ids after raw ids: see `ServedModel.recommend`."""
     vocabulary, of_histories = _vocabularies(model)
     _check_at_least_1(k, "k")
     _check_at_least_1(batch_size, "batch_size")
@@ -125,7 +125,7 @@ def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
 
 
 def export(model, filepath, k=10, exclude_seen=True):
-    """Writes a SavedModel: see `SequentialRecommender.export_recommender`."""
+    """Writes a SavedModel: see `ServedModel.export_recommender`."""
     vocabulary, _ = _vocabularies(model)
     _check_at_least_1(k, "k")
     TopItems(model, k, exclude_seen).export(
