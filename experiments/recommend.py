@@ -5,20 +5,21 @@ r"""What a user may want next, in the raw ids of the training data.
   python -m experiments.recommend --model=results/my/model.keras \
     --input=histories.txt
 
---history is one history, oldest item first; --input has one a line, items
-separated by commas. Prints one line a history: the likeliest items, comma
-separated. Unknown ids are skipped and counted on stderr; a history without a
-known item gets the most popular items.
+--history is one history, oldest item first; --input has one a line. Items are
+separated by commas and quoted as in csv, within their line. One line a
+history is printed, in the same form: the likeliest items. Unknown ids are
+skipped and counted on stderr; a history without a known item gets the most
+popular items.
 """
 
 import csv
 import sys
-from pathlib import Path
 
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from nextitnet_tf import training
+from experiments import histories
+from nextitnet_tf.models import saved
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
 _HISTORY = flags.DEFINE_string(
@@ -38,25 +39,23 @@ def main() -> None:
             + ("neither" if _HISTORY.value is None else "both")
         )
     if _INPUT.value is None:
-        lines = [_HISTORY.value]
+        lines = {"--history": _HISTORY.value}
     else:
-        text = Path(_INPUT.value).read_text(encoding="utf-8-sig")
-        lines = text.splitlines()
-    if not lines:
-        raise ValueError(
-            "Expected a history a line, an empty line for a user without one. "
-            f"Received: {_INPUT.value}, an empty file"
-        )
-    # As csv, so that what is printed can be read again.
-    histories = [
-        [field.strip() for field in fields if field.strip()]
-        for line in lines
-        for fields in (next(csv.reader([line]), []),)
-    ]
-    model = training.load_model(_MODEL.value)
+        lines = histories.read_lines(_INPUT.value)
+    model = saved.load_model(_MODEL.value)
+    vocabulary = model.history_vocabulary
+    known = {} if vocabulary is None else vocabulary.ids
     answers = model.recommend(
-        histories, k=_K.value, exclude_seen=_EXCLUDE_SEEN.value
+        [histories.parse(line, place, known) for place, line in lines.items()],
+        k=_K.value,
+        exclude_seen=_EXCLUDE_SEEN.value,
     )
+    for raw in (raw for answer in answers for raw in answer):
+        if {"\n", "\r"} & set(str(raw)):
+            raise ValueError(
+                "Expected item ids without line ends, to print a history a "
+                f"line; in Python `recommend` has them. Received: {raw!r}"
+            )
     csv.writer(sys.stdout, lineterminator="\n").writerows(answers)
 
 

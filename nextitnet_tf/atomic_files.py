@@ -12,22 +12,32 @@ from typing import Any
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path to write to, which becomes `path` at the end of the block.
 
-    If the block fails, what `path` held before is still there. Processes may
-    write the same file at once: the last one wins.
+    If the block fails, what `path` held before is still there; once it has
+    ended, the new content outlives a power cut. Processes may write the same
+    file at once: the last one wins.
 
     Args:
         path: of the file; its folder exists.
 
     Yields:
         A path beside it, of the same suffix.
+
+    Raises:
+        OSError: the file cannot be written; its text names `path`.
     """
     path = Path(path)
     partial = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield partial
+        _reach_the_disk(partial)
         os.replace(partial, path)
+        _reach_the_disk(path.parent)
+    except OSError as error:
+        raise _naming(path, partial, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # The error that led here says more than one of tidying up.
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -39,3 +49,24 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes a JSON file."""
     write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def _reach_the_disk(path: Path) -> None:
+    """Waits until a file's content, or a folder's list of names, is stored."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders.
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _naming(path: Path, partial: Path, error: OSError) -> OSError:
+    """The error in terms of the file that was asked for."""
+    others = {None, str(partial), str(path), str(path.parent)}
+    if error.filename is not None and str(error.filename) not in others:
+        return error  # of another file, which the block read or wrote
+    if error.errno is None:  # a library's, such as HDF5's
+        return OSError(f"Cannot write {path}: {error}")
+    return OSError(error.errno, os.strerror(error.errno), str(path))

@@ -48,6 +48,8 @@ PLAIN_PYTHON = {
     "vocabulary",
 }
 BASE_MODEL = "sequential_recommender"
+# What the base is made of, below all models.
+BELOW_THE_BASE = {"recommending", "served_model"}
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
@@ -129,6 +131,8 @@ def _library_violation(rest, name):
     if target == unit and unit == "models":
         # The folder's `__init__` lists them; a model knows the base alone.
         known = {BASE_MODEL, SAME_NETWORK.get(inner, BASE_MODEL)}
+        if inner in {BASE_MODEL, *BELOW_THE_BASE}:
+            known = BELOW_THE_BASE
         if inner != "__init__" and not known & set(parts[2:3]):
             return "is another model"
         return None

@@ -4,11 +4,17 @@ import json
 
 import pytest
 
+import nextitnet_tf
 from experiments.benchmark import accuracy
+from experiments.benchmark import cases
+from experiments.benchmark import growth
+from experiments.benchmark import machine
 from experiments.benchmark import processes
+from experiments.benchmark import recommending
 from experiments.benchmark import report
 from experiments.benchmark import steps
 from nextitnet_tf import release
+from tests import checks
 
 
 def test_arithmetic_of_a_step_by_hand():
@@ -25,11 +31,11 @@ def test_arithmetic_of_a_step_by_hand():
 
 
 def test_a_line_through_points():
-    fit = report.fit_line([1, 2, 4], [0.5, 0.7, 1.1])
+    fit = growth.fit_line([1, 2, 4], [0.5, 0.7, 1.1])
     assert fit["intercept"] == pytest.approx(0.3)
     assert fit["slope"] == pytest.approx(0.2)
     assert fit["largest_residual"] == pytest.approx(0, abs=1e-9)
-    fit = report.fit_line([1, 2, 3], [1.0, 2.0, 6.0])
+    fit = growth.fit_line([1, 2, 3], [1.0, 2.0, 6.0])
     assert fit["largest_residual"] > 0.1
 
 
@@ -61,6 +67,39 @@ def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
     assert found.examples.shape == (300, 17 + 2)
 
 
+def test_both_ways_of_recommending_answer_the_same():
+    model = nextitnet_tf.NextItNet(num_items=40, num_blocks=1, embedding_dim=4)
+    checks.scramble(model)
+    model.vocabulary = recommending.make_vocabulary(40)
+    histories = recommending.make_histories(40, 7)
+    assert [len(history) for history in histories] == [20] * 7
+    answers = [way(model, histories) for way in recommending.WAYS.values()]
+    assert answers[0] == answers[1]
+    assert [len(answer) for answer in answers[0]] == [10] * 7
+
+
+def test_one_way_of_recommending_in_a_process_of_its_own():
+    found = processes.run("recommend", "top_items", "40", "3")
+    assert found["num_histories"] == 3
+    assert found["histories_per_second"] == pytest.approx(3 / found["seconds"])
+    assert 0 < found["more_gb"] < 1
+
+
+def test_which_cases_run():
+    assert list(cases.choose(["growth", "steps"])) == ["steps", "growth"]
+    for wrong in (["step"], [], ["steps", ""]):
+        with pytest.raises(ValueError, match="--cases must be among steps, "):
+            cases.choose(wrong)
+
+
+def test_which_machine_it_is():
+    here = json.loads(json.dumps(machine.describe()))
+    assert machine.is_this_one({**here, "gflop_per_second": 1.0})
+    assert machine.is_this_one({**here, "load_average_before": 99})
+    assert not machine.is_this_one({**here, "cores": 99})
+    assert not machine.is_this_one({})
+
+
 def test_time_to_accuracy_by_hand(tmp_path):
     def row(model, seconds, mrr, step=100, **more):
         return {
@@ -86,9 +125,9 @@ def test_time_to_accuracy_by_hand(tmp_path):
         row("NextItNet-16 (80%)", 1.0, 0.9, seed=1),  # the only row of seed 1
     ]
     table = tmp_path / "table.json"
-    assert accuracy.measure(table) == []
+    assert accuracy.read(table) == []
     table.write_text(json.dumps({"rows": rows}))
-    (found,) = accuracy.measure(table)
+    (found,) = accuracy.read(table)
     # 40 s of 200; with the shallow model's 70 s 110 of 200. The release's
     # step at 16 blocks: 164 ms + (612 - 164) / 3 ms, 1,600 of them.
     assert found["seed"] == 0
@@ -99,10 +138,10 @@ def test_time_to_accuracy_by_hand(tmp_path):
     for wrong in ("no json", "[]", "{}"):
         (tmp_path / "wrong.json").write_text(wrong)
         with pytest.raises(ValueError, match="table.json.*wrong.json"):
-            accuracy.measure(tmp_path / "wrong.json")
+            accuracy.read(tmp_path / "wrong.json")
     rows[2]["speedup"] = None
     table.write_text(json.dumps({"rows": rows}))
-    assert accuracy.measure(table)[0]["share"] is None
+    assert accuracy.read(table)[0]["share"] is None
 
 
 def test_a_failing_job_says_why():
@@ -148,6 +187,15 @@ def test_the_report(tmp_path):
                 "largest_residual": 0.0,
             }
         ],
+        "recommend": [
+            {
+                "num_items": 50_000,
+                "goal": "5x",
+                "ratio": 12.34,
+                "top_items": {"histories_per_second": 1234.0, "more_gb": 0.3},
+                "full_sort": {"histories_per_second": 100.0, "more_gb": 2.5},
+            }
+        ],
         "accuracy": [
             {
                 "seed": 3,
@@ -174,6 +222,7 @@ def test_the_report(tmp_path):
     )
     assert "| start | 1.9 s | 2 s |" in markdown
     assert "| blocks | 1: 10, 2: 20 | 0.0 + 10 x | 0% |" in markdown
+    assert "| 50,000 | 1,234 | 0.30 | 100 | 2.50 | 12.3x | 5x |" in markdown
     assert "| 3 | 200 | 20% | 55% | +10.0% | 12.5x |" in markdown
     assert "| 4 | 100 | never | never | -2.0% | never |" in markdown
     report.draw(result, tmp_path / "picture.png")

@@ -91,6 +91,15 @@ def describe() -> dict[str, Any]:
     }
 
 
+def is_this_one(described: dict[str, Any]) -> bool:
+    """Whether a description is of this machine and what runs on it."""
+    return all(
+        described.get(key) == value
+        for key, value in describe().items()
+        if key != "load_average_before"
+    )
+
+
 def times(call: Callable[[], Any], repetitions: int) -> list[float]:
     """Seconds of each call, after one that is not counted."""
     call()

@@ -1,4 +1,4 @@
-"""Costs of a whole process: starting, and memory.
+"""The case `processes`: starting, memory and reading.
 
     python -m experiments.benchmark.processes memory
 
@@ -17,9 +17,76 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark.settings import Settings
+
 NUM_SESSIONS = 1_460_924
 T = 20
 _NUM_ITEMS = 24_000
+
+
+def measure(settings: Settings) -> list[dict[str, Any]]:
+    """Runs the jobs, each in a process of its own."""
+    del settings
+    found = []
+
+    def add(name: str, goal: str, figures: dict[str, float], shown: str):
+        shown = shown.format(**figures)
+        print(f"{name}: {shown}", flush=True)
+        found.append(
+            {"name": name, "goal": goal, "shown": shown, "figures": figures}
+        )
+
+    add(
+        "import nextitnet_tf",
+        "2.5 s",
+        run("import"),
+        "{seconds:.1f} s",
+    )
+    add(
+        "first training step, 32 blocks",
+        "8 s",
+        run("first_step", "32"),
+        "{seconds:.1f} s (whole process {process_seconds:.1f} s)",
+    )
+    add(
+        "a step of the full softmax, 500,000 items, batch 64, t 50: memory "
+        "beyond the built model",
+        "1 GB",
+        run("memory"),
+        "{more_gb:.2f} GB (the logits alone are {logits_gb:.1f} GB)",
+    )
+    reading = f"reading a csv of {NUM_SESSIONS:,} sessions of {T} "
+    for kind, goal, job, how in (
+        ("numbers (the release: 14.6 s)", "1.5 s, 2 GB", "read_sessions", {}),
+        ("words", "2.9 s, 3 GB", "read_sessions", {"item": "item-{}"}),
+        (
+            "numbers, three of them targets",
+            "2.9 s, 3 GB",
+            "read_transfer",
+            {"num_targets": 3},
+        ),
+    ):
+        add(
+            reading + kind,
+            goal,
+            read_csv(job, **how),
+            "{seconds:.2f} s ({lines_per_second:,.0f} lines a second), peak "
+            "{peak_gb:.2f} GB",
+        )
+    return found
+
+
+def to_markdown(found: list[dict[str, Any]]) -> list[str]:
+    """The table of the jobs."""
+    return [
+        "| What | Measured | Goal |",
+        "| --- | --- | --- |",
+        *(
+            f"| {item['name']} | {item['shown']} | {item['goal']} |"
+            for item in found
+        ),
+        "",
+    ]
 
 
 def run(job: str, *arguments: str) -> dict[str, Any]:
@@ -51,6 +118,22 @@ def run(job: str, *arguments: str) -> dict[str, Any]:
         **json.loads(done.stdout.strip().splitlines()[-1]),
         "process_seconds": seconds,
     }
+
+
+def read_csv(job: str, **how) -> dict[str, float]:
+    """Writes a csv of ML20's size and reads it in another process.
+
+    Args:
+        job: `read_sessions` or `read_transfer`.
+        **how: see `write_sessions`.
+
+    Returns:
+        What was measured, and `lines_per_second`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(job, str(write_sessions(Path(folder), **how)))
+    found["lines_per_second"] = NUM_SESSIONS / found["seconds"]
+    return found
 
 
 def write_sessions(
@@ -124,16 +207,22 @@ def _memory() -> dict[str, float]:
     model = steps.make_model(step)
     rows = np.random.default_rng(0).integers(1, 500_001, (64, 50))
     inputs = (rows[:, :-1].astype("int32"), rows[:, 1:].astype("int32"))
-    built = _peak_gb()
+    built = peak_gb()
     began = time.perf_counter()
     for _ in range(2):
         model.train_on_batch(*inputs)
     return {
         "seconds": time.perf_counter() - began,
         "built_gb": built,
-        "more_gb": _peak_gb() - built,
+        "more_gb": peak_gb() - built,
         "logits_gb": 64 * 49 * 500_001 * 4 / 1e9,
     }
+
+
+def _recommend(way: str, num_items: str, num_histories: str) -> dict:
+    from experiments.benchmark import recommending
+
+    return recommending.time_one_way(way, int(num_items), int(num_histories))
 
 
 def _read_sessions(csv: str) -> dict[str, float]:
@@ -149,22 +238,33 @@ def _read_transfer(csv: str) -> dict[str, float]:
 
 
 def _read(read: Callable[[], int]) -> dict[str, float]:
-    before = _peak_gb()
+    before = peak_gb()
     began = time.perf_counter()
     rows = read()
     return {
         "seconds": time.perf_counter() - began,
         "rows": rows,
-        "peak_gb": _peak_gb(),
-        "more_gb": _peak_gb() - before,
+        "peak_gb": peak_gb(),
+        "more_gb": peak_gb() - before,
     }
 
 
-def _peak_gb() -> float:
+def peak_gb() -> float:
+    """The most memory that this program has had at once."""
+    return _memory_gb("VmHWM")
+
+
+def forget_peak() -> float:
+    """Makes `peak_gb` begin again; what the program has now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _memory_gb("VmRSS")
+
+
+def _memory_gb(field: str) -> float:
     # Of this program alone: what getrusage says is inherited from whoever
     # started it.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    kib = re.search(r"VmHWM:\s+(\d+) kB", status)
+    kib = re.search(rf"{field}:\s+(\d+) kB", status)
     assert kib is not None
     return int(kib.group(1)) * 1024 / 1e9
 
@@ -174,25 +274,10 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "import": _import,
     "first_step": _first_step,
     "memory": _memory,
+    "recommend": _recommend,
     "read_sessions": _read_sessions,
     "read_transfer": _read_transfer,
 }
-
-
-def read_csv(job: str, **how) -> dict[str, float]:
-    """Writes a csv of ML20's size and reads it in another process.
-
-    Args:
-        job: `read_sessions` or `read_transfer`.
-        **how: see `write_sessions`.
-
-    Returns:
-        What was measured, and `lines_per_second`.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        found = run(job, str(write_sessions(Path(folder), **how)))
-    found["lines_per_second"] = NUM_SESSIONS / found["seconds"]
-    return found
 
 
 if __name__ == "__main__":

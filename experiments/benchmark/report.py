@@ -11,7 +11,7 @@ matplotlib.use("Agg")  # no screen needed
 
 from matplotlib import pyplot as plt
 
-from experiments.benchmark import accuracy
+from experiments.benchmark import cases
 from nextitnet_tf import atomic_files
 
 
@@ -35,90 +35,10 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         f"{machine['copy_gb_per_second']:.1f} GB/s.",
         "",
     ]
-    if result.get("steps"):
-        lines += [
-            "| Step | GFLOP | ms | from - to | GFLOP/s | Share of the "
-            "product's rate | Goal | Release | First step, s |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        ]
-        for step in result["steps"]:
-            lines.append(_step_line(step))
-        lines += [
-            "",
-            "Medians over repetitions after warm-up; compiling apart. Goal "
-            "and Release (the TF1 original) were measured on another machine "
-            "and are given as shares of that machine's 242 GFLOP/s.",
-            "",
-        ]
-    if result.get("processes"):
-        lines += [
-            "| What | Measured | Goal |",
-            "| --- | --- | --- |",
-            *(
-                f"| {item['name']} | {item['shown']} | {item['goal']} |"
-                for item in result["processes"]
-            ),
-            "",
-        ]
-    if result.get("growth"):
-        lines += [
-            "| Growth of a step with | ms at | fit | largest residual |",
-            "| --- | --- | --- | --- |",
-        ]
-        for growth in result["growth"]:
-            points = ", ".join(
-                f"{x}: {1000 * y:.0f}"
-                for x, y in zip(growth["x"], growth["seconds"], strict=True)
-            )
-            lines.append(
-                f"| {growth['name']} | {points} "
-                f"| {1000 * growth['intercept']:.1f} + "
-                f"{1000 * growth['slope']:.4g} x "
-                f"| {growth['largest_residual']:.0%} |"
-            )
-        lines.append("")
-    if result.get("accuracy"):
-        lines += [
-            f"{accuracy.STACKED} ({accuracy.COPIED}) against "
-            f"{accuracy.SCRATCH}, protocol {accuracy.PROTOCOL}: time to the "
-            "best validation MRR@5 of the model from scratch. Steps to the "
-            "evaluation times the idle time of a step. The release's step "
-            "was measured on another machine at 8 and 32 blocks; at 16 it is "
-            "interpolated.",
-            "",
-            "| Seed | From scratch, s | Share of that time (goal 25 %) "
-            "| with the shallow model's | MRR@5 at the end "
-            "| Release's step time, from scratch (goal 15x) |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
-        for row in result["accuracy"]:
-            ratio = row["release_ratio"]
-            lines.append(
-                f"| {row['seed']} | {row['scratch_seconds']:.0f} "
-                f"| {_percent(row['share']) or 'never'} "
-                f"| {_percent(row['share_with_shallow']) or 'never'} "
-                f"| {row['gain']:+.1%} "
-                f"| {f'{ratio:.1f}x' if ratio else 'never'} |"
-            )
-        lines.append("")
+    for name, case in cases.CASES.items():
+        if result.get(name):
+            lines += case.to_markdown(result[name])
     return "\n".join(lines)
-
-
-def fit_line(x: list[float], seconds: list[float]) -> dict[str, float]:
-    """Least squares of the relative error, so that small steps count, too.
-
-    Returns:
-        `intercept`, `slope` and `largest_residual`, a share of the measured.
-    """
-    xs, ys = np.asarray(x, float), np.asarray(seconds)
-    columns = np.stack([np.ones_like(xs), xs], axis=1) / ys[:, None]
-    intercept, slope = np.linalg.lstsq(columns, np.ones_like(ys), rcond=None)[0]
-    residuals = (intercept + slope * xs) / ys - 1
-    return {
-        "intercept": float(intercept),
-        "slope": float(slope),
-        "largest_residual": float(np.abs(residuals).max()),
-    }
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
@@ -166,22 +86,3 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     with atomic_files.replacing(path) as partial:
         figure.savefig(partial, dpi=120)
     plt.close(figure)
-
-
-def _step_line(step: Mapping[str, Any]) -> str:
-    cells = [
-        step["name"],
-        f"{step['gflop']:.1f}" if step["gflop"] else "",
-        f"{1000 * step['seconds']:.1f}",
-        f"{1000 * step['min']:.1f} - {1000 * step['max']:.1f}",
-        f"{step['gflop_per_second']:.0f}" if step["gflop"] else "",
-        _percent(step["share"]),
-        _percent(step["goal_share"]),
-        _percent(step["release_share"]),
-        f"{step['first_seconds']:.1f}",
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}"

@@ -1,20 +1,40 @@
-"""Models on disk: model.keras, whole or not there."""
+"""Models on disk: a model.keras is whole, or it is refused by name."""
 
+import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import keras
 
-from nextitnet_tf import atomic_files
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
+from nextitnet_tf.vocabulary import Vocabulary
+
+_PARTS = ("metadata.json", "config.json", "model.weights.h5")
+# What zipfile raises over a file that was changed.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+_WHAT_TO_DO = "copy it here again, or train the model again"
 
 
 def save_model(model, path) -> None:
-    """Writes a model.keras that is either whole or not there."""
+    """Writes a model.keras, and the folder that it is in.
+
+    Args:
+        model: a `SequentialRecommender`.
+        path: of the file; one that is there stays until the new one is whole.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_files.replacing(path) as partial:
-        model.save(partial)
+    model.save(path)
 
 
 def load_model(path, with_optimizer: bool = False):
@@ -28,25 +48,18 @@ def load_model(path, with_optimizer: bool = False):
         A built model.
 
     Raises:
-        ValueError: there is no such file, or it is no saved model.
+        ValueError: there is no such file, it is damaged, or it is no saved
+            recommender.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(
-            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
-            "which is no file"
-        )
-    if not zipfile.is_zipfile(path):  # Keras says that there is no file
-        raise ValueError(
-            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
-            "which is another kind of file"
-        )
+    class_name = _check_archive(path)
     try:
         model = keras.saving.load_model(path, compile=with_optimizer)
     except Exception as error:  # Keras raises whatever comes its way.
-        raise ValueError(
-            f"Expected a saved model (.keras). Received: path={str(path)!r}, "
-            f"which Keras cannot read ({type(error).__name__})"
+        raise _refused(
+            path,
+            f"which holds a {class_name} that Keras cannot read "
+            f"({type(error).__name__}: {_shortened(error)})",
         ) from error
     if not isinstance(model, SequentialRecommender):
         raise ValueError(
@@ -54,3 +67,65 @@ def load_model(path, with_optimizer: bool = False):
             f"Received: path={str(path)!r}, a {type(model).__name__}"
         )
     return model
+
+
+def _check_archive(path: Path) -> str:
+    """Refuses what is no whole model.keras; the name of the class in it."""
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no file"
+        raise _refused(path, f"which is {what}")
+    if not zipfile.is_zipfile(path):  # Keras says that there is no file
+        with open(path, "rb") as file:
+            is_cut = file.read(4) == b"PK\3\4"
+        if is_cut:
+            raise _refused(path, f"which was cut short: {_WHAT_TO_DO}")
+        raise _refused(path, "which is another kind of file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            names = set(archive.namelist())
+            missing = [name for name in _PARTS if name not in names]
+            if not damaged and not missing:
+                class_name = _class_name(archive)
+                missing = _missing_assets(names)
+    except _UNREADABLE as e:
+        raise _refused(path, f"which is damaged ({e}): {_WHAT_TO_DO}") from e
+    if damaged:
+        raise _refused(path, f"in which {damaged} is damaged: {_WHAT_TO_DO}")
+    if missing:
+        raise _refused(path, f"which lacks {', '.join(missing)}: {_WHAT_TO_DO}")
+    return class_name
+
+
+def _class_name(archive: zipfile.ZipFile) -> str:
+    try:
+        return str(json.loads(archive.read("config.json"))["class_name"])
+    except (ValueError, KeyError, TypeError):
+        raise zipfile.BadZipFile("config.json describes no model") from None
+
+
+def _missing_assets(names: set[str]) -> list[str]:
+    """Of each vocabulary that was saved, the file that is not there."""
+    files = set(Vocabulary.FILES)
+    folders = {
+        name.rpartition("/")[0]
+        for name in names
+        if name.startswith("assets/") and name.rpartition("/")[2] in files
+    }
+    return sorted(
+        f"{folder}/{name}"
+        for folder in folders
+        for name in files
+        if f"{folder}/{name}" not in names
+    )
+
+
+def _refused(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"Expected a saved model (.keras). Received: path={str(path)!r}, {why}"
+    )
+
+
+def _shortened(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:200] + " ..."

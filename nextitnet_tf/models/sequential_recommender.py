@@ -2,13 +2,11 @@
 
 import functools
 import inspect
-import logging
 
 import keras
-import numpy as np
 from keras import ops
 
-from nextitnet_tf.vocabulary import Vocabulary
+from nextitnet_tf.models.served_model import ServedModel
 
 
 def _refusing_class_weight(name):
@@ -32,7 +30,7 @@ def _refusing_class_weight(name):
     return method
 
 
-class SequentialRecommender(keras.Model):
+class SequentialRecommender(ServedModel):
     """Scores all items for what follows a history of items.
 
     A subclass makes `item_embedding`, `item_softmax` (both by `ItemLayers`)
@@ -85,7 +83,6 @@ class SequentialRecommender(keras.Model):
             )
         self.num_items = num_items
         self.padding_id = padding_id
-        self.vocabulary: Vocabulary | None = None
         self.num_sampled = None
         self.l2 = 0.0
         self.blocks = []
@@ -324,88 +321,12 @@ class SequentialRecommender(keras.Model):
             return super().get_metrics_result()
         return {m.name: m.result() for m in self.metrics if m.name == "loss"}
 
-    def recommend(self, histories, k=10, exclude_seen=True, batch_size=256):
-        """The items likeliest to follow, in raw ids.
-
-        Ids the model does not know are skipped (and counted in a warning);
-        of a long history the latest `vocabulary.history_length` items count;
-        a history with no known item gets the most popular items.
-
-        Args:
-            histories: one sequence of raw ids a user, oldest first.
-            k: how many items a user gets.
-            exclude_seen: leave out every item of the user's history.
-            batch_size: users scored at a time.
-
-        Returns:
-            One list a user of at most k raw ids, likeliest first.
-
-        Raises:
-            ValueError: a model without a vocabulary; k below 1.
-        """
-        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
-        if vocabulary is None or of_histories is None:
-            raise ValueError(
-                "`recommend` needs a model that knows its raw ids: one that "
-                "was trained by `training.run`, or whose `vocabulary` was "
-                "set. Received: vocabulary=None"
-            )
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
-        encoded = [of_histories.encode(history) for history in histories]
-        num_unknown = sum(unknown for _, unknown in encoded)
-        if num_unknown:
-            logging.getLogger(__name__).warning(
-                "unknown item ids skipped: %d", num_unknown
-            )
-        answers = []
-        for start in range(0, len(encoded), batch_size):
-            batch = [ids for ids, _ in encoded[start : start + batch_size]]
-            answers += self._recommend_ids(batch, k, exclude_seen)
-        return [[vocabulary.raw_ids[i] for i in ids] for ids in answers]
-
-    @property
-    def history_vocabulary(self):
-        """Of the items in histories: those that are recommended."""
-        return self.vocabulary
-
-    def save_assets(self, dir_path):
-        if self.vocabulary is not None:
-            self.vocabulary.save(dir_path)
-
-    def load_assets(self, dir_path):
-        if Vocabulary.is_saved(dir_path):
-            self.vocabulary = Vocabulary.load(dir_path)
-
     def get_config(self):
         return {
             **super().get_config(),
             "num_items": self.num_items,
             "padding_id": self.padding_id,
         }
-
-    def _recommend_ids(self, histories, k, exclude_seen):
-        """Model ids of histories -> lists of at most k model ids."""
-        vocabulary, of_histories = self.vocabulary, self.history_vocabulary
-        length = of_histories.history_length
-        item_ids = np.full(
-            (len(histories), length), of_histories.padding_id, "int32"
-        )
-        for row, history in zip(item_ids, histories, strict=True):
-            latest = history[-length:]
-            row[length - len(latest) :] = latest
-        scores = np.array(self.predict_on_batch(item_ids), "float32")
-        for row, history in zip(scores, histories, strict=True):
-            if not history:
-                row[:] = vocabulary.counts
-            row[vocabulary.not_items] = -np.inf
-            if exclude_seen and of_histories is vocabulary:
-                row[history] = -np.inf
-        best = np.argsort(-scores, axis=-1, kind="stable")[:, :k]
-        return [
-            [int(i) for i in ids if row[i] > -np.inf]
-            for ids, row in zip(best, scores, strict=True)
-        ]
 
 
 def _check_weights(sample_weight, targets, allowed):

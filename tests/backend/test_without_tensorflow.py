@@ -179,6 +179,23 @@ def test_ranking_metrics():
         assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
 
 
+def test_top_items_by_hand():
+    model = nextitnet_tf.MostPop(num_items=4)
+    model.adapt(np.array([[0, 0, 1, 2, 2, 3, 3, 3, 4, 4]]))
+    model.vocabulary = nextitnet_tf.Vocabulary(
+        [None, *"abcd"], [0, 1, 2, 3, 2], padding_id=0, history_length=2
+    )
+    # Padding, the first column, is never among them; ties: the lower id.
+    assert model.recommend([["d"], ["c", "a", "a"], []], k=3) == [
+        ["c", "b", "a"],
+        ["b", "d"],
+        ["c", "b", "d"],
+    ]
+    model.counts.assign([0, np.nan, 0, 0, 0])
+    with pytest.raises(FloatingPointError, match="finite"):
+        model.recommend([["d"]])
+
+
 def test_round_trip(tmp_path):
     model = with_other_weights(make_model())
     model.vocabulary = nextitnet_tf.Vocabulary(
@@ -193,8 +210,9 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(
         numpy_of(copy(item_ids)), numpy_of(model(item_ids))
     )
-    answers = copy.recommend(["abc", "zz", ""], k=4)
-    assert answers == model.recommend(["abc", "zz", ""], k=4)
+    histories = [["a", "b", "c"], ["z", "z"], []]
+    answers = copy.recommend(histories, k=4)
+    assert answers == model.recommend(histories, k=4)
     assert not set(answers[0]) & set("abc")
     assert answers[1] == answers[2] == list("abcd")  # the most popular
 

@@ -1,0 +1,62 @@
+"""Histories as text: one a line, its items as csv has them."""
+
+import csv
+from collections.abc import Collection
+from pathlib import Path
+
+
+def read_lines(path: str) -> dict[str, str]:
+    r"""Lines of a file; "\n" and "\r\n" end one, and nothing else does.
+
+    Args:
+        path: of UTF-8 text.
+
+    Returns:
+        Each line by its place, for errors: "FILE, line 1", ...
+
+    Raises:
+        ValueError: an empty file, or another encoding.
+    """
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"Expected UTF-8 text. Received: {path}, line {number}: {error}"
+        ) from None
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if not lines[-1]:
+        del lines[-1]
+    if not lines:
+        raise ValueError(
+            "Expected a history a line, an empty line for a user without one. "
+            f"Received: {path}, an empty file"
+        )
+    return {f"{path}, line {i}": line for i, line in enumerate(lines, start=1)}
+
+
+def parse(line: str, place: str, known: Collection[str]) -> list[str]:
+    """Items of a line.
+
+    Args:
+        line: items separated by commas, quoted as in csv.
+        place: where the line stands, for errors.
+        known: items; spaces around one are cut off unless it is known with
+            them.
+
+    Returns:
+        The items; nothing stands for an empty field.
+
+    Raises:
+        ValueError: quotes that are not closed within the line.
+    """
+    try:
+        fields = next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        raise ValueError(
+            "Expected items separated by commas, quotes closed within the "
+            f"line. Received: {place}: {error}"
+        ) from None
+    items = (item if item in known else item.strip() for item in fields)
+    return [item for item in items if item or item in known]

@@ -1,0 +1,281 @@
+"""The items likeliest to follow, found in the graph.
+
+`recommend`, `export_recommender` and whoever else asks for the best items of
+a model go through `top_items`. It orders items as `metrics.rank_among` ranks
+them: ties go to the lower id, columns that are no items and items that were
+seen have no place.
+"""
+
+import logging
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Set
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from nextitnet_tf.vocabulary import Vocabulary
+
+# What a batch of histories may take up, beside the model. A column of a row
+# costs its float32 score, a copy where a backend makes one, and one byte that
+# says whether the score is a number.
+_WORKING_BYTES = 400_000_000
+_BYTES_A_COLUMN = 9
+# The score of what cannot be recommended: a number, so that one look at the
+# scores finds those which are none, and below all that a model gives.
+_CLOSED = float(np.finfo("float32").min)
+
+
+def top_items(model, item_ids, k=10, exclude_seen=True):
+    """The k likeliest items after each history, of any Keras backend's graph.
+
+    A history without a known item gets the most popular items.
+
+    Args:
+        model: a `SequentialRecommender` with a vocabulary.
+        item_ids: (B, S) int, in the numbers of `model.history_vocabulary`,
+            latest at position -1, padded on the left; of any length: the
+            model is shown the latest `history_length`.
+        k: how many items; if the model knows fewer, all of them.
+        exclude_seen: leave out every item of `item_ids`, row by row.
+
+    Returns:
+        {"item_ids": (B, k) int32, "scores": (B, k) float32}, likeliest
+        first. Where fewer than k items are left, the padding id with score
+        -inf; where the model's logits are not all finite, scores are NaN.
+
+    Raises:
+        ValueError: a model without a vocabulary, or with one of another
+            size; k below 1.
+    """
+    vocabulary, of_histories = _vocabularies(model)
+    k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
+    item_ids = ops.cast(item_ids, "int32")
+    logits = model(_latest(item_ids, of_histories), training=False)
+    # Row by row the columns that are closed: (B, M).
+    closed = _beside(item_ids, vocabulary.not_items)
+    if exclude_seen and of_histories is vocabulary:
+        closed = ops.concatenate([item_ids, closed], axis=1)
+    scores = _close(ops.cast(logits, "float32"), closed)  # (B, N)
+    is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
+    best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
+    is_open = best_scores > _CLOSED
+    best = ops.where(is_open, best, vocabulary.padding_id)
+    best_scores = ops.where(is_open, best_scores, -np.inf)
+    best_scores = ops.where(is_finite, best_scores, np.nan)
+    popular, counts = _most_popular(vocabulary, k)
+    is_known = _has_an_item(item_ids, of_histories.not_items)  # (B, 1)
+    return {
+        "item_ids": ops.where(is_known, ops.cast(best, "int32"), popular),
+        "scores": ops.where(is_known, best_scores, counts),
+    }
+
+
+class TopItems(keras.Model):
+    """`top_items` of a model, as a model that Keras compiles and exports.
+
+    Args:
+        recommender: a `SequentialRecommender` with a vocabulary.
+        k: how many items.
+        exclude_seen: leave out the items of the history itself.
+
+    Call arguments:
+        item_ids: (B, S) int, see `top_items`.
+
+    Returns:
+        {"item_ids": (B, k) int32, "scores": (B, k) float32}.
+    """
+
+    def __init__(self, recommender, k=10, exclude_seen=True):
+        super().__init__(name="top_items")
+        self.recommender = recommender
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.built = True
+
+    def call(self, item_ids):
+        return top_items(self.recommender, item_ids, self.k, self.exclude_seen)
+
+
+def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
+    """Raw ids after raw ids: see `ServedModel.recommend`."""
+    vocabulary, of_histories = _vocabularies(model)
+    _check_at_least_1(k, "k")
+    _check_at_least_1(batch_size, "batch_size")
+    encoded = _encode(histories, of_histories)
+    finder = _finder(model, min(k, vocabulary.num_items), bool(exclude_seen))
+    batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
+    answers = []
+    for start in range(0, len(encoded), batch_size):
+        batch = encoded[start : start + batch_size]
+        found = finder.predict_on_batch(_padded(batch, of_histories))
+        scores = found["scores"][: len(batch)]
+        if np.isnan(scores).any():
+            row = start + int(np.isnan(scores).any(axis=1).argmax())
+            raise FloatingPointError(
+                "Expected a model whose scores are finite numbers. Received: "
+                f"NaN or infinite logits after histories[{row}]; its weights "
+                "are those of a training that diverged"
+            )
+        for ids, row in zip(found["item_ids"], scores, strict=False):
+            answers.append([vocabulary.raw_ids[i] for i in ids[row > -np.inf]])
+    return answers
+
+
+def export(model, filepath, k=10, exclude_seen=True):
+    """Writes a SavedModel: see `ServedModel.export_recommender`."""
+    vocabulary, _ = _vocabularies(model)
+    _check_at_least_1(k, "k")
+    TopItems(model, k, exclude_seen).export(
+        filepath, verbose=False, input_signature=[item_ids_spec()]
+    )
+    extra = Path(filepath) / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    vocabulary.save(extra)
+
+
+def largest_batch(num_columns) -> int:
+    """How many histories' scores fit into the memory set aside for them.
+
+    Args:
+        num_columns: N.
+
+    Returns:
+        A power of 2.
+    """
+    most = _WORKING_BYTES // (_BYTES_A_COLUMN * num_columns)
+    return 1 << max(0, most.bit_length() - 1)
+
+
+def item_ids_spec():
+    """The signature of histories: any number of them, of any length."""
+    return keras.InputSpec(dtype="int32", shape=(None, None), name="item_ids")
+
+
+def _vocabularies(model) -> tuple[Vocabulary, Vocabulary]:
+    """Of what is recommended and of histories."""
+    vocabulary, of_histories = model.vocabulary, model.history_vocabulary
+    if vocabulary is None or of_histories is None:
+        raise ValueError(
+            "`recommend` needs a model that knows its raw ids: one that was "
+            "trained by `training.run`, or whose `vocabulary` was set. "
+            "Received: vocabulary=None"
+        )
+    if len(vocabulary.raw_ids) != model.num_items + 1:
+        raise ValueError(
+            f"Expected a vocabulary of {model.num_items + 1} columns, as the "
+            f"model has. Received: {len(vocabulary.raw_ids)} raw_ids"
+        )
+    return vocabulary, of_histories
+
+
+def _check_at_least_1(value, name) -> int:
+    is_number = isinstance(value, int | np.integer)
+    if not is_number or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"`{name}` must be a whole number, at least 1. "
+            f"Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def _encode(histories, vocabulary) -> list[list[int]]:
+    """Model ids of each history; unknown items are counted and left out."""
+    if isinstance(histories, str | bytes | Mapping | Set):
+        raise ValueError(
+            "Expected a sequence of histories, each a sequence of raw ids. "
+            f"Received: histories={histories!r}"
+        )
+    encoded, num_unknown = [], 0
+    for i, history in enumerate(histories):
+        # A string would be read letter by letter, a set has no order.
+        no_sequence = isinstance(history, str | bytes | Mapping | Set)
+        if no_sequence or not isinstance(history, Iterable):
+            raise ValueError(
+                "Expected each history to be a sequence of raw ids, oldest "
+                f"first. Received: histories[{i}]={history!r}"
+            )
+        ids, unknown = vocabulary.encode(history)
+        encoded.append(ids)
+        num_unknown += unknown
+    if num_unknown:
+        logging.getLogger(__name__).warning(
+            "unknown item ids skipped: %d", num_unknown
+        )
+    return encoded
+
+
+def _finder(model, k, exclude_seen) -> TopItems:
+    """The compiled `TopItems`, kept with the model for the next call."""
+    vocabularies = _vocabularies(model)
+    kept = model.__dict__.get("_top_items")
+    if kept is None or any(
+        old is not new for old, new in zip(kept[0], vocabularies, strict=True)
+    ):
+        kept = (vocabularies, {})
+        # Past Keras, which would take it for a layer of the model.
+        object.__setattr__(model, "_top_items", kept)
+    finders = kept[1]
+    if (k, exclude_seen) not in finders:
+        finders[k, exclude_seen] = TopItems(model, k, exclude_seen)
+    return finders[k, exclude_seen]
+
+
+def _padded(histories, vocabulary) -> np.ndarray:
+    """(B, S) int32 ids of histories, padded on the left.
+
+    B and S are powers of 2 times 1 and `history_length`, so that a backend
+    that compiles for each shape does so a few times only.
+    """
+    longest = max(len(history) for history in histories)
+    width = vocabulary.history_length
+    while width < longest:
+        width *= 2
+    num_rows = 1 << (len(histories) - 1).bit_length()
+    item_ids = np.full((num_rows, width), vocabulary.padding_id, "int32")
+    for row, history in zip(item_ids, histories, strict=False):
+        row[width - len(history) :] = history
+    return item_ids
+
+
+def _latest(item_ids, vocabulary):
+    """(B, T): what the model is shown."""
+    length = vocabulary.history_length
+    padding = _beside(item_ids, [vocabulary.padding_id] * length)
+    item_ids = ops.concatenate([padding, item_ids], axis=1)[:, -length:]
+    return ops.reshape(item_ids, (-1, length))  # a length that is known
+
+
+def _beside(item_ids, row):
+    """(B, M): the same row for each row of `item_ids`."""
+    row = np.asarray(row, "int32")
+    return ops.broadcast_to(row, (ops.shape(item_ids)[0], len(row)))
+
+
+def _close(scores, closed):
+    """Scores where the columns (B, M) of a row cannot be recommended."""
+    shape = ops.shape(closed)
+    rows = ops.broadcast_to(ops.arange(shape[0], dtype="int32")[:, None], shape)
+    places = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(closed, (-1,))])
+    places = ops.transpose(places)  # (B M, 2)
+    return ops.scatter_update(
+        scores, places, ops.full(ops.shape(places)[:1], _CLOSED, "float32")
+    )
+
+
+def _most_popular(vocabulary, k) -> tuple[np.ndarray, np.ndarray]:
+    """(1, k) ids and counts of the items most frequent in the data."""
+    counts = np.array(vocabulary.counts, "int64")
+    counts[vocabulary.not_items] = -1
+    best = np.argsort(-counts, kind="stable")[None, :k]
+    return best.astype("int32"), counts[best].astype("float32")
+
+
+def _has_an_item(item_ids, not_items):
+    """(B, 1): whether there is anything but padding in a row."""
+    is_item = ops.ones_like(item_ids, dtype="bool")
+    for column in not_items:
+        is_item = ops.logical_and(is_item, ops.not_equal(item_ids, column))
+    return ops.any(is_item, axis=1, keepdims=True)

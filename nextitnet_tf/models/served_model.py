@@ -1,0 +1,126 @@
+"""What a trained model does for those who use it."""
+
+import functools
+import os
+
+import keras
+
+from nextitnet_tf import atomic_files
+from nextitnet_tf.models import recommending
+from nextitnet_tf.vocabulary import Vocabulary
+
+
+class ServedModel(keras.Model):
+    """A model that recommends in raw ids, is saved and is exported.
+
+    Attributes:
+        vocabulary: of the items that it recommends; None until it is set.
+            It is saved with the model.
+        history_vocabulary: of the items in histories.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary: Vocabulary | None = None
+
+    def recommend(self, histories, k=10, exclude_seen=True, batch_size=256):
+        """The items likeliest to follow, in raw ids.
+
+        Ids the model does not know are skipped (and counted in a warning);
+        of a long history the latest `vocabulary.history_length` items count;
+        a history with no known item gets the most popular items.
+
+        Args:
+            histories: one sequence of raw ids a user, oldest first.
+            k: how many items a user gets.
+            exclude_seen: leave out every item of the user's history.
+            batch_size: users scored at a time, at most; fewer where there
+                are so many items that their scores would need much memory.
+
+        Returns:
+            One list a user of at most k raw ids, likeliest first.
+
+        Raises:
+            ValueError: a model without a vocabulary; a history that is no
+                sequence of raw ids; k below 1.
+            FloatingPointError: scores that are NaN or infinite.
+        """
+        return recommending.recommend(
+            self, histories, k, exclude_seen, batch_size
+        )
+
+    def top_items(self, item_ids, k=10, exclude_seen=True):
+        """The k likeliest items, in the graph: `recommending.top_items`."""
+        return recommending.top_items(self, item_ids, k, exclude_seen)
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """Writes the model for serving, as `keras.Model.export` does.
+
+        Args:
+            filepath: a folder.
+            *args: as for `keras.Model.export`.
+            input_signature: default (None, None) int32 item ids.
+            **kwargs: as for `keras.Model.export`.
+        """
+        signature = input_signature or [recommending.item_ids_spec()]
+        return super().export(
+            filepath, *args, input_signature=signature, **kwargs
+        )
+
+    def export_recommender(self, filepath, k=10, exclude_seen=True):
+        """Writes a SavedModel that answers with the likeliest items.
+
+        Its signature takes (B, S) int32 item ids, padded on the left, and
+        returns "item_ids" and "scores", both (B, k): see
+        `recommending.top_items`. Which raw id an item has stands in
+        `assets.extra/items.csv`.
+
+        Args:
+            filepath: a folder.
+            k: how many items.
+            exclude_seen: leave out the items of the history itself.
+
+        Raises:
+            ValueError: a model without a vocabulary; k below 1.
+        """
+        recommending.export(self, filepath, k, exclude_seen)
+
+    @property
+    def history_vocabulary(self):
+        """Of the items in histories: those that are recommended."""
+        return self.vocabulary
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model: a `.keras` file is either whole or not there.
+
+        Args:
+            filepath: as for `keras.Model.save`.
+            overwrite: whether a file that is there is replaced; a failed
+                save leaves it as it was.
+            zipped: as for `keras.Model.save`.
+            **kwargs: as for `keras.Model.save`.
+
+        Raises:
+            FileExistsError: a file that is not to be replaced.
+            OSError: the file cannot be written.
+        """
+        save = functools.partial(super().save, zipped=zipped, **kwargs)
+        name = str(filepath)
+        # Keras' other formats are folders, or elsewhere, or refused by it.
+        if zipped is False or "://" in name or not name.endswith(".keras"):
+            return save(filepath, overwrite=overwrite)
+        if not overwrite and os.path.exists(filepath):
+            raise FileExistsError(
+                "Expected a file that is not there, or `overwrite=True`. "
+                f"Received: filepath={name!r}"
+            )
+        with atomic_files.replacing(filepath) as partial:
+            save(partial)
+
+    def save_assets(self, dir_path):
+        if self.vocabulary is not None:
+            self.vocabulary.save(dir_path)
+
+    def load_assets(self, dir_path):
+        if Vocabulary.is_saved(dir_path):
+            self.vocabulary = Vocabulary.load(dir_path)
