@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nextitnet_tf import losses
 from nextitnet_tf.vocabulary import Vocabulary
 
 
@@ -268,14 +269,14 @@ class SequentialRecommender(keras.Model):
             ValueError: weights or targets of another shape.
         """
         if len(y.shape) == 1:
-            _check_weights(sample_weight, y, allowed=("(B,)",))
+            losses.check_weights(sample_weight, y)
             return keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )(y, y_pred, sample_weight)
         hidden, y, weights = self.encode_for_loss(
             x,
             ops.cast(y, "int32"),
-            self._weights_of(y, sample_weight),
+            losses.target_weights(y, sample_weight, self.padding_id),
             training=training,
         )
         _check_targets(y, hidden)
@@ -297,19 +298,6 @@ class SequentialRecommender(keras.Model):
             # global batch, so that the sum over devices has it once.
             loss = loss + penalty * ops.sum(weights)
         return loss
-
-    def _weights_of(self, targets, sample_weight):
-        """(B, T) float32, what each target counts in the loss."""
-        _check_weights(sample_weight, targets, allowed=("(B,)", "(B, T)"))
-        if sample_weight is not None:
-            sample_weight = ops.cast(sample_weight, "float32")
-            if len(sample_weight.shape) == 2:
-                return ops.reshape(sample_weight, ops.shape(targets))
-        weights = ops.cast(ops.not_equal(targets, self.padding_id), "float32")
-        if sample_weight is not None:
-            weights = weights * sample_weight[:, None]
-        total = ops.sum(weights)
-        return weights / ops.where(total > 0, total, 1.0)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Ranking metrics in evaluation; the loss alone in training."""
@@ -406,31 +394,6 @@ class SequentialRecommender(keras.Model):
             [int(i) for i in ids if row[i] > -np.inf]
             for ids, row in zip(best, scores, strict=True)
         ]
-
-
-def _check_weights(sample_weight, targets, allowed):
-    """Refuses weights that Keras would lay on the wrong targets.
-
-    Args:
-        sample_weight: None, or weights of a batch.
-        targets: (B,) or (B, T).
-        allowed: shapes, as they are called in the message.
-    """
-    if sample_weight is None:
-        return
-    found, shape = tuple(sample_weight.shape), tuple(targets.shape)
-    fits = len(found) == 1 or len(found) == len(shape) == 2
-    for length, expected in zip(found, shape, strict=False):
-        is_known = None not in (length, expected)
-        fits = fits and (length == expected or not is_known)
-    # Of targets of unknown length, too, one weight would be spread in silence.
-    fits = fits and (len(found) == 1 or found[1] != 1 or shape[1] == 1)
-    if not fits:
-        raise ValueError(
-            f"Weights of targets of shape {shape} must have shape "
-            f"{' or '.join(allowed)}, a weight a row or a weight a target. "
-            f"Received: sample_weight of shape {found}"
-        )
 
 
 def _check_targets(targets, hidden):
