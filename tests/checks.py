@@ -121,6 +121,88 @@ def check_batch_independence(model):
         )
 
 
+class Watched(keras.layers.Dropout):
+    """A dropout that remembers whether it was told to train."""
+
+    def __init__(self):
+        super().__init__(0.5)
+        self.told = []
+
+    def call(self, inputs, training=False):
+        self.told.append(bool(training))
+        return super().call(inputs, training=training)
+
+
+def batch_for(model, num_rows=16, seed=0):
+    """Histories and the items that follow, of a shape `fit` takes."""
+    rows = histories_for(model, num_rows=num_rows, seed=seed)
+    return rows[:, :-1], rows[:, 1:]
+
+
+def check_dropout(model, monkeypatch):
+    """Dropout is active in the loss in training and nowhere else.
+
+    A model with blocks gets one inside each block; another one must have
+    dropout of its own.
+    """
+    scramble(model)
+    watched = []
+    for block in model.blocks:
+        dropout = Watched()
+        call = block.call
+
+        def with_dropout(x, *args, call=call, dropout=dropout, **kwargs):
+            return call(dropout(x), *args, **kwargs)
+
+        monkeypatch.setattr(block, "call", with_dropout)
+        watched.append(dropout)
+
+    def was_told():
+        """What every block's dropout was told since this was asked last."""
+        told = [dropout.told.copy() for dropout in watched]
+        for dropout in watched:
+            dropout.told.clear()
+        return told
+
+    inputs, targets = batch_for(model)
+    model.compile(run_eagerly=True)
+    numbers = keras.ops.convert_to_numpy
+    still = numbers(model.encode(inputs))
+    np.testing.assert_array_equal(numbers(model.encode(inputs)), still)
+    model(inputs)
+    model.compute_loss(inputs, targets, training=False)
+    model.predict_on_batch(inputs)
+    model.evaluate(inputs, targets, verbose=0)
+    for told in was_told():
+        assert told and not any(told)
+    dropped = [numbers(model.encode(inputs, training=True)) for _ in range(2)]
+    assert not np.allclose(dropped[0], still)
+    assert not np.allclose(dropped[0], dropped[1])
+    was_told()
+    model.compute_loss(inputs, targets, training=True)
+    for told in was_told():
+        assert told and all(told)
+
+
+def check_evaluation_is_inference(model):
+    """`evaluate` with the targets of `fit` repeats itself, changes nothing."""
+    scramble(model)
+    inputs, targets = batch_for(model)
+    # Sampled negatives are for training, too.
+    model.compile(num_sampled=3, run_eagerly=True)
+    before = [keras.ops.convert_to_numpy(v) for v in model.variables]
+    losses = {
+        float(model.evaluate(inputs, targets, batch_size=8, verbose=0))
+        for _ in range(3)
+    }
+    losses.add(float(model.test_on_batch(inputs[:8], targets[:8])))
+    losses.add(float(model.test_on_batch(inputs[:8], targets[:8])))
+    assert len(losses) == 2 and np.isfinite(list(losses)).all()
+    for variable, old in zip(model.variables, before, strict=True):
+        new = keras.ops.convert_to_numpy(variable)
+        np.testing.assert_array_equal(new, old, err_msg=variable.path)
+
+
 def check_every_weight_learns(model):
     """One step of plain gradient descent moves every variable."""
     scramble(model)

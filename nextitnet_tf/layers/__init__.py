@@ -4,6 +4,7 @@ from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dilated_conv import DilatedConv
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
+from nextitnet_tf.layers.gated_transformer_block import GatedTransformerBlock
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
@@ -19,6 +20,7 @@ __all__ = [
     "DilatedConv",
     "ChannelNorm",
     "DilatedResidualBlock",
+    "GatedTransformerBlock",
     "ItemEmbedding",
     "ItemLayers",
     "ItemSoftmax",

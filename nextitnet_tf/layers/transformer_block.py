@@ -98,11 +98,13 @@ class TransformerBlock(keras.layers.Layer):
             branch = self.attention(
                 self.norm1(x), item_mask=item_mask, training=training
             )
-            x = _add(self.rezero1, x, branch)
-            return _add(self.rezero2, x, self._dense(self.norm2(x), training))
+            x = add_branch(self.rezero1, x, branch)
+            return add_branch(
+                self.rezero2, x, self.dense(self.norm2(x), training)
+            )
         branch = self.attention(x, item_mask=item_mask, training=training)
-        x = self.norm1(_add(self.rezero1, x, branch))
-        return self.norm2(_add(self.rezero2, x, self._dense(x, training)))
+        x = self.norm1(add_branch(self.rezero1, x, branch))
+        return self.norm2(add_branch(self.rezero2, x, self.dense(x, training)))
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -127,10 +129,12 @@ class TransformerBlock(keras.layers.Layer):
             "norm_first": self.norm_first,
         }
 
-    def _dense(self, x, training):
+    def dense(self, x, training):
+        """The second branch: (B, T, D) -> (B, T, D), position by position."""
         x = self.inner_dropout(self.inner(x), training=training)
         return self.outer_dropout(self.outer(x), training=training)
 
 
-def _add(rezero, x, branch):
+def add_branch(rezero, x, branch):
+    """A residual, scaled if there is a `ReZero` for it."""
     return rezero(x, branch) if rezero else x + branch

@@ -6,6 +6,7 @@ from keras import ops
 from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dropout import Dropout
+from nextitnet_tf.layers.gated_transformer_block import GatedTransformerBlock
 from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.transformer_block import NORM_EPSILON
@@ -13,6 +14,10 @@ from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 VARIANTS = ("stackrec", "original")
+BLOCKS = {
+    "transformer": TransformerBlock,
+    "gated": GatedTransformerBlock,
+}
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -42,6 +47,8 @@ class SASRec(SequentialRecommender):
         variant: "stackrec" or "original".
         tie_output: whether the output is the item embedding; default as the
             variant has it.
+        block: "transformer", or "gated" (`GatedTransformerBlock`).
+        **kwargs: as for `SequentialRecommender`.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1, T <= max_length.
@@ -74,14 +81,19 @@ class SASRec(SequentialRecommender):
         use_alpha=True,
         variant="stackrec",
         tie_output=None,
+        block="transformer",
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
-        if variant not in VARIANTS:
-            raise ValueError(
-                f"`variant` must be one of {VARIANTS}. "
-                f"Received: variant={variant!r}"
-            )
+        for name, value, choices in (
+            ("variant", variant, VARIANTS),
+            ("block", block, tuple(BLOCKS)),
+        ):
+            if value not in choices:
+                raise ValueError(
+                    f"`{name}` must be one of {choices}. "
+                    f"Received: {name}={value!r}"
+                )
         self.num_blocks = num_blocks
         self.embedding_dim = embedding_dim
         self.max_length = max_length
@@ -89,6 +101,7 @@ class SASRec(SequentialRecommender):
         self.dropout_rate = dropout_rate
         self.use_alpha = use_alpha
         self.variant = variant
+        self.block = block
         self.tie_output = (
             variant == "original" if tie_output is None else tie_output
         )
@@ -112,31 +125,9 @@ class SASRec(SequentialRecommender):
         self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
         # Before the blocks, or after them where they begin with a norm.
         self.norm = ChannelNorm(epsilon=NORM_EPSILON, dtype=policy, name="norm")
-        self.blocks = [
-            TransformerBlock(
-                embedding_dim,
-                num_heads=num_heads,
-                dropout_rate=dropout_rate,
-                use_alpha=use_alpha,
-                norm_first=variant == "original",
-                dtype=policy,
-                name=f"block_{i}",
-            )
-            for i in range(num_blocks)
-        ]
+        self.blocks = self._make_blocks()
         self.block_stack = BlockStack(self.blocks)
-        if self.tie_output:
-            self.item_softmax = items.make_softmax(tied_to=self.item_embedding)
-        else:
-            bound = embedding_dim**-0.5
-            self.item_softmax = items.make_softmax(
-                kernel_initializer=keras.initializers.RandomUniform(
-                    -bound, bound
-                ),
-                bias_initializer=keras.initializers.RandomUniform(
-                    -bound, bound
-                ),
-            )
+        self.item_softmax = self._make_softmax(items)
         self.build()
 
     @classmethod
@@ -216,4 +207,28 @@ class SASRec(SequentialRecommender):
             "use_alpha": self.use_alpha,
             "variant": self.variant,
             "tie_output": self.tie_output,
+            "block": self.block,
         }
+
+    def _make_blocks(self):
+        return [
+            BLOCKS[self.block](
+                self.embedding_dim,
+                num_heads=self.num_heads,
+                dropout_rate=self.dropout_rate,
+                use_alpha=self.use_alpha,
+                norm_first=self.variant == "original",
+                dtype=self.dtype_policy,
+                name=f"block_{i}",
+            )
+            for i in range(self.num_blocks)
+        ]
+
+    def _make_softmax(self, items):
+        if self.tie_output:
+            return items.make_softmax(tied_to=self.item_embedding)
+        bound = self.embedding_dim**-0.5
+        return items.make_softmax(
+            kernel_initializer=keras.initializers.RandomUniform(-bound, bound),
+            bias_initializer=keras.initializers.RandomUniform(-bound, bound),
+        )

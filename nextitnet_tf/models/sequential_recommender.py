@@ -6,6 +6,7 @@ import inspect
 import keras
 from keras import ops
 
+from nextitnet_tf import losses
 from nextitnet_tf.models.served_model import ServedModel
 
 
@@ -265,14 +266,14 @@ class SequentialRecommender(ServedModel):
             ValueError: weights or targets of another shape.
         """
         if len(y.shape) == 1:
-            _check_weights(sample_weight, y, allowed=("(B,)",))
+            losses.check_weights(sample_weight, y)
             return keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )(y, y_pred, sample_weight)
         hidden, y, weights = self.encode_for_loss(
             x,
             ops.cast(y, "int32"),
-            self._weights_of(y, sample_weight),
+            losses.target_weights(y, sample_weight, self.padding_id),
             training=training,
         )
         _check_targets(y, hidden)
@@ -295,19 +296,6 @@ class SequentialRecommender(ServedModel):
             loss = loss + penalty * ops.sum(weights)
         return loss
 
-    def _weights_of(self, targets, sample_weight):
-        """(B, T) float32, what each target counts in the loss."""
-        _check_weights(sample_weight, targets, allowed=("(B,)", "(B, T)"))
-        if sample_weight is not None:
-            sample_weight = ops.cast(sample_weight, "float32")
-            if len(sample_weight.shape) == 2:
-                return ops.reshape(sample_weight, ops.shape(targets))
-        weights = ops.cast(ops.not_equal(targets, self.padding_id), "float32")
-        if sample_weight is not None:
-            weights = weights * sample_weight[:, None]
-        total = ops.sum(weights)
-        return weights / ops.where(total > 0, total, 1.0)
-
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Ranking metrics in evaluation; the loss alone in training."""
         if len(y.shape) == 1:
@@ -327,31 +315,6 @@ class SequentialRecommender(ServedModel):
             "num_items": self.num_items,
             "padding_id": self.padding_id,
         }
-
-
-def _check_weights(sample_weight, targets, allowed):
-    """Refuses weights that Keras would lay on the wrong targets.
-
-    Args:
-        sample_weight: None, or weights of a batch.
-        targets: (B,) or (B, T).
-        allowed: shapes, as they are called in the message.
-    """
-    if sample_weight is None:
-        return
-    found, shape = tuple(sample_weight.shape), tuple(targets.shape)
-    fits = len(found) == 1 or len(found) == len(shape) == 2
-    for length, expected in zip(found, shape, strict=False):
-        is_known = None not in (length, expected)
-        fits = fits and (length == expected or not is_known)
-    # Of targets of unknown length, too, one weight would be spread in silence.
-    fits = fits and (len(found) == 1 or found[1] != 1 or shape[1] == 1)
-    if not fits:
-        raise ValueError(
-            f"Weights of targets of shape {shape} must have shape "
-            f"{' or '.join(allowed)}, a weight a row or a weight a target. "
-            f"Received: sample_weight of shape {found}"
-        )
 
 
 def _check_targets(targets, hidden):

@@ -44,29 +44,7 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
             f"{npz}: expected a tensor item_embeddings.weight of shape "
             f"(items, width). Received: {', '.join(sorted(tensors)[:4])}, ..."
         )
-    users = tensors.get("user_embeddings.weight")
-    indices = [
-        int(match.group(1))
-        for match in (
-            re.match(r"transformers\.(\d+)\.", key) for key in tensors
-        )
-        if match
-    ]
-    positions = tensors.get("pos_embeddings.weight", items)
-    config = {
-        "num_items": len(items) - 1,
-        "num_blocks": max(indices, default=0) + 1,
-        "max_length": len(positions),
-        "num_heads": num_heads,
-        "dropout_rate": dropout_rate,
-        "use_alpha": any(key.endswith(".rez") for key in tensors),
-    }
-    if users is None:
-        model = SASRec(embedding_dim=items.shape[1], **config)
-    else:
-        model = SSEPT(
-            num_users=len(users), embedding_dim=2 * items.shape[1], **config
-        )
+    model = _make_model(tensors, num_heads, dropout_rate)
     variables = _named_variables(model)
     for key in variables:
         if key not in tensors:
@@ -90,6 +68,34 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
             )
         variable.assign(value)
     return model
+
+
+def _make_model(tensors, num_heads: int, dropout_rate: float):
+    """A fresh model of the shape that keys and shapes of tensors tell."""
+    items, users = (
+        tensors.get(f"{name}_embeddings.weight") for name in ("item", "user")
+    )
+    indices = [
+        int(match.group(1))
+        for match in (
+            re.match(r"transformers\.(\d+)\.", key) for key in tensors
+        )
+        if match
+    ]
+    positions = tensors.get("pos_embeddings.weight", items)
+    config = {
+        "num_items": len(items) - 1,
+        "num_blocks": max(indices, default=0) + 1,
+        "max_length": len(positions),
+        "num_heads": num_heads,
+        "dropout_rate": dropout_rate,
+        "use_alpha": any(key.endswith(".rez") for key in tensors),
+    }
+    if users is None:
+        return SASRec(embedding_dim=items.shape[1], **config)
+    return SSEPT(
+        num_users=len(users), embedding_dim=2 * items.shape[1], **config
+    )
 
 
 def to_keras(key: str, tensor: np.ndarray) -> np.ndarray:
