@@ -61,7 +61,45 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         flag_values=values,
     )
     define_column_flags(values)
+    _define_filters(values)
+    flags.DEFINE_bool(
+        "keep_latest",
+        None,
+        "Shortens lines of a csv of sessions with more than t items to the "
+        "latest t. By default they are an error.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "force",
+        None,
+        "Prepares the sessions again, whatever prepared sessions the folder "
+        "holds. By default those prepared in another way are an error.",
+        flag_values=values,
+    )
 
+
+def define_column_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags `COLUMN_FLAGS` alone, likewise."""
+    for role, names in ALIASES.items():
+        flags.DEFINE_string(
+            f"{role}_column",
+            None,
+            f"Name of the {role} column. By default it is the one with a "
+            f"usual name ({', '.join(names)}).",
+            flag_values=values,
+        )
+    flags.DEFINE_enum(
+        "time",
+        None,
+        ["auto", "file"],
+        "Where the order of a user's items comes from. The default, auto, "
+        "takes the order column or else the timestamps; file takes the order "
+        "of the lines.",
+        flag_values=values,
+    )
+
+
+def _define_filters(values: flags.FlagValues) -> None:
     def integer(name: str, text: str) -> None:
         flags.DEFINE_integer(name, None, text, flag_values=values)
 
@@ -102,41 +140,6 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     integer(
         "min_length",
         "Number of items in the shortest row that is kept. The default is 5.",
-    )
-    flags.DEFINE_bool(
-        "keep_latest",
-        None,
-        "Shortens lines of a csv of sessions with more than t items to the "
-        "latest t. By default they are an error.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "force",
-        None,
-        "Prepares the sessions again, whatever prepared sessions the folder "
-        "holds. By default those prepared in another way are an error.",
-        flag_values=values,
-    )
-
-
-def define_column_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags `COLUMN_FLAGS` alone, likewise."""
-    for role, names in ALIASES.items():
-        flags.DEFINE_string(
-            f"{role}_column",
-            None,
-            f"Name of the {role} column. By default it is the one with a "
-            f"usual name ({', '.join(names)}).",
-            flag_values=values,
-        )
-    flags.DEFINE_enum(
-        "time",
-        None,
-        ["auto", "file"],
-        "Where the order of a user's items comes from. The default, auto, "
-        "takes the order column or else the timestamps; file takes the order "
-        "of the lines.",
-        flag_values=values,
     )
 
 

@@ -40,6 +40,12 @@ def column_names(raw: RawFile) -> tuple[str, ...]:
     return tuple(first_fields(raw))
 
 
+def is_header(fields: Sequence[str]) -> bool:
+    """Whether a user and an item column are among the names."""
+    plain = {_plain(field) for field in fields}
+    return all(plain & set(ALIASES[role]) for role in ("user", "item"))
+
+
 def with_columns(raw: RawFile, names: Sequence[str]) -> RawFile:
     """A file without a header, whose columns have these names.
 
@@ -49,12 +55,7 @@ def with_columns(raw: RawFile, names: Sequence[str]) -> RawFile:
     """
     names = tuple(name.strip() for name in names)
     fields = first_fields(raw)
-    known = {
-        role
-        for role, aliases in ALIASES.items()
-        if any(_plain(field) in aliases for field in fields)
-    }
-    if {"user", "item"} <= known or set(fields) & set(filter(None, names)):
+    if is_header(fields) or set(fields) & set(filter(None, names)):
         raise DataError(
             f"Expected a file without a header where --columns names its "
             f"columns. Received: {raw.label}, whose first line is "

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from datasets.columns import find_columns
+from datasets.columns import is_header
 from datasets.errors import DataError
 from datasets.interactions import prepare_interactions
 from datasets.movielens import prepare_movielens
@@ -64,20 +64,18 @@ def detect_format(
             "or pass --format=sessions. Received: first line "
             f"{line[:60]!r}"
         )
-    try:
-        find_columns(fields, str(path), time="file")
-    except DataError:
-        if is_dat:
-            raise DataError(
-                f"{path}, line {number}: Expected fields separated by `::`, "
-                "as MovieLens' .dat files have them; name the columns of a "
-                "csv without a header with --columns=user,item,timestamp,... "
-                f"Received: {line[:60]!r}"
-            ) from None
+    if is_header(fields):
+        return "interactions"
+    if is_dat:
         raise DataError(
-            f"Expected a header with a user and an item column in {path}, or "
-            "a session of integers as its first line; pass --format, "
-            "--user_column and --item_column, or --columns=user,item,... "
-            f"where there is no header. Received: first line {line[:60]!r}"
-        ) from None
-    return "interactions"
+            f"{path}, line {number}: Expected fields separated by `::`, as "
+            "MovieLens' .dat files have them; name the columns of a csv "
+            "without a header with --columns=user,item,timestamp,... "
+            f"Received: {line[:60]!r}"
+        )
+    raise DataError(
+        f"Expected a header with a user and an item column in {path}, or a "
+        "session of integers as its first line; pass --format, --user_column "
+        "and --item_column, or --columns=user,item,... where there is no "
+        f"header. Received: first line {line[:60]!r}"
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from datasets import sessions
+from datasets.columns import Columns
 from datasets.columns import column_names
 from datasets.columns import find_columns
 from datasets.columns import like_times
@@ -98,26 +99,7 @@ def prepare_interactions(
         cut_from,
         min_length,
     )
-    names: Sequence[str]
-    if isinstance(table, (str, os.PathLike)):
-        table = RawFile(pathlib.Path(table))
-    if isinstance(table, RawFile):
-        label = table.label
-        if columns is not None:
-            table = with_columns(table, columns)
-        names = column_names(table)
-        raw = [table.facts()]
-        source = source or table.path.name
-    else:
-        label = "the table"
-        names = tuple(table)
-        raw = []
-        source = source or "memory"
-        if columns is not None:
-            raise DataError(
-                "Expected columns of a file without a header alone. Received: "
-                f"{columns=} for a table in memory"
-            )
+    table, label, names = _named(table, columns)
     found_columns = find_columns(
         names,
         label,
@@ -127,7 +109,7 @@ def prepare_interactions(
         order_column=order_column,
         time=time,
     )
-    choices = {
+    choices: dict[str, Any] = {
         "format": "interactions",
         "t": t,
         "min_users_per_item": min_users_per_item,
@@ -144,30 +126,83 @@ def prepare_interactions(
     }
     if columns is not None:
         choices["columns"] = list(columns)
+    raw = []
     # What is in memory has no hash to be recognised by.
-    if raw:
+    if isinstance(table, RawFile):
+        raw = [table.facts()]
         sha256 = [str(file["sha256"]) for file in raw]
         if sessions.is_prepared(folder, choices, sha256, force=force):
             return pathlib.Path(folder)
+        source = source or table.path.name
+    about = {"source": source or "memory", "raw": raw, "choices": choices}
+    # Nobody else holds what is read, so that memory is free once it is used.
+    return _write(
+        folder, _read(table, label, found_columns), label, about, force
+    )
+
+
+def _named(
+    table: str | os.PathLike[str] | RawFile | Mapping[str, Any] | pd.DataFrame,
+    columns: Sequence[str] | None,
+) -> tuple[RawFile | Mapping[str, Any] | pd.DataFrame, str, Sequence[str]]:
+    """The table, what messages call it, and the names of its columns."""
+    if isinstance(table, (str, os.PathLike)):
+        table = RawFile(pathlib.Path(table))
     if isinstance(table, RawFile):
-        found = read_interactions(table, found_columns)
-    else:
-        found = code_interactions(
-            table[found_columns.user],
-            table[found_columns.item],
-            None
-            if found_columns.time is None
-            else np.asarray(table[found_columns.time]),
+        if columns is not None:
+            table = with_columns(table, columns)
+        return table, table.label, column_names(table)
+    if columns is not None:
+        raise DataError(
+            "Expected columns of a file without a header alone. Received: "
+            f"{columns=} for a table in memory"
         )
-    del table
+    return table, "the table", tuple(table)
+
+
+def _read(
+    table: RawFile | Mapping[str, Any] | pd.DataFrame,
+    label: str,
+    columns: Columns,
+) -> Interactions:
+    """Reads a table; warns where its items look like times."""
+    if isinstance(table, RawFile):
+        found = read_interactions(table, columns)
+    else:
+        times = None
+        if columns.time is not None:
+            times = np.asarray(table[columns.time])
+        found = code_interactions(
+            table[columns.user], table[columns.item], times
+        )
     likeness = like_times(found.item_ids, len(found))
     if likeness is not None:
         print(
             f"warning: the items of {label} look like times ({likeness}); "
             "name their column with --item_column if they are in another "
-            f"than {found_columns.item!r}",
+            f"than {columns.item!r}",
             file=sys.stderr,
         )
+    return found
+
+
+def _write(
+    folder: str | os.PathLike[str],
+    found: Interactions,
+    label: str,
+    about: dict[str, Any],
+    force: bool,
+) -> pathlib.Path:
+    """Filters, sorts, cuts, numbers and writes interactions.
+
+    Args:
+        folder: where the sessions go.
+        found: the interactions.
+        label: what messages call them.
+        about: source, raw files and choices, which say how.
+        force: whether a prepared folder gives way.
+    """
+    choices = about["choices"]
     counts = [_count("read", found)]
 
     def report(step: str, left: Interactions, choice: str) -> None:
@@ -181,31 +216,30 @@ def prepare_interactions(
 
     found = filter_interactions(
         found,
-        min_users_per_item=min_users_per_item,
-        min_items_per_user=min_items_per_user,
-        filter_order=filter_order,
-        iterate=iterate,
+        min_users_per_item=choices["min_users_per_item"],
+        min_items_per_user=choices["min_items_per_user"],
+        filter_order=choices["filter_order"],
+        iterate=choices["iterate"],
         report=report,
     )
     found = sort_interactions(found)
+    t, min_length = choices["t"], choices["min_length"]
     lengths, kept = cut(
-        found.users, t=t, cut_from=cut_from, min_length=min_length
+        found.users, t=t, cut_from=choices["cut_from"], min_length=min_length
     )
     found = found.take(kept)
-    report("cut", found, f"min_length={min_length}")
-
+    report("cut", found, f"{min_length=}")
     occurrences = np.bincount(found.items, minlength=len(found.item_ids))
     order, ids = by_frequency(occurrences)
-    rows = pad_left(ids[found.items], lengths, t)
     ends = np.cumsum(lengths) - 1
     _, users = np.unique(found.users[ends], return_inverse=True)
     return sessions.write_sessions(
         folder,
-        rows,
+        pad_left(ids[found.items], lengths, t),
         users,
         [found.item_ids[index] for index in order],
         occurrences[order],
-        {"source": source, "raw": raw, "choices": choices, "counts": counts},
+        {**about, "counts": counts},
         replace=force,
     )
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import re
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,24 +133,7 @@ def _read(
         wanted = [names.index(columns.user), names.index(columns.item)]
         if columns.time is not None:
             wanted.append(names.index(columns.time))
-        try:
-            chunks = pd.read_csv(
-                io.BufferedReader(watch, 1 << 20),
-                header=None,
-                names=range(len(names)),
-                usecols=wanted,
-                index_col=False,
-                dtype=dict.fromkeys(wanted[:2], str) if as_strings else None,
-                keep_default_na=False,
-                low_memory=False,
-                chunksize=CHUNK,
-                encoding="utf-8",
-            )
-        except pd.errors.EmptyDataError:
-            chunks = ()
-        for chunk in chunks:
-            if chunk.empty:
-                continue
+        for chunk in _chunks(watch, len(names), wanted, as_strings):
             user, item = chunk[wanted[0]], chunk[wanted[1]]
             if not as_strings and (
                 watch.odd or user.dtype != np.int64 or item.dtype != np.int64
@@ -184,6 +168,28 @@ def _read(
         np.concatenate(items),
         np.concatenate(times) if times else None,
     )
+
+
+def _chunks(
+    stream: io.RawIOBase, num_columns: int, wanted: list[int], as_strings: bool
+) -> Iterator[pd.DataFrame]:
+    """Yields some columns of many lines at a time; none of an empty file."""
+    try:
+        chunks = pd.read_csv(
+            io.BufferedReader(stream, 1 << 20),
+            header=None,
+            names=range(num_columns),
+            usecols=wanted,
+            index_col=False,
+            dtype=dict.fromkeys(wanted[:2], str) if as_strings else None,
+            keep_default_na=False,
+            low_memory=False,
+            chunksize=CHUNK,
+            encoding="utf-8",
+        )
+    except pd.errors.EmptyDataError:
+        return
+    yield from (chunk for chunk in chunks if not chunk.empty)
 
 
 def _ordered(

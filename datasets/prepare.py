@@ -64,6 +64,9 @@ def prepare(
         DataError: the format is not clear, an option belongs to another
             format, or the data is not as expected.
     """
+    for name, path in (("raw", raw), ("folder", folder)):
+        if not os.fspath(path):
+            raise DataError(f"Expected a path. Received: {name}={path!r}")
     if format == "auto":
         format = detect_format(raw, options)
     if format not in FORMATS:
@@ -108,7 +111,7 @@ def run_command(values: flags.FlagValues) -> int:
     written = _written(folder)
     start = time.perf_counter()
     try:
-        prepare(raw, folder, **options)
+        prepare(raw, output, **options)
         meta = sessions.read_meta(folder)
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -26,10 +26,18 @@ def replacing(folder: pathlib.Path, replace: bool) -> Iterator[pathlib.Path]:
         DataError: what is at `folder` must not be replaced.
     """
     check_replaceable(folder, replace)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(
-        tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent)
-    )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = pathlib.Path(
+            tempfile.mkdtemp(
+                prefix=f".{folder.name}.partial-", dir=folder.parent
+            )
+        )
+    except OSError as error:
+        raise DataError(
+            "Expected a folder that can be written. Received: "
+            f"{folder} ({error.strerror})"
+        ) from None
     old = partial.with_name(partial.name + ".old")
     try:
         new = partial / "new"

@@ -83,6 +83,14 @@ def save(name, array):
     return lambda folder: np.save(folder / name, array)
 
 
+def save_archive(name):
+    def change(folder):
+        with open(folder / name, "wb") as file:
+            np.savez(file, rows=ARRAY)
+
+    return change
+
+
 def edit(name, old, new):
     def change(folder):
         content = (folder / name).read_bytes()
@@ -166,6 +174,7 @@ ARRAY = np.array(ROWS[:3], "<i4")
         (edit(S, b"descr", b"desc\xff"), S, "npy"),
         (flip(S, -4, 0), S, "0, 1, 3, 0"),
         (make_directory(S), S, "npy|read"),
+        (save_archive(S), S, "npy.*NpzFile"),
         (save(S, ARRAY[:2]), S, "num_rows=3.*meta.json.*num_rows=4"),
         (remove("sessions-00001.npy"), "00001.npy", "num_rows=3.*meta.json"),
         (remove(S), S, "num_rows=1.*meta.json"),
@@ -210,6 +219,24 @@ def test_damage(folder, has_checksums, change, file, message):
     for part in message.split(".*"):  # in any order
         assert re.search(part, found), found
     assert (str(folder / file) in found) or "meta.json" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "message"),
+    [
+        # Rows 1 and 2 of one user exchanged; another user; another raw id.
+        (save(S, ARRAY[[1, 0, 2]]), S, "sha256="),
+        (save(U, np.array([0, 1, 1, 2], "<i4")), U, "sha256="),
+        (edit(I, b"2,a,4", b"2,z,4"), I, "sha256="),
+        (append(I, b"5,z,0\n"), I, "bytes"),
+    ],
+)
+def test_what_checksums_alone_can_tell(folder, change, file, message):
+    change(folder)
+    found = refusal(folder)
+    assert str(folder / file) in found and message in found
+    with pytest.raises(DataError, match=f"{file}.*--force"):
+        writer.check_folder(folder)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from datasets.errors import DataError
@@ -304,6 +305,7 @@ interactions_strategy = st.lists(
 )
 
 
+@settings(deadline=None)  # disks may be busy
 @given(
     data=interactions_strategy,
     t=st.integers(2, 6),
@@ -344,6 +346,7 @@ def test_every_interaction_is_in_one_row(tmp_path_factory, data, t, cut_from):
         assert occurrences.count(int(number)) == int(count)
 
 
+@settings(deadline=None)  # disks may be busy
 @given(
     data=interactions_strategy,
     order=st.sampled_from([("items", "users"), ("users", "items")]),

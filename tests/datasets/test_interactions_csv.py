@@ -177,6 +177,7 @@ HEADER = "user,item,timestamp\n"
         ("item,timestamp\n1,2\n", "a user column"),
         ("user,item\n1,2\n", "a timestamp or an order column"),
         ("user,user,item,order\n1,1,2,3\n", "Expected one user column"),
+        ("user,item,timestamp,item\n1,5,2,9\n", "Expected one item column"),
         ("user,item,movieId,order\n1,1,2,3\n", "Expected one item column"),
         (HEADER + "1,2,3\n,2,3\n", "line 3: Expected a user.*empty"),
         (HEADER + "1,2,3\n\n1,,3\n", "line 4: Expected an item.*empty"),

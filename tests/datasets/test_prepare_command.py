@@ -169,6 +169,65 @@ def test_failures_are_one_line(tmp_path, capsys, text, message):
     assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
 
 
+@pytest.mark.parametrize(
+    ("raw_name", "output", "message"),
+    [
+        ("folder", "s", "Expected ratings.csv or"),
+        ("raw.csv", "file", "file, which holds something else"),
+        ("raw.csv", "file/s", "Expected a folder that can be written"),
+        ("raw.csv", "folder/file/s", "Expected a folder that can be written"),
+        ("raw.csv", "folder", "folder, which holds something else"),
+        ("raw.csv/x", "s", "Not a directory"),
+        ("none.zip", "s", "No such file"),
+    ],
+)
+def test_paths_of_another_kind(
+    tmp_path, raw, capsys, raw_name, output, message
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    flags_ = [f"--raw={tmp_path / raw_name}", f"--output={tmp_path / output}"]
+    assert run(*flags_, "--min_users_per_item=1", "--min_items_per_user=1",
+               "--min_length=1") == 1  # fmt: skip
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["raw", "output"])
+def test_an_empty_path_is_not_the_current_folder(tmp_path, raw, capsys, name):
+    paths = {"raw": str(raw), "output": str(tmp_path / "s"), name: ""}
+    assert run(*(f"--{key}={value}" for key, value in paths.items())) == 1
+    assert "Expected a path. Received: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "format_version"),
+        ("null", "format_version"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_damaged_folder_is_prepared_again_when_asked(
+    tmp_path, raw, capsys, content, message
+):
+    options = [
+        f"--raw={raw}", f"--output={tmp_path / 's'}", "--min_length=1",
+        "--min_users_per_item=1", "--min_items_per_user=1",
+    ]  # fmt: skip
+    assert run(*options) == 0
+    (tmp_path / "s" / "meta.json").write_text(content)
+    capsys.readouterr()
+    assert run(*options) == 1
+    error = capsys.readouterr().err
+    assert message in error and "--force" in error and error.count("\n") == 1
+    assert run(*options, "--force") == 0
+
+
 def start(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "datasets.prepare", *arguments],

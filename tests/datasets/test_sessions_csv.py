@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from datasets import sessions_csv
@@ -119,6 +120,7 @@ def test_bad_files(tmp_path, text, message):
     assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
 
 
+@settings(deadline=None)  # disks may be busy
 @given(
     sessions=st.lists(
         st.lists(st.integers(-1, 9).filter(bool), min_size=1, max_size=5),
