@@ -124,6 +124,7 @@ def test_is_saved(tmp_path):
         b"\xff\xfe",
         b"id,raw_id,count\n1,7,5\n1,8,4\n",
         b"id,raw_id,count\n-1,7,5\n",
+        b"id,raw_id,count\n2,7,5\n-2,8,4\n",
         b"id,raw_id,count\n3,7,5\n",
         b"id,raw_id,count\n1,x,5\n",
         b"id,raw_id,count\n1,7\n",
