@@ -1,5 +1,10 @@
-"""Pictures of results."""
+"""Pictures of results: the same numbers give the same file.
 
+A file is written only when it changes, so that what did not change is not
+committed again.
+"""
+
+import io
 import statistics
 from pathlib import Path
 
@@ -10,6 +15,9 @@ matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot as plt
 
 from nextitnet_tf import atomic_files
+
+# Dashes of their own beyond the four that have names.
+_STYLES = ("-", "--", ":", "-.", (0, (8, 2, 1, 2, 1, 2)), (0, (1, 4)))
 
 
 def draw_convergence(
@@ -28,14 +36,8 @@ def draw_convergence(
     panels = sorted({(r["protocol"], r["setting"]) for r in records})
     if not panels:
         return
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(8, 4.2 * len(panels)),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis, (protocol, setting) in zip(axes[:, 0], panels, strict=True):
+    figure, axes = _panels(len(panels))
+    for axis, (protocol, setting) in zip(axes, panels, strict=True):
         for record in records:
             if (record["protocol"], record["setting"]) != (protocol, setting):
                 continue
@@ -57,9 +59,7 @@ def draw_convergence(
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     figure.suptitle(title)
-    with atomic_files.replacing(path) as partial:
-        figure.savefig(partial, dpi=120)
-    plt.close(figure)
+    _save(figure, path)
 
 
 def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
@@ -98,17 +98,15 @@ def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small")
     axis.set_title(title, fontsize="medium")
-    with atomic_files.replacing(path) as partial:
-        figure.savefig(partial, dpi=120, format="png")
-    plt.close(figure)
+    _save(figure, path)
 
 
 def draw_stages(records: list[dict], path: Path, title: str) -> None:
     """Metric against training seconds of all stages, coloured by depth.
 
     Args:
-        records: of `from_scratch`: `model`, `copied`, `seed` and a `curve` of
-            points with `seconds`, `num_blocks` and `val_mrr_at_5`.
+        records: `model`, `copied`, `seed` and a `curve` of points with
+            `seconds`, `num_blocks` and `val_mrr_at_5`.
         path: png to write.
         title: above the panels, of which each seed has one.
     """
@@ -120,33 +118,12 @@ def draw_stages(records: list[dict], path: Path, title: str) -> None:
         depth: plt.get_cmap("viridis")(0.85 * i / max(len(depths) - 1, 1))
         for i, depth in enumerate(depths)
     }
-    figure, axes = plt.subplots(
-        len(seeds),
-        1,
-        figsize=(8, 4.2 * len(seeds)),
-        squeeze=False,
-        layout="constrained",
-    )
-    # Dashes of their own beyond the four that have names.
-    styles = ["-", "--", ":", "-.", (0, (8, 2, 1, 2, 1, 2)), (0, (1, 4))]
-    for axis, seed in zip(axes[:, 0], seeds, strict=True):
+    figure, axes = _panels(len(seeds))
+    for axis, seed in zip(axes, seeds, strict=True):
         of_seed = [record for record in records if record["seed"] == seed]
         for number, record in enumerate(of_seed):
-            style = styles[number % len(styles)]
-            curve = record["curve"]
-            for i, depth in enumerate(depths):
-                stage = [p for p in curve if p["num_blocks"] == depth]
-                # Joined to the stage before.
-                before = [p for p in curve if p["num_blocks"] in depths[:i]]
-                points = before[-1:] + stage if stage else []
-                axis.plot(
-                    [p["seconds"] for p in points],
-                    [p["val_mrr_at_5"] for p in points],
-                    linestyle=style,
-                    color=colour_of[depth],
-                    marker=".",
-                    linewidth=1.2,
-                )
+            style = _STYLES[number % len(_STYLES)]
+            _draw_by_stage(axis, record["curve"], colour_of, style)
             label = " ".join(filter(None, (record["model"], record["copied"])))
             axis.plot([], [], linestyle=style, color="black", label=label)
         for depth in depths:
@@ -159,9 +136,24 @@ def draw_stages(records: list[dict], path: Path, title: str) -> None:
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     figure.suptitle(title)
-    with atomic_files.replacing(path) as partial:
-        figure.savefig(partial, dpi=120, format="png")
-    plt.close(figure)
+    _save(figure, path)
+
+
+def _draw_by_stage(axis, curve: list[dict], colour_of: dict, style) -> None:
+    """A line a stage, each joined to the one before."""
+    drawn: list[dict] = []
+    for depth, colour in colour_of.items():
+        stage = [p for p in curve if p["num_blocks"] == depth]
+        points = drawn[-1:] + stage if stage else []
+        axis.plot(
+            [p["seconds"] for p in points],
+            [p["val_mrr_at_5"] for p in points],
+            linestyle=style,
+            color=colour,
+            marker=".",
+            linewidth=1.2,
+        )
+        drawn += stage
 
 
 def draw_similarity(
@@ -195,6 +187,29 @@ def draw_similarity(
             )
     figure.colorbar(image, label="cosine similarity")
     axis.set_title(title, fontsize="medium")
-    with atomic_files.replacing(path) as partial:
-        figure.savefig(partial, dpi=120, format="png")
+    _save(figure, path)
+
+
+def _panels(count: int):
+    """A figure of so many panels, one below the other."""
+    figure, axes = plt.subplots(
+        count,
+        1,
+        figsize=(8, 4.2 * count),
+        squeeze=False,
+        layout="constrained",
+    )
+    return figure, axes[:, 0]
+
+
+def _save(figure, path: Path) -> None:
+    """Writes a figure, if it is not what the file holds, and closes it."""
+    drawn = io.BytesIO()
+    # By default the file names the version that drew it.
+    figure.savefig(drawn, dpi=120, format="png", metadata={"Software": None})
     plt.close(figure)
+    content = drawn.getvalue()
+    if path.is_file() and path.read_bytes() == content:
+        return
+    with atomic_files.replacing(path) as partial:
+        partial.write_bytes(content)
