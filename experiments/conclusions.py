@@ -9,25 +9,19 @@ nothing. It is about the folders that are committed, or those that --only
 names.
 """
 
-from pathlib import Path
-
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
+from experiments import report_flags
 from experiments.reporting import claims
-from experiments.reporting import folders
 from nextitnet_tf import atomic_files
 
-flags.declare_key_flag("results")
-flags.declare_key_flag("only")
+flags.adopt_module_key_flags(report_flags)
 
 
 def main() -> None:
-    root = Path(table_options.RESULTS.value)
-    shown = folders.chosen(root, table_options.ONLY.value)
-    text = claims.write_up(shown, claims.CLAIMS)
-    atomic_files.write_text(root / "README.md", text)
+    text = claims.write_up(report_flags.shown(), claims.CLAIMS)
+    atomic_files.write_text(report_flags.root() / "README.md", text)
     print(text)
 
 

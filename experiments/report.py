@@ -9,36 +9,29 @@ that are committed, or those that --only names. Keep it beside the folders,
 whose pictures it shows.
 """
 
-from pathlib import Path
-
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
-from experiments.reporting import folders
+from experiments import report_flags
 from experiments.reporting import page
 from nextitnet_tf import atomic_files
 
-flags.declare_key_flag("results")
-flags.declare_key_flag("only")
+flags.adopt_module_key_flags(report_flags)
 
 
 def main() -> None:
-    root = Path(table_options.RESULTS.value)
-    shown = folders.chosen(root, table_options.ONLY.value)
+    root, shown = report_flags.root(), report_flags.shown()
     text = page.make_page(root, shown)
     atomic_files.write_text(root / "index.html", text)
     print(
         f"{root / 'index.html'}: {text.count('<table')} tables, "
         f"{text.count('<img')} pictures, of {len(shown)} folders"
     )
-    left_out = sorted(
-        {p.name for p in root.glob("*/")} - {p.name for p in shown}
-    )
-    if left_out and not table_options.ONLY.value:
+    left_out = sorted(p.name for p in root.glob("*/") if p not in shown)
+    if left_out and not report_flags.ONLY.value:
         print(
-            f"Not committed, so left out: {', '.join(left_out)}. --only=NAME "
-            "shows them."
+            f"Not committed, so left out: {', '.join(left_out)}. "
+            f"--only={left_out[0]} shows it."
         )
 
 

@@ -48,12 +48,6 @@ DEPTHS = flags.DEFINE_list(
     "Numbers of blocks; of from_scratch those of each stage (the paper's).",
 )
 RESULTS = flags.DEFINE_string("results", "results", "Folder of all results.")
-ONLY = flags.DEFINE_list(
-    "only",
-    [],
-    "The folders of results that a report shows, by name. By default, those "
-    "that are committed; all of them where nothing is.",
-)
 TABLE_ONLY = flags.DEFINE_boolean(
     "table_only", False, "Train nothing: write what is done."
 )
