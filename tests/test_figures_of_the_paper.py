@@ -1,4 +1,4 @@
-"""Figures 1 and 5 and Table 1 as commands."""
+"""Figures 1 and 5 as commands."""
 
 import json
 import os
@@ -11,7 +11,6 @@ import pytest
 
 from experiments import accuracy_by_depth
 from experiments import convergence
-from experiments import figures
 from experiments import tables
 from experiments.recipes import figure1
 from experiments.recipes.rows import Row
@@ -113,67 +112,6 @@ def test_figure_5_by_hand(tmp_path, monkeypatch):
     }
     assert "idle machine" in found["seconds"]
     assert (tmp_path / "figure5.png").read_bytes()[1:4] == b"PNG"
-
-
-def test_as_many_schedules_as_one_likes(tmp_path, monkeypatch):
-    kept = []
-    monkeypatch.setattr(figures.plt, "close", kept.append)
-    records = [
-        {
-            "model": f"schedule {i}",
-            "copied": "best",
-            "seed": 0,
-            "curve": [
-                {"seconds": 1.0, "num_blocks": 2, "val_mrr_at_5": 0.1 * i},
-                {"seconds": 3.0, "num_blocks": 4, "val_mrr_at_5": 0.2},
-            ],
-        }
-        for i in range(7)
-    ]
-    figures.draw_stages(records, tmp_path / "stages.png", "Stages")
-    assert (tmp_path / "stages.png").read_bytes()[1:4] == b"PNG"
-    (axis,) = kept[0].axes
-    # Of each schedule: 2 blocks, 4 blocks, and the legend's line.
-    lines = axis.get_lines()[: 3 * 7]
-    assert [line.get_label() for line in lines[2::3]] == [
-        f"schedule {i} best" for i in range(7)
-    ]
-    # Matplotlib calls every pattern without a name "--".
-    for place in range(3):
-        shown = [line.get_linestyle() for line in lines[place::3]]
-        assert shown == ["-", "--", ":", "-.", "--", "--", "-"]
-
-
-def test_table_1(tmp_path):
-    folder = tmp_path / "data" / "mine"
-    folder.mkdir(parents=True)
-    meta = {
-        "num_items": 1234,
-        "num_rows": 5678,
-        "num_users": 90,
-        "t": 20,
-        "source": "mine.csv",
-        "counts": [{"interactions": 99_999}, {"interactions": 65_432}],
-    }
-    (folder / "meta.json").write_text(json.dumps(meta))
-    (tmp_path / "data" / "mine-pairs.csv").write_text("1,2,,8,9\n3,4,,A1\n")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "experiments.dataset_statistics"),
-            *("--data=data", "--results=out"),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "| mine | 1,234 | 65,432 | 5,678 | 20 | 90 | mine.csv |" in (
-        done.stdout
-    )
-    assert "| mine-pairs | 3 | 3 | 3 | 1 to 2 | 2 |" in done.stdout
-    assert "| ML20 (paper) | 24K | 27.5M | 1,460,924 | 20 |" in done.stdout
-    assert (tmp_path / "out" / "table1.md").read_text() + "\n" == done.stdout
 
 
 @pytest.mark.slow

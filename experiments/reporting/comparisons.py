@@ -25,7 +25,7 @@ Content = Mapping[str, Any]
 About = Mapping[str, Any]
 
 # How the paper grows a model; the others are what it compares with.
-_OF_THE_PAPER = ("adjacent", "cross")
+_OF_THE_PAPER = ("adjacent", "adjacent_release", "cross")
 
 
 def rises(

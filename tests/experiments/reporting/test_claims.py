@@ -90,7 +90,7 @@ def test_stacked_against_scratch():
         comparisons.against_scratch,
         stacked("A", "adjacent", **over([0.05] * 3), **sure)
         | {"num_reached": 2, "speedup": 5.5},
-        stacked("C", "cross", **over([0.05] * 2, (0, 1)), **sure)
+        stacked("C", "adjacent_release", **over([0.05] * 2, (0, 1)), **sure)
         | {"num_reached": 1, "speedup": 3.0},
         stacked("E", "embedding", **sure) | {"num_reached": 1, "speedup": 9.0},
         stacked("not compared", "cross", is_compared=False),
