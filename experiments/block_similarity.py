@@ -20,9 +20,9 @@ import numpy as np
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import figures
-from experiments import options
-from experiments.recipes import paper_data
+from experiments import flags as options
+from experiments.papers.stackrec import paper_data
+from experiments.reporting import pictures as figures
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution

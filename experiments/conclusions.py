@@ -20,7 +20,7 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
+from experiments import flags as shared
 from nextitnet_tf import atomic_files
 
 flags.declare_key_flag("results")
@@ -42,7 +42,7 @@ leaves out 0. **does not hold**: it is on the other side, and so is the range.
 
 
 def main() -> None:
-    root = Path(table_options.RESULTS.value)
+    root = Path(shared.RESULTS.value)
     text = write_up(root)
     atomic_files.write_text(root / "README.md", text)
     print(text)

@@ -15,7 +15,7 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
+from experiments import flags as shared
 from nextitnet_tf import atomic_files
 from nextitnet_tf import release
 
@@ -48,7 +48,7 @@ def main() -> None:
             "Expected folders of prepared sessions in --data; `make prepare` "
             f"or any of the tables makes one. Received: data={str(root)!r}"
         )
-    results = Path(table_options.RESULTS.value)
+    results = Path(shared.RESULTS.value)
     results.mkdir(parents=True, exist_ok=True)
     text = _to_markdown(records)
     atomic_files.write_text(results / f"{NAME}.md", text)

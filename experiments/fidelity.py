@@ -18,22 +18,20 @@ from typing import Any
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import options
-from experiments import table_options
-from experiments import tables
+from experiments import flags as options
+from experiments import running
+from experiments import target_flags
+from experiments.papers.stackrec import paper_data
 from experiments.recipes import fidelity
-from experiments.recipes import paper_data
+from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
-from nextitnet_tf import data
-from nextitnet_tf import distribution
-from nextitnet_tf import training
 
 _DOCUMENT = flags.DEFINE_string(
     "document", "docs/fidelity.md", "Where the list of differences goes."
 )
 
 flags.adopt_module_key_flags(options)
-flags.adopt_module_key_flags(table_options)
+flags.adopt_module_key_flags(target_flags)
 
 _HEAD = """\
 # Paper, release, and this project
@@ -50,14 +48,11 @@ thing; so are the fields of `Stage` and `Recipe`.
 
 
 def main() -> None:
-    strategy = distribution.make_strategy()
-    seeds = table_options.seeds(default=[0, 1, 2])
+    target_flags.apply_defaults({"seeds": "0,1,2"})
+    seeds = target_flags.seeds()
     folder = options.sessions_folder()
     output = options.output_folder()
-    sessions = {
-        name: data.read_sessions(folder, name)
-        for name in ("first_appearance", "frequency")
-    }
+    store = running.open_store(folder, output)
     # The same budget as Table 2, or its models could not be shared.
     budget = paper_data.budget(options.dataset_name())
     rows = [
@@ -69,10 +64,10 @@ def main() -> None:
     ]
 
     def write() -> dict[str, Any]:
-        return _write(rows, sessions, output, Path(_DOCUMENT.value))
+        return _write(rows, store, output, Path(_DOCUMENT.value))
 
-    if not table_options.TABLE_ONLY.value:
-        tables.run(rows, sessions, output, strategy, write)
+    if not target_flags.TABLE_ONLY.value:
+        running.train(rows, store, write)
     print(to_markdown(write()))
 
 
@@ -129,8 +124,8 @@ def to_markdown(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write(rows, sessions, output: Path, document: Path) -> dict[str, Any]:
-    result = _measure(rows, sessions, output)
+def _write(rows, store: Store, output: Path, document: Path) -> dict[str, Any]:
+    result = _measure(rows, store)
     atomic_files.write_json(output / "fidelity.json", result)
     document.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write_text(
@@ -139,14 +134,13 @@ def _write(rows, sessions, output: Path, document: Path) -> dict[str, Any]:
     return result
 
 
-def _measure(rows, sessions, output: Path) -> dict[str, Any]:
-    """The effects, of what is done in `output`."""
+def _measure(rows, store: Store) -> dict[str, Any]:
+    """The effects, of what is done."""
     mrr: dict[str, dict[int, float]] = {}
     steps: dict[str, dict[int, int]] = {}
     num_sessions = None
     for row in rows:
-        of_row = sessions[row.recipe.protocol.item_ids]
-        done = training.read_run(row.recipe, of_row, output / "runs")
+        done = store.find(row.recipe)
         if done is None:
             continue
         # A preset, and the base of the variants, are both called "release".
@@ -178,9 +172,8 @@ def _measure(rows, sessions, output: Path) -> dict[str, Any]:
         )
         if found is not None:
             effects.append({"change": name, "against": against, **found})
-    any_sessions = next(iter(sessions.values()))
     return {
-        "data": any_sessions.meta.get("source"),
+        "data": store.meta.get("source"),
         "num_sessions": num_sessions,
         "effects": effects,
     }

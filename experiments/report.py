@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
+from experiments import flags as shared
 from nextitnet_tf import atomic_files
 
 flags.declare_key_flag("results")
@@ -86,7 +86,7 @@ summary { cursor: pointer; color: #0b57a4; margin: .5rem 0; }
 
 
 def main() -> None:
-    root = Path(table_options.RESULTS.value)
+    root = Path(shared.RESULTS.value)
     page = make_page(root)
     atomic_files.write_text(root / "index.html", page)
     print(

@@ -15,8 +15,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.recipes import table2
-from experiments.recipes.rows import Row
+from experiments.papers.rows import Choices
+from experiments.papers.rows import Row
+from experiments.papers.stackrec import table2
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -414,13 +415,12 @@ def make_rows(seed: int, **options) -> list[Row]:
         for name, value in options.items()
         if name not in stage_options
     }
-    stacked = table2.make_rows(
-        [SETTING], RELEASE, list(PRESETS), seed, **options
-    )
+    choices = Choices(RELEASE, seed, presets=PRESETS, options=options)
+    stacked = table2.grown(choices, [SETTING])
     stacked = [
         row
         for row in stacked
-        if row.role in ("shallow", "scratch") or "StackA" in row.label
+        if row.role in ("shallow", "scratch") or row.method == "adjacent"
     ]
     scratch_stages: tuple[Stage, ...] = (
         Stage(NUM_BLOCKS, DATA_RATIO, **stage_options),
@@ -443,7 +443,7 @@ def make_rows(seed: int, **options) -> list[Row]:
             base, model_config={**base.model_config, **changes}
         )
     return stacked + [
-        Row("fidelity", label, "variant", recipe)
+        Row("fidelity", "variant", recipe, note=label)
         for label, recipe in variants.items()
     ]
 

@@ -18,76 +18,80 @@ StackA's index is a slip, and copies stay tied in training (fidelity.md).
 
 import dataclasses
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 
-from experiments.recipes import rows
-from experiments.recipes.rows import Row
+from experiments.papers.growth import Growth
+from experiments.papers.growth import Setting
+from experiments.papers.rows import Choices
+from experiments.papers.rows import Row
+from experiments.papers.rows import TableFigures
 from nextitnet_tf.recipe import Protocol
 
 NAME = "table7"
 TITLE = "Other deep models (StackRec, Table 7)"
-_TRANSFORMER = rows.Setting(0.8, 1.0, 18, 24)
+KIND = "table"
+USES = ("presets", "settings", "divide_depth", "measure_step_times")
+DEFAULTS = {"presets": "release,paper,best"}
+_TRANSFORMER = Setting(0.8, 1.0, 18, 24)
 SETTINGS = {
-    "GRec": rows.Setting(0.8, 1.0, 16, 32),
+    "GRec": Setting(0.8, 1.0, 16, 32),
     "SASRec": _TRANSFORMER,
     "SSEPT": _TRANSFORMER,
 }
 NAMES = tuple(SETTINGS)
 
-PAPER: dict[str, rows.Figures] = {
+PAPER: TableFigures = {
     "ml20": {
         "GRec": {
-            "GRec-16": (0.0819, 0.1392, 0.0960, None),
-            "GRec-32": (0.0867, 0.1483, 0.1019, 1.00),
-            "StackC-GRec-32": (0.0875, 0.1488, 0.1027, 2.33),
-            "StackA-GRec-32": (0.0878, 0.1492, 0.1029, 2.47),
+            "shallow": (0.0819, 0.1392, 0.0960, None),
+            "scratch": (0.0867, 0.1483, 0.1019, 1.00),
+            "cross": (0.0875, 0.1488, 0.1027, 2.33),
+            "adjacent": (0.0878, 0.1492, 0.1029, 2.47),
         },
         "SASRec": {
-            "SASRec-18": (0.0894, 0.1509, 0.1042, None),
-            "SASRec-24": (0.0925, 0.1565, 0.1083, 1.00),
-            "StackC-SASRec-24": (0.0927, 0.1566, 0.1085, 2.06),
-            "StackA-SASRec-24": (0.0927, 0.1569, 0.1086, 2.28),
+            "shallow": (0.0894, 0.1509, 0.1042, None),
+            "scratch": (0.0925, 0.1565, 0.1083, 1.00),
+            "cross": (0.0927, 0.1566, 0.1085, 2.06),
+            "adjacent": (0.0927, 0.1569, 0.1086, 2.28),
         },
         "SSEPT": {
-            "SSEPT-18": (0.1010, 0.1689, 0.1178, None),
-            "SSEPT-24": (0.1043, 0.1740, 0.1215, 1.00),
-            "StackC-SSEPT-24": (0.1066, 0.1773, 0.1241, 2.16),
-            "StackA-SSEPT-24": (0.1068, 0.1776, 0.1243, 2.48),
+            "shallow": (0.1010, 0.1689, 0.1178, None),
+            "scratch": (0.1043, 0.1740, 0.1215, 1.00),
+            "cross": (0.1066, 0.1773, 0.1241, 2.16),
+            "adjacent": (0.1068, 0.1776, 0.1243, 2.48),
         },
     },
 }
 
 
-def select(
-    names: Sequence[str],
-    protocol: Protocol,
-    presets: Sequence[str] | None,
-    seed: int,
-    divide_depth: int = 1,
-    **options,
-) -> list[Row]:
-    """The lines; see `table2.select`."""
-    found: list[Row] = []
-    for name, setting in SETTINGS.items():
-        if name not in names:
-            continue
-        is_transformer = setting is _TRANSFORMER
-        found += rows.growth(
-            rows.Maker(_protocol(name, protocol), seed, options),
-            name,
-            setting,
-            family=name,
-            stacked_family=name,
-            methods=("cross", "adjacent"),
-            presets=presets,
-            best_preset="paper" if is_transformer else "best",
-            divide_depth=divide_depth,
-            method_of=_method_of_release if is_transformer else _same,
-            model=name.lower(),
-            **_changes(name, options.get("model_config", {})),
+def rows(choices: Choices) -> list[Row]:
+    """The lines of the models that are asked for."""
+    return [
+        row
+        for name in SETTINGS
+        if name in choices.settings
+        for row in _growth(name, choices).rows(
+            dataclasses.replace(
+                choices, protocol=_protocol(name, choices.protocol)
+            )
         )
-    return found
+    ]
+
+
+def _growth(name: str, choices: Choices) -> Growth:
+    is_transformer = SETTINGS[name] is _TRANSFORMER
+    config = choices.options.get("model_config", {})
+    return Growth(
+        name,
+        SETTINGS[name],
+        methods=("cross", "adjacent"),
+        figures=choices.figures(PAPER, name),
+        family=name,
+        stacked_family=name,
+        best_preset="paper" if is_transformer else "best",
+        method_of=_method_of_release if is_transformer else _same,
+        changes={"model": name.lower(), **_changes(name, config)},
+    )
 
 
 def _protocol(name: str, protocol: Protocol) -> Protocol:
