@@ -12,16 +12,19 @@ names.
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
+from experiments import papers
 from experiments import report_flags
 from experiments.reporting import claims
 from nextitnet_tf import atomic_files
 
-flags.adopt_module_key_flags(report_flags)
+for _name in report_flags.NAMES:
+    flags.declare_key_flag(_name)
 
 
 def main() -> None:
-    text = claims.write_up(report_flags.shown(), claims.CLAIMS)
-    atomic_files.write_text(report_flags.root() / "README.md", text)
+    root, shown = report_flags.chosen("conclusions")
+    text = claims.write_up(shown, papers.claims())
+    atomic_files.write_text(root / "README.md", text)
     print(text)
 
 

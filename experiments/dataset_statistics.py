@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import report_flags
+from experiments.flags import RESULTS
 from experiments.papers.stackrec import table1
 
 _DATA = flags.DEFINE_string("data", "data", "Folder of prepared data sets.")
@@ -18,7 +18,7 @@ flags.declare_key_flag("results")
 
 
 def main() -> None:
-    print(table1.write(Path(_DATA.value), report_flags.root()))
+    print(table1.write(Path(_DATA.value), Path(RESULTS.value)))
 
 
 if __name__ == "__main__":

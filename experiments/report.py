@@ -16,11 +16,12 @@ from experiments import report_flags
 from experiments.reporting import page
 from nextitnet_tf import atomic_files
 
-flags.adopt_module_key_flags(report_flags)
+for _name in report_flags.NAMES:
+    flags.declare_key_flag(_name)
 
 
 def main() -> None:
-    root, shown = report_flags.root(), report_flags.shown()
+    root, shown = report_flags.chosen("report")
     text = page.make_page(root, shown)
     atomic_files.write_text(root / "index.html", text)
     print(

@@ -4,22 +4,29 @@ from pathlib import Path
 
 from absl import flags
 
+from experiments import flag_values
+from experiments.flags import RESULTS
 from experiments.reporting import folders
 
-RESULTS = flags.DEFINE_string("results", "results", "Folder of all results.")
 ONLY = flags.DEFINE_list(
     "only",
     [],
     "Names of the folders of results that are shown. By default those that "
     "are committed, and all of them where nothing is.",
 )
+NAMES = ("results", "only")
 
 
-def root() -> Path:
-    """The folder of all results."""
-    return Path(RESULTS.value)
+def chosen(who: str) -> tuple[Path, list[Path]]:
+    """The folder of all results, and those in it to report on.
 
+    Args:
+        who: the command, in words.
 
-def shown() -> list[Path]:
-    """The folders to report on."""
-    return folders.chosen(root(), ONLY.value)
+    Raises:
+        ValueError: flags that it does not take, or a folder that is not
+            there.
+    """
+    flag_values.check_used(who, NAMES)
+    root = Path(RESULTS.value)
+    return root, folders.chosen(root, ONLY.value)

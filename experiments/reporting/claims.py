@@ -4,7 +4,6 @@ A table states its claims beside its rows, as `CLAIMS`; here they are measured
 in every folder of results, and written down.
 """
 
-import functools
 import json
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -14,9 +13,6 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
-
-from experiments.reporting import comparisons
-from experiments.reporting import figure_comparisons
 
 HEAD = """\
 # What the results say
@@ -104,115 +100,3 @@ def _read(folder: Path, name: str) -> list[dict[str, Any]]:
         for path in paths
         if path.is_file()
     ]
-
-
-# By the files' names, in the order of the document.
-CLAIMS: Mapping[str, Sequence[Claim]] = {
-    "table": (
-        Claim(
-            "Deeper models are better when there are more data",
-            "Table 2: MRR@5 0.0703, 0.0757, 0.0816, 0.0866 with 4, 8, 16, 32 "
-            "blocks on 40, 60, 80, 100 % of ML20.",
-            [
-                functools.partial(
-                    comparisons.rises,
-                    steps=((4, 0.4), (8, 0.6), (16, 0.8), (32, 1.0)),
-                )
-            ],
-            about={
-                "role": ("shallow", "scratch"),
-                "recommender": "nextitnet",
-            },
-        ),
-        Claim(
-            "Stacked models get as good as the deep model from scratch, 2 to 3 "
-            "times sooner",
-            "Table 2: StackA and StackC are a little better than from scratch "
-            "in all settings, in 1/2.05 to 1/3.21 of the time.",
-            [comparisons.against_scratch],
-            about={"role": "stacked"},
-        ),
-        Claim(
-            "Going on with the shallow model is not enough",
-            "Table 2: CL-NextItNet gains 0.0004 to 0.0009 over the shallow "
-            "model and stays 0.0046 to 0.0050 below the deep one.",
-            [comparisons.short_of_scratch],
-            about={"role": "continued"},
-        ),
-        Claim(
-            "Deep models beat the baselines",
-            "Table 2, all data: MostPop 0.0062 < NFM 0.0360 < Caser 0.0762 < "
-            "GRU4Rec 0.0786 < SNextItNet-32 0.0838 < NextItNet-32 0.0866. "
-            "SASRec as its authors have it is not in it.",
-            [comparisons.in_order],
-            about={"role": "baseline"},
-        ),
-    ),
-    "table4": (
-        Claim(
-            "StackA and StackC beat StackR and StackE",
-            "Table 4: 2.05x, against 1.20x (StackE) and 1.55x (StackR), which "
-            "end below the model from scratch.",
-            [comparisons.against_scratch, comparisons.seed_by_seed],
-            about={"role": "stacked"},
-        ),
-    ),
-    "table5": (
-        Claim(
-            "Growth short of doubling works, too",
-            "Table 5 (Kuaibao): StackA and StackC better than from scratch, "
-            "2.41x.",
-            [comparisons.against_scratch],
-            about={"role": "stacked"},
-        ),
-    ),
-    "table6": (
-        Claim(
-            "Alpha helps",
-            "Table 6: +0.0012 with 8 blocks, +0.0015 with 16.",
-            [comparisons.with_and_without_alpha],
-        ),
-    ),
-    "table7": (
-        Claim(
-            "Stacking works for other deep models",
-            "Table 7: GRec, SASRec and SSE-PT get better than from scratch, in "
-            "1/2.06 to 1/2.48 of the time.",
-            [comparisons.against_scratch],
-            about={"role": "stacked"},
-        ),
-    ),
-    "figure1": (
-        Claim(
-            "More data call for deeper models",
-            "Figure 1, is about 40 and 100 % of ML20; it gives no numbers.",
-            [figure_comparisons.by_depth],
-        ),
-    ),
-    "figure2": (
-        Claim(
-            "Blocks are alike after training",
-            "Figure 2: cosine similarity of neighbouring blocks' outputs above "
-            "0.9 from block 2 on; block 1 unlike all others.",
-            [figure_comparisons.alike],
-        ),
-    ),
-    "figure6": (
-        Claim(
-            "Training from scratch is faster by way of shallow models",
-            "Figure 6: 57 % of the direct model's time on ML20, 65 % on "
-            "Kuaibao, all stages counted.",
-            [figure_comparisons.share_of_time],
-        ),
-    ),
-    "table3": (
-        Claim(
-            "Pre-training by stacking transfers",
-            "Table 3 (ColdRec): target MRR@5 0.2048 for the deep model from "
-            "scratch, 0.2051 and 0.2056 for StackC and StackA, pre-trained "
-            "3.09 and 3.58 times sooner. What no pre-training gives it does "
-            "not say.",
-            [figure_comparisons.worth_of_pretraining],
-        ),
-    ),
-}

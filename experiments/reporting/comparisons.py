@@ -19,6 +19,7 @@ from experiments.reporting.columns import Column
 from experiments.reporting.columns import escape
 from experiments.reporting.columns import number
 from experiments.reporting.columns import table
+from experiments.reporting.statistics import verdict
 from experiments.reporting.wording import Group
 
 Content = Mapping[str, Any]
@@ -216,7 +217,7 @@ def _rise(before: Group, after: Group, groups: Sequence[Group]) -> str:
     if not each:
         return "no common seed"
     mean = statistics.mean(each)
-    return f"{mean:+.4f}: {wording.verdict(mean, None, None, len(each))}"
+    return f"{mean:+.4f}: {verdict(mean, None, None, len(each))}"
 
 
 def _worth_of_alpha(group: Group, each: list[float]) -> str:
@@ -224,7 +225,7 @@ def _worth_of_alpha(group: Group, each: list[float]) -> str:
     worth = wording.range_of(group, "alpha_")
     if worth[0] is None or worth[1] is None:
         return f"mean difference {statistics.mean(each):+.4f}"
-    return f"{wording.shown(*worth)}: {wording.verdict(*worth, len(each))}"
+    return f"{wording.shown(*worth)}: {verdict(*worth, len(each))}"
 
 
 _STACKED = (

@@ -4,13 +4,16 @@ import statistics
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from experiments.papers.stackrec import divergences
 from experiments.papers.stackrec.divergences import Change
 from experiments.papers.stackrec.divergences import Divergence
 from experiments.reporting.columns import Column
 from experiments.reporting.columns import table
 from experiments.reporting.store import Store
+from nextitnet_tf import atomic_files
 
 _HEAD = """\
 # Paper, release, and this project
@@ -24,6 +27,29 @@ would do today (README, "The two protocols"). The field of a `Protocol` that is
 named under "Choose by" is also a flag of that name, which changes that one
 thing; so are the fields of `Stage` and `Recipe`.
 """
+
+
+def write(
+    changes: Sequence[Change], store: Store, output: Path, document: Path
+) -> str:
+    """Writes the document, and OUTPUT/fidelity.json with its numbers.
+
+    Args:
+        changes: of all seeds.
+        store: of their runs.
+        output: folder of results.
+        document: file of the list.
+
+    Returns:
+        The effects, as a table.
+    """
+    result = measure(changes, store)
+    numbers = output / f"{divergences.NAME}.json"
+    atomic_files.write_json(numbers, result)
+    document.parent.mkdir(parents=True, exist_ok=True)
+    text = make_document(divergences.read(), result, str(numbers))
+    atomic_files.write_text(document, text)
+    return to_markdown(result["effects"])
 
 
 def measure(changes: Iterable[Change], store: Store) -> dict[str, Any]:
@@ -97,12 +123,12 @@ def to_markdown(effects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def make_document(
-    divergences: Sequence[Divergence], result: Mapping[str, Any], numbers: str
+    listed: Sequence[Divergence], result: Mapping[str, Any], numbers: str
 ) -> str:
     """The whole document.
 
     Args:
-        divergences: the list.
+        listed: the divergences.
         result: of `measure`, or what fidelity.json holds.
         numbers: where that is kept.
     """
@@ -126,7 +152,7 @@ def make_document(
     )
     lines = [
         _HEAD.format(numbers=numbers),
-        *table(columns, enumerate(divergences, start=1), keep_empty=True),
+        *table(columns, enumerate(listed, start=1), keep_empty=True),
     ]
     if result["effects"]:
         lines += [

@@ -9,6 +9,7 @@ from experiments.reporting.columns import escape
 from experiments.reporting.columns import number
 from experiments.reporting.comparisons import About
 from experiments.reporting.comparisons import Content
+from experiments.reporting.statistics import verdict
 from experiments.reporting.wording import Group
 
 # Cosine above which the paper calls two blocks alike.
@@ -46,7 +47,7 @@ def alike(contents: Sequence[Content], about: About) -> Iterator[str]:
         first = statistics.mean(
             cosine for s in figure["similarity"] for cosine in s[0][1:]
         )
-        told = wording.verdict(
+        told = verdict(
             statistics.mean(later) - _ALIKE,
             min(later) - _ALIKE,
             max(later) - _ALIKE,
@@ -124,7 +125,7 @@ def _fine_tuned(row: Group) -> str:
     if worth[0] is not None:
         shown = (
             f"; pre-training is worth {wording.shown(*worth)}: "
-            f"{wording.verdict(*worth, num_seeds)}"
+            f"{verdict(*worth, num_seeds)}"
         )
     name = escape(" ".join(filter(None, (row["model"], row["copied"]))))
     return (

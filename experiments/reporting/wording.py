@@ -7,31 +7,9 @@ from typing import Any
 
 from experiments.reporting.columns import escape
 from experiments.reporting.columns import number
+from experiments.reporting.statistics import verdict
 
 Group = Mapping[str, Any]
-
-
-def verdict(
-    difference: float | None,
-    low: float | None,
-    high: float | None,
-    num_seeds: int,
-) -> str:
-    """Of a difference that the paper has as positive.
-
-    Args:
-        difference: the mean over seeds; None gives "".
-        low: where its 95 % range begins, if there is one.
-        high: where it ends.
-        num_seeds: that it is of: fewer than three bear no verdict.
-    """
-    if difference is None:
-        return ""
-    if num_seeds < 3:
-        return ("no seed", "one seed", "two seeds")[num_seeds]
-    if low is None or high is None or low <= 0 <= high:
-        return "not told apart"
-    return "holds" if low > 0 else "does not hold"
 
 
 def told(group: Group, prefix: str = "") -> str:

@@ -16,6 +16,8 @@ on, block 1 unlike all others (8 blocks of NextItNet).
 
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from experiments.reporting import figure_comparisons
+from experiments.reporting.claims import Claim
 
 NAME = "figure2"
 TITLE = "How alike blocks are (StackRec, Figure 2)"
@@ -23,6 +25,14 @@ KIND = "similarity"
 USES = ("settings", "depths")
 DEFAULTS = {"settings": "NextItNet", "depths": "8"}
 NAMES = ("NextItNet", "GRec", "SASRec")
+CLAIMS = (
+    Claim(
+        "Blocks are alike after training",
+        "Figure 2: cosine similarity of neighbouring blocks' outputs above "
+        "0.9 from block 2 on; block 1 unlike all others.",
+        [figure_comparisons.alike],
+    ),
+)
 
 
 def rows(choices: Choices) -> list[Row]:

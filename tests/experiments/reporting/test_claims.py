@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from experiments import papers
 from experiments.reporting import claims
 from experiments.reporting import comparisons
 from experiments.reporting import figure_comparisons
@@ -303,7 +304,7 @@ def test_the_document(tmp_path):
         (tmp_path / name).mkdir()
     of_table = {"over_seeds": [group("CL <b>", 0.1, role="continued")]}
     (tmp_path / "ml1m" / "table.json").write_text(json.dumps(of_table))
-    text = claims.write_up(folders.chosen(tmp_path), claims.CLAIMS)
+    text = claims.write_up(folders.chosen(tmp_path), papers.claims())
     assert text.startswith("# What the results say\n")
     assert text.endswith(
         "\n## ml1m\n\n### Going on with the shallow model is not enough?\n\n"
@@ -316,7 +317,7 @@ def test_the_document(tmp_path):
     of_table["data"] = {"law": {}}
     (tmp_path / "ml1m" / "table.json").write_text(json.dumps(of_table))
     with pytest.raises(ValueError, match="Expected tables in folders"):
-        claims.write_up(folders.chosen(tmp_path), claims.CLAIMS)
+        claims.write_up(folders.chosen(tmp_path), papers.claims())
 
 
 def test_the_committed_document_is_what_the_tables_say(committed):
@@ -324,4 +325,4 @@ def test_the_committed_document_is_what_the_tables_say(committed):
     root = committed / "results"
     text = (root / "README.md").read_text(encoding="utf-8")
     assert "\n## ml1m\n" in text
-    assert text == claims.write_up(folders.chosen(root), claims.CLAIMS)
+    assert text == claims.write_up(folders.chosen(root), papers.claims())

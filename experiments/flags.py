@@ -1,4 +1,7 @@
-"""The flags that entry points share: which data, which protocol, how long."""
+"""The flags that commands share: which data, which recipe, where to.
+
+A command says which of them it takes (`flag_values.check_used`).
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,16 +14,18 @@ from datasets import movielens
 from datasets import prepare
 from datasets import sessions as sessions_on_disk
 from datasets import synthetic
-from experiments import command
-from experiments.recipes import paper_data
+from experiments import flag_values
+from experiments.papers.stackrec import paper_data
 from nextitnet_tf import recipe
+
+# --- which data ------------------------------------------------------------
 
 DATASET = flags.DEFINE_string(
     "dataset",
     None,
-    "Name of the data: ml20 is downloaded unless --raw says where it is, "
-    "synthetic is generated; any other name needs --raw or --sessions. "
-    "Default: the name of the raw file.",
+    "Name of the data. ml20 is downloaded unless --raw says where it is, "
+    "synthetic is generated; any other name needs --raw or --sessions. By "
+    "default the name of the raw file.",
 )
 RAW = flags.DEFINE_string(
     "raw",
@@ -31,29 +36,45 @@ RAW = flags.DEFINE_string(
 SESSIONS = flags.DEFINE_string(
     "sessions",
     None,
-    "Folder of prepared sessions (default data/DATASET): what --raw is "
+    "Folder of prepared sessions, by default data/DATASET: what --raw is "
     "prepared into, or what `python -m datasets.prepare` made.",
 )
 T = flags.DEFINE_integer(
     "t",
     None,
-    "Length of a session, in items (20; of a csv of sessions, its widest "
-    "line); longer histories are cut.",
+    "Length of a session, in items; longer histories are cut. The default is "
+    "20, and the widest line of a csv of sessions.",
 )
 FORCE = flags.DEFINE_boolean(
     "force",
     False,
-    "Prepare the sessions again if they were prepared in another way.",
+    "Prepares the sessions again if they were prepared in another way.",
 )
+# The flags of preparation, but for --raw, and what they say as arguments of
+# `datasets.prepare.prepare`. A flag of preparation is added here.
+PREPARATION = ("t", "force")
+
+
+def preparation() -> dict[str, Any]:
+    """What flags and data set say of how raw data become sessions."""
+    t = T.value or paper_data.session_length(DATASET.value or "")
+    return {} if t is None else {"t": t}
+
+
+DATA = ("dataset", "raw", "sessions", *PREPARATION)
 OUTPUT = flags.DEFINE_string(
-    "output", None, "Folder of results (default results/DATASET)."
+    "output", None, "Folder of results, by default results/DATASET."
 )
+RESULTS = flags.DEFINE_string("results", "results", "Folder of all results.")
+
+# --- how they become numbers, and how long -----------------------------------
+
 PROTOCOL = flags.DEFINE_list(
     "protocol",
     ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
     "'clean' without its flaws; tables take both, comma separated. Any field "
-    "can be changed by a flag of its name.",
+    "of a protocol can be changed by the flag of its name.",
 )
 STRATEGY = flags.DEFINE_enum(
     "strategy",
@@ -66,30 +87,33 @@ _STAGE_DEFAULTS = recipe.Stage(num_blocks=1)
 MAX_STEPS = flags.DEFINE_integer(
     "max_steps",
     None,
-    f"Training steps a stage at most ({_STAGE_DEFAULTS.max_steps}).",
+    "Training steps of a stage at most; the default is "
+    f"{_STAGE_DEFAULTS.max_steps:,}, of the paper's data sets 300,000.",
     lower_bound=1,
 )
 EVAL_EVERY = flags.DEFINE_integer(
     "eval_every",
     None,
-    f"Training steps between two evaluations ({_STAGE_DEFAULTS.eval_every}).",
+    "Training steps between two evaluations; the default is "
+    f"{_STAGE_DEFAULTS.eval_every}, of the paper's data sets 6,000.",
     lower_bound=1,
 )
 PATIENCE = flags.DEFINE_integer(
     "patience",
     None,
-    "Evaluations without a better MRR@5 before a stage stops "
-    f"({_STAGE_DEFAULTS.patience}).",
+    "Evaluations without a better MRR@5 before a stage stops; the default is "
+    f"{_STAGE_DEFAULTS.patience}, of the paper's data sets 8.",
     lower_bound=1,
 )
 BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     None,
-    "Sessions a step, over all devices (256; of --dataset=coldrec 64).",
+    "Sessions a step, over all devices; the default is 256, of "
+    "--dataset=coldrec 64.",
     lower_bound=1,
 )
 LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate", 1e-3, "Of Adam.", lower_bound=0.0
+    "learning_rate", 1e-3, "Adam's learning rate.", lower_bound=0.0
 )
 EMBEDDING_DIM = flags.DEFINE_integer(
     "embedding_dim",
@@ -100,66 +124,55 @@ EMBEDDING_DIM = flags.DEFINE_integer(
 DILATION_RATES = flags.DEFINE_list(
     "dilation_rates",
     None,
-    "Cycled over the blocks; a block of rate q convolves at q and 2q (1,4; of "
-    "--dataset=kuaibao 1,2).",
+    "Dilation rates, cycled over the blocks: a block of rate q convolves at q "
+    "and 2q. The default is 1,4, of --dataset=kuaibao 1,2.",
 )
 USE_ALPHA = flags.DEFINE_boolean(
-    "use_alpha", True, "Scale residual branches by a learned alpha (Eq. 3)."
+    "use_alpha",
+    True,
+    "Scales residual branches by a learned alpha (Eq. 3 of StackRec).",
 )
 DTYPE = flags.DEFINE_enum(
     "dtype",
     None,
     ["float32", "mixed_bfloat16", "mixed_float16"],
-    "Arithmetic of blocks and logits; weights, loss and optimizer are float32 "
-    "in any case (float32). The mixed ones are for accelerators.",
+    "Arithmetic of blocks and logits, by default float32; weights, loss and "
+    "optimizer are float32 in any case. The mixed ones are for accelerators.",
 )
 
-# One flag a field of the protocol, None for "as the protocol has it".
-_FIELDS = {
-    field.name: (
-        flags.DEFINE_boolean
-        if field.type in (bool, "bool")
-        else flags.DEFINE_float
-        if field.type in (float, "float")
-        else flags.DEFINE_string
-    )(
-        field.name,
-        None,
-        "Changes the protocol: "
-        + ", ".join(
-            f"{getattr(p, field.name)} in {name}"
-            for name, p in recipe.PROTOCOLS.items()
-        )
-        + " (see the Protocol class).",
-    )
-    for field in dataclasses.fields(recipe.Protocol)
-    if field.name != "name"
-}
+
+FIELDS = flag_values.define_fields(
+    recipe.Protocol, recipe.PROTOCOLS, prefix="", what="the protocol"
+)
+_RECIPE = (
+    *("protocol", *FIELDS, "strategy", "max_steps", "eval_every", "patience"),
+    *("batch_size", "learning_rate", "embedding_dim", "dilation_rates"),
+    *("use_alpha", "dtype"),
+)
+TRAINING = (*DATA, "output", *_RECIPE)
+
+
+def all_protocols() -> dict[str, recipe.Protocol]:
+    """Every protocol by name, with what flags and data set change of it."""
+    changes = {
+        **paper_data.protocol_changes(DATASET.value or ""),
+        **flag_values.given(FIELDS),
+    }
+    return {
+        name: dataclasses.replace(protocol, **changes)
+        for name, protocol in recipe.PROTOCOLS.items()
+    }
 
 
 def protocols() -> list[recipe.Protocol]:
     """The protocols the flags ask for."""
+    known = all_protocols()
     for name in PROTOCOL.value:
-        if name not in recipe.PROTOCOLS:
+        if name not in known:
             raise ValueError(
-                f"--protocol must be among {', '.join(recipe.PROTOCOLS)}. "
-                f"Received: {name}"
+                f"--protocol must be among {', '.join(known)}. Received: {name}"
             )
-    return [p for p in all_protocols() if p.name in PROTOCOL.value]
-
-
-def all_protocols() -> list[recipe.Protocol]:
-    """Every protocol, with what flags and data set change of it."""
-    changes = paper_data.protocol_changes(DATASET.value or "")
-    changes |= {
-        name: flag.value
-        for name, flag in _FIELDS.items()
-        if flag.value is not None
-    }
-    return [
-        dataclasses.replace(protocol, **changes)
-        for protocol in recipe.PROTOCOLS.values()
-    ]
+    return [known[name] for name in known if name in PROTOCOL.value]
 
 
 def protocol() -> recipe.Protocol:
@@ -178,41 +191,30 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
     Args:
         default: for what no flag says.
     """
-    given = {
-        flag.name: flag.value
-        for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE)
-        if flag.value is not None
-    }
-    return {**(default or {}), **given}
+    holders = {flag.name: flag for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE)}
+    return {**(default or {}), **flag_values.given(holders)}
 
 
-def batch_size() -> int:
-    """Sessions a step: the flag's, else the data set's."""
-    usual = paper_data.recipe_options(DATASET.value or "")
-    return BATCH_SIZE.value or usual["batch_size"]
-
-
-def recipe_options() -> dict:
+def recipe_options() -> dict[str, Any]:
     """What flags and data set say of a `Recipe`."""
     usual = paper_data.recipe_options(DATASET.value or "")
+    rates = usual["dilation_rates"]
+    if DILATION_RATES.value is not None:
+        rates = flag_values.whole_numbers(DILATION_RATES)
     return {
-        "batch_size": batch_size(),
+        "batch_size": BATCH_SIZE.value or usual["batch_size"],
         "learning_rate": LEARNING_RATE.value,
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,
-            "dilation_rates": (
-                usual["dilation_rates"]
-                if DILATION_RATES.value is None
-                else [
-                    command.whole_number("dilation_rates", q)
-                    for q in DILATION_RATES.value
-                ]
-            ),
+            "dilation_rates": rates,
             "use_alpha": USE_ALPHA.value,
             # Unsaid, it is no part of what names a run.
             **({"dtype": DTYPE.value} if DTYPE.value else {}),
         },
     }
+
+
+# --- folders ---------------------------------------------------------------
 
 
 def dataset_name() -> str:
@@ -232,8 +234,7 @@ def sessions_folder() -> Path:
     """Prepared sessions; prepares them first if need be."""
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}")
-    t = T.value or paper_data.session_length(DATASET.value or "")
-    choices: dict[str, Any] = {} if t is None else {"t": t}
+    choices = preparation()
     raw = RAW.value
     if raw is None and name == "synthetic":
         return synthetic.prepare_synthetic(folder, force=FORCE.value, **choices)
