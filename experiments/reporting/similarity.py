@@ -1,5 +1,6 @@
 """How alike the outputs of a model's blocks are, measured and drawn."""
 
+import functools
 import json
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from experiments.reporting import pictures
 from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.training.runs import MODEL
+from nextitnet_tf.training.runs import Run
 
 # Test sessions that cosines are averaged over, as in the paper.
 NUM_SESSIONS = 100
@@ -57,7 +59,7 @@ def write(
     alike: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         alike.setdefault((row.recipe.model, row.num_blocks), []).append(row)
-    lines = []
+    lines: list[str] = []
     for (model, depth), of_model in alike.items():
         path = folder / f"{name}-{model}-{depth}.json"
         measured = _measure(of_model, store, path)
@@ -89,12 +91,9 @@ def _measure(rows: Sequence[Row], store: Store, path: Path) -> dict[str, list]:
         run = store.find(row.recipe)
         name = store.name(row.recipe)
         if run is not None and (run.folder / MODEL).is_file():
-            item_ids = _draw_sessions(row, store)
             cosines = store.once(
                 (name, "similarity"),
-                lambda run=run, ids=item_ids: block_similarity(
-                    run.load_model(), ids
-                ),
+                functools.partial(_of_run, run, row, store),
             )
             kept[name] = cosines.round(6).tolist()
         if name in kept:
@@ -102,6 +101,11 @@ def _measure(rows: Sequence[Row], store: Store, path: Path) -> dict[str, list]:
             measured["runs"].append(name)
             measured["similarity"].append(kept[name])
     return measured if measured["runs"] else {}
+
+
+def _of_run(run: Run, row: Row, store: Store) -> np.ndarray:
+    """Cosines of a run's model on its test sessions."""
+    return block_similarity(run.load_model(), _draw_sessions(row, store))
 
 
 def _test(row: Row, store: Store) -> np.ndarray:
