@@ -41,7 +41,7 @@ def make_page(root: Path, folders: Sequence[Path]) -> str:
             text = path.read_text(encoding="utf-8")
             sections.append((name.lower(), title, markdown.to_html(text, 1)))
     for folder in folders:
-        if not any(folder.glob("*.md")):
+        if not any((*folder.glob("*.md"), *folder.glob("*.png"))):
             continue
         body = "\n".join(_of_folder(folder, root))
         sections.append((folder.name, folder.name, body))

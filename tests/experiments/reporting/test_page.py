@@ -40,6 +40,11 @@ def test_only_the_folders_it_is_told(root):
     assert "My own" not in page.make_page(root, [root / "ml1m"])
 
 
+def test_a_folder_with_a_picture_alone(root):
+    (root / "ml1m" / "table.md").unlink()
+    assert '<img src="ml1m/convergence.png"' in make_page(root)
+
+
 @pytest.mark.parametrize(
     "name",
     [
