@@ -1,5 +1,6 @@
 """Lines as flat dictionaries: what a table's json holds, one a line."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,14 +128,13 @@ def ceilings(lines: Sequence[Line], store: Store) -> list[dict[str, Any]]:
         # The law speaks of the ids on disk.
         if "law" not in sessions.meta or protocol.item_ids != "frequency":
             continue
-        law = synthetic_law.Law.from_json(sessions.meta["law"])
         test = store.split(protocol).test
-        best = store.once(
-            ("ceiling", protocol),
-            lambda rows=sessions.rows[test], law=law: synthetic_law.ceiling(
-                rows, law
-            ),
+        ceiling = functools.partial(
+            synthetic_law.ceiling,
+            sessions.rows[test],
+            synthetic_law.Law.from_json(sessions.meta["law"]),
         )
+        best = store.once(("ceiling", protocol), ceiling)
         records.append(
             {
                 "setting": "",

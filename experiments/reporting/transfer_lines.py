@@ -1,6 +1,7 @@
 """Fine-tuned models that were run, and what pre-training was worth."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -128,13 +129,13 @@ def done_rows(
         choices: what it asks, but for protocol and seed.
         pairs: of all rows.
     """
-    known = [run for run in pairs.store.all_runs() if run.transfer]
-    ways: dict[tuple[Protocol, FineTuning], None] = {}
-    for run in known:
-        job = run.transfer
-        ways[job.pretraining.protocol, job.fine_tuning] = None
-    seeds = {run.recipe.seed for run in known}
-    depths = {run.recipe.stages[-1].num_blocks for run in known}
+    runs_done = pairs.store.all_runs()
+    jobs = [run.transfer for run in runs_done if run.transfer is not None]
+    ways: dict[tuple[Protocol, FineTuning], None] = {
+        (job.pretraining.protocol, job.fine_tuning): None for job in jobs
+    }
+    seeds = {job.pretraining.seed for job in jobs}
+    depths = {job.pretraining.stages[-1].num_blocks for job in jobs}
     deep = table3.SETTING.num_blocks_after
     divisors = {deep // depth for depth in depths if deep % depth == 0}
     found = list(asked)
@@ -296,12 +297,11 @@ def popular(
         first.setdefault(line.row.reading, line)
     records = []
     for reading, line in first.items():
-        ranks = pairs.store.once(
-            ("popular", reading),
-            lambda row=line.row: training.transfer.rank_by_popularity(
-                pairs.read(row), row.transfer
-            ),
+        row = line.row
+        rank = functools.partial(
+            training.transfer.rank_by_popularity, pairs.read(row), row.transfer
         )
+        ranks = pairs.store.once(("popular", reading), rank)
         records.append(
             {
                 "setting": "fine-tuning",
