@@ -84,13 +84,12 @@ help: ## list the targets
 			sub(/^r?"""/, "", text); sub(/\.$$/, "", text) } \
 		/^USES = / { takes = "DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS" } \
 		/"presets"/ && !/^DEFAULTS/ { takes = takes " PRESETS" } \
-		/"settings"/ { takes = takes " SETTINGS" } \
+		/"settings"/ && !/^DEFAULTS/ { takes = takes " SETTINGS" } \
 		/"target_raw", "pairs"/ { takes = takes " TARGET PAIRS" } \
 		/^DEFAULTS = / && name { printf "  %-18s %s (%s)\n", \
 			"reproduce-" name, text, takes }' experiments/papers/*/*.py
 	@printf '  %-18s %s\n' \
-		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()' \
-		reproduce-figure2 'StackRec, Figure 2: how alike the outputs of blocks are (DATASET RAW SESSIONS PROTOCOL OUTPUT)'
+		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()'
 	@echo
 	@echo 'variables: PYTHON GPU $(VARIABLES)'
 	@echo '           ARGS="--flag=value ..." is passed on as it is'
