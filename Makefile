@@ -25,28 +25,71 @@ export $(VARIABLES)
 export KERAS_BACKEND := tensorflow
 
 DATA_FLAGS = $${RAW:+"--raw=$$RAW"} $${SESSIONS:+"--sessions=$$SESSIONS"}
-COMMON_FLAGS = $(DATA_FLAGS) $${OUTPUT:+"--output=$$OUTPUT"}
-# ML20 unless other data are named.
-DATASET_FLAG = $(if $(DATASET)$(RAW)$(SESSIONS),$${DATASET:+"--dataset=$$DATASET"},--dataset=ml20)
-TABLE = $(BIN)/python -m experiments.continual_learning \
-	$(DATASET_FLAG) $(COMMON_FLAGS) \
-	"--protocol=$${PROTOCOL:-release}" \
-	"--presets=$${PRESETS:-release,paper,best}" \
-	$${SETTINGS:+"--settings=$$SETTINGS"} $${SEEDS:+"--seeds=$$SEEDS"}
+COMMON_FLAGS = $(DATA_FLAGS) $${OUTPUT:+"--output=$$OUTPUT"} \
+	$${DATASET:+"--dataset=$$DATASET"}
+REPRODUCE = $(BIN)/python -m experiments.reproduce
+REPRODUCE_FLAGS = $(COMMON_FLAGS) $${PROTOCOL:+"--protocol=$$PROTOCOL"} \
+	$${SEEDS:+"--seeds=$$SEEDS"} $${SETTINGS:+"--settings=$$SETTINGS"} \
+	$${PRESETS:+"--presets=$$PRESETS"} $${TARGET:+"--target_raw=$$TARGET"} \
+	$${PAIRS:+"--pairs=$$PAIRS"}
+
+# Which variables a target takes. One that it does not take, and one that is
+# misspelt, is an error; which of them a table or figure takes, it says itself.
+OF_TABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
+	TARGET PAIRS
+TAKES_quickstart := OUTPUT SEEDS
+TAKES_step-times := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS
+TAKES_fidelity := DATASET RAW SESSIONS OUTPUT SEEDS
+TAKES_benchmark := OUTPUT
+TAKES_convert := CHECKPOINT MODEL SESSIONS OUTPUT
+TAKES_prepare := RAW OUTPUT
+TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT
+TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
+TAKES_recommend := MODEL HISTORY INPUT K
+GIVEN := $(foreach v,$(.VARIABLES),$(if \
+	$(filter command,$(firstword $(origin $(v)))),$(v)))
+UNKNOWN := $(filter-out PYTHON GPU ARGS KERAS_BACKEND $(VARIABLES),$(GIVEN))
+ifneq ($(strip $(UNKNOWN)),)
+$(error expected variables among PYTHON GPU ARGS $(VARIABLES). \
+	Received: $(strip $(UNKNOWN)))
+endif
+define check
+UNUSED := $$(filter-out PYTHON GPU ARGS KERAS_BACKEND $(2),$$(GIVEN))
+ifneq ($$(strip $$(UNUSED)),)
+$$(error expected for `make $(1)` variables among PYTHON GPU ARGS $(2). \
+	Received: $$(strip $$(UNUSED)))
+endif
+endef
+$(foreach goal,$(or $(MAKECMDGOALS),help),$(eval $(call check,$(goal),$(if \
+	$(filter reproduce-%,$(goal)),$(OF_TABLES),$(TAKES_$(goal))))))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
-	reproduce-table1 reproduce-table2 reproduce-table3 reproduce-table4 \
-	reproduce-table5 reproduce-table6 reproduce-table7 reproduce-figure1 \
-	reproduce-figure2 reproduce-figure5 reproduce-figure6 step-times fidelity \
-	conclusions report benchmark convert prepare train evaluate recommend clean
+	step-times fidelity conclusions report benchmark convert prepare train \
+	evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / \
-		{ printf "  %-17s %s\n", $$1, $$2 }' Makefile
+		{ printf "  %-18s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'tables and figures:'
+	@awk 'FNR == 1 { text = $$0; takes = ""; name = "" } \
+		FNR == 1 && match(FILENAME, /(table|figure)[0-9]+\.py$$/) { \
+			name = substr(FILENAME, RSTART, RLENGTH - 3); \
+			split(FILENAME, part, "/"); paper = part[3]; \
+			if (paper != "stackrec") name = paper "-" name; \
+			sub(/^r?"""/, "", text); sub(/\.$$/, "", text) } \
+		/^USES = / { takes = "DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS" } \
+		/"presets"/ && !/^DEFAULTS/ { takes = takes " PRESETS" } \
+		/"settings"/ && !/^DEFAULTS/ { takes = takes " SETTINGS" } \
+		/"target_raw", "pairs"/ { takes = takes " TARGET PAIRS" } \
+		/^DEFAULTS = / && name { printf "  %-18s %s (%s)\n", \
+			"reproduce-" name, text, takes }' experiments/papers/*/*.py
+	@printf '  %-18s %s\n' \
+		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()'
 	@echo
 	@echo 'variables: PYTHON GPU $(VARIABLES)'
 	@echo '           ARGS="--flag=value ..." is passed on as it is'
@@ -55,60 +98,21 @@ install: $(INSTALLED) ## only make .venv (every other target does, too)
 
 # --- the main job ----------------------------------------------------------
 
-quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quickstart
+quickstart: $(INSTALLED) ## a small Table 2 on generated data, into results/quickstart (OUTPUT SEEDS)
 	@$(BIN)/python -m experiments.quickstart $${OUTPUT:+"--output=$$OUTPUT"} \
-		$(ARGS)
-
-reproduce-table1: $(INSTALLED) ## Table 1: what the prepared data sets hold
-	@$(BIN)/python -m experiments.dataset_statistics $(ARGS)
-
-reproduce-table2: $(INSTALLED) ## StackRec's Table 2 (DATASET RAW PROTOCOL SETTINGS PRESETS SEEDS)
-	@$(TABLE) $(ARGS)
-
-reproduce-table3: $(INSTALLED) ## Table 3: transfer to a domain of cold users (RAW TARGET or PAIRS)
-	@$(BIN)/python -m experiments.transfer $(DATASET_FLAG) $(COMMON_FLAGS) \
-		"--protocol=$${PROTOCOL:-release}" \
-		$${TARGET:+"--target=$$TARGET"} $${PAIRS:+"--pairs=$$PAIRS"} \
-		$${PRESETS:+"--presets=$$PRESETS"} $${SEEDS:+"--seeds=$$SEEDS"} \
-		$(ARGS)
-
-reproduce-table4: $(INSTALLED) ## Table 4: what stacking must copy
-	@$(TABLE) --table=4 $(ARGS)
-
-reproduce-table5: $(INSTALLED) ## Table 5: growth short of doubling (DATASET=kuaibao in the paper)
-	@$(TABLE) --table=5 $(ARGS)
-
-reproduce-table6: $(INSTALLED) ## Table 6: with and without alpha
-	@$(TABLE) --table=6 $(ARGS)
-
-reproduce-table7: $(INSTALLED) ## Table 7: GRec, SASRec, SSE-PT (SETTINGS)
-	@$(TABLE) --table=7 $(ARGS)
-
-reproduce-figure1: $(INSTALLED) ## Figure 1: accuracy by depth, with 40 and with 100 % of the data
-	@$(BIN)/python -m experiments.accuracy_by_depth $(DATASET_FLAG) \
-		$(COMMON_FLAGS) "--protocol=$${PROTOCOL:-release}" \
 		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
 
-reproduce-figure2: $(INSTALLED) ## Figure 2: how alike the outputs of the blocks are
-	@$(BIN)/python -m experiments.block_similarity $(DATASET_FLAG) \
-		$(COMMON_FLAGS) "--protocol=$${PROTOCOL:-release}" $(ARGS)
-
-reproduce-figure5: $(INSTALLED) ## Figure 5: convergence of stacked and scratch models (SETTINGS)
-	@$(BIN)/python -m experiments.convergence $(DATASET_FLAG) $(COMMON_FLAGS) \
-		"--protocol=$${PROTOCOL:-release}" \
-		$${SETTINGS:+"--settings=$$SETTINGS"} \
-		$${PRESETS:+"--presets=$$PRESETS"} $${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
-
-reproduce-figure6: $(INSTALLED) ## Figure 6: training from scratch by way of shallow models
-	@$(BIN)/python -m experiments.from_scratch $(DATASET_FLAG) $(COMMON_FLAGS) \
-		"--protocol=$${PROTOCOL:-release}" $${SEEDS:+"--seeds=$$SEEDS"} \
-		$${PRESETS:+"--presets=$$PRESETS"} $(ARGS)
+# A table or figure of a paper: experiments/papers/stackrec/table2.py is
+# reproduce-table2.
+reproduce-%: $(INSTALLED)
+	@$(REPRODUCE) --target=$* $(REPRODUCE_FLAGS) $(ARGS)
 
 step-times: $(INSTALLED) ## time a training step at each depth of Table 2, on an idle machine
-	@$(TABLE) --measure_step_times $(ARGS)
+	@$(REPRODUCE) --target=table2 --measure_step_times $(REPRODUCE_FLAGS) $(ARGS)
 
-fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SEEDS)
-	@$(BIN)/python -m experiments.fidelity $(DATASET_FLAG) $(COMMON_FLAGS) \
+fidelity: $(INSTALLED) ## docs/fidelity.md: what each departure from the release changes (DATASET RAW SESSIONS OUTPUT SEEDS)
+	@$(BIN)/python -m experiments.fidelity \
+		$(if $(DATASET)$(RAW)$(SESSIONS),,--dataset=ml20) $(COMMON_FLAGS) \
 		$${SEEDS:+"--seeds=$$SEEDS"} $(ARGS)
 
 conclusions: $(INSTALLED) ## results/README.md: which of the paper's conclusions the tables bear out
@@ -117,7 +121,7 @@ conclusions: $(INSTALLED) ## results/README.md: which of the paper's conclusions
 report: $(INSTALLED) ## results/index.html: all results on one page
 	@$(BIN)/python -m experiments.report $(ARGS)
 
-benchmark: $(INSTALLED) ## what steps, starting, reading cost, on an idle machine, into results/benchmark
+benchmark: $(INSTALLED) ## what steps, starting, reading cost, on an idle machine, into results/benchmark (OUTPUT)
 	@$(BIN)/python -m experiments.benchmark $${OUTPUT:+"--output=$$OUTPUT"} \
 		$(ARGS)
 
@@ -132,12 +136,11 @@ convert: need-CHECKPOINT-or-MODEL need-OUTPUT $(INSTALLED) ## the release's TF1 
 prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RAW OUTPUT)
 	@$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
 
-train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT)
+train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT DATASET PROTOCOL)
 	@$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
-		$${DATASET:+"--dataset=$$DATASET"} \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
 
-evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained model (MODEL, RAW or SESSIONS)
+evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained model (MODEL, RAW or SESSIONS, DATASET PROTOCOL)
 	@$(BIN)/python -m experiments.evaluate "--model=$$MODEL" $(DATA_FLAGS) \
 		$${DATASET:+"--dataset=$$DATASET"} \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)

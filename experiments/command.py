@@ -89,25 +89,5 @@ def metrics_line(metrics: dict) -> str:
     return f"{shown} ({metrics['num_sessions']:,} sessions)"
 
 
-def whole_number(name: str, text: str) -> int:
-    """One value of a list flag of whole numbers."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(
-            f"--{name} takes whole numbers. Received: {text!r}"
-        ) from None
-
-
-def number(name: str, text: str) -> float:
-    """One value of a list flag of numbers."""
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(
-            f"--{name} takes numbers. Received: {text!r}"
-        ) from None
-
-
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

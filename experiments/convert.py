@@ -12,15 +12,13 @@ release numbers them: then it can recommend, and
 metrics. --with_optimizer takes Adam's moments and step count along.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from nextitnet_tf import data
-from nextitnet_tf import release
-from nextitnet_tf import training
+from experiments import conversion
+from experiments import flag_values
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "A TF1 checkpoint: its path without .index."
@@ -32,14 +30,14 @@ _OUTPUT = flags.DEFINE_string(
 _DILATION_RATES = flags.DEFINE_list(
     "dilation_rates",
     None,
-    "Of the checkpoint, which does not store them; cycled over the blocks. "
-    "Default: what its names say, else 1,4.",
+    "Dilation rates of the checkpoint, which does not store them; cycled over "
+    "the blocks. The default is what its names say, else 1,4.",
 )
 _SESSIONS = flags.DEFINE_string(
     "sessions", None, "Folder of the prepared sessions it was trained on."
 )
 _WITH_OPTIMIZER = flags.DEFINE_boolean(
-    "with_optimizer", False, "Also convert Adam's moments and step count."
+    "with_optimizer", False, "Also converts Adam's moments and step count."
 )
 
 
@@ -49,52 +47,24 @@ def main() -> None:
             "Expected either --checkpoint or --model. Received: "
             + ("neither" if _MODEL.value is None else "both")
         )
-    output = Path(_OUTPUT.value)
     if _CHECKPOINT.value is None:
         for flag in (_DILATION_RATES, _SESSIONS):
             if flag.value is not None:
                 raise ValueError(
                     f"--{flag.name} goes with --checkpoint. Received: --model"
                 )
-        model = training.load_model(_MODEL.value, _WITH_OPTIMIZER.value)
-        vocabulary = model.vocabulary
-        if vocabulary is not None and vocabulary.padding_id == 0:
-            print(
-                "note: this model numbers items by frequency (protocol "
-                "clean), the release by first appearance in its csv: it "
-                "would take the rows for other items",
-                file=sys.stderr,
-            )
-        release.save_checkpoint(model, output)
-        output = Path(release.bare_prefix(output))
-        print(f"wrote {output}.index and {output}.data-00000-of-00001")
-        return
-    if output.suffix != ".keras":
-        raise ValueError(
-            f"--output must end in .keras. Received: --output={output}"
+        said = conversion.write_checkpoint(
+            _MODEL.value, Path(_OUTPUT.value), _WITH_OPTIMIZER.value
         )
-    rates = _DILATION_RATES.value
-    model = release.load_checkpoint(
-        _CHECKPOINT.value,
-        rates
-        and tuple(command.whole_number("dilation_rates", r) for r in rates),
-        with_optimizer=_WITH_OPTIMIZER.value,
-    )
-    if _SESSIONS.value is not None:
-        sessions = data.read_sessions(_SESSIONS.value, "first_appearance")
-        if sessions.num_items != model.num_items:
-            raise ValueError(
-                f"Expected the {model.num_items:,} items of the checkpoint, "
-                "padding included. Received: "
-                f"--sessions={_SESSIONS.value} with {sessions.num_items:,}"
-            )
-        model.vocabulary = sessions.vocabulary
-    training.save_model(model, output)
-    print(
-        f"wrote {output}: {len(model.blocks)} blocks, "
-        f"{model.embedding_dim} channels, {model.num_items:,} items, "
-        f"dilation rates {', '.join(map(str, model.dilation_rates))}"
-    )
+    else:
+        said = conversion.write_model(
+            _CHECKPOINT.value,
+            Path(_OUTPUT.value),
+            _WITH_OPTIMIZER.value,
+            flag_values.whole_numbers(_DILATION_RATES),
+            _SESSIONS.value,
+        )
+    print(said)
 
 
 if __name__ == "__main__":

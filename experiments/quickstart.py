@@ -4,70 +4,74 @@
 
 Generates sessions whose best possible metrics are known, trains
 2 -> 4 -> 8 blocks as in continual learning (from scratch, stacked, continued),
-prints the table and leaves it in results/quickstart/ with a picture of the
+measures the time of a step of each depth, prints the table with a sentence on
+what it shows, and leaves it in results/quickstart/ with a picture of the
 convergence. An interrupted run goes on where it was.
 """
 
 from pathlib import Path
+from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
 from datasets import synthetic
 from experiments import command  # first: it quietens TensorFlow
-from experiments import table_options
-from experiments import tables
-from experiments.recipes import rows
-from experiments.recipes import table2
-from nextitnet_tf import data
-from nextitnet_tf import distribution
+from experiments import flag_values
+from experiments import flags
+from experiments import running
+from experiments import target_flags
+from experiments.papers.growth import Setting
+from experiments.papers.rows import Choices
+from experiments.papers.rows import Row
+from experiments.papers.stackrec import table2
+from experiments.reporting import clock
+from experiments.reporting import in_short
+from experiments.reporting import tables
 from nextitnet_tf.recipe import PROTOCOLS
 
 TITLE = "Quickstart: continual learning on generated sessions"
-
-_OUTPUT = flags.DEFINE_string(
-    "output", "results/quickstart", "Folder of results."
-)
-flags.adopt_module_key_flags(table_options)
-
 SETTINGS = [
-    rows.Setting(0.5, 0.75, 2, 4),
-    rows.Setting(0.75, 1.0, 4, 8),
+    Setting(0.5, 0.75, 2, 4),
+    Setting(0.75, 1.0, 4, 8),
 ]
+# Small and quick to learn, so that ten models fit ten minutes.
+OPTIONS: dict[str, Any] = {
+    "model_config": {"embedding_dim": 32},
+    "learning_rate": 3e-3,
+    "max_steps": 800,
+    "eval_every": 50,
+    "patience": 4,
+}
+absl_flags.adopt_module_key_flags(target_flags)
 
 
 def main() -> None:
-    output = Path(_OUTPUT.value)
+    flag_values.check_used("quickstart", ("output", "seeds", "table_only"))
+    output = Path(flags.OUTPUT.value or "results/quickstart")
     output.mkdir(parents=True, exist_ok=True)
     folder = synthetic.prepare_synthetic(output / "sessions", t=16)
-    sessions = {"frequency": data.read_sessions(folder)}
-    lines = [
-        row
-        for seed in table_options.seeds(default=[0])
-        for row in _make_rows(seed)
-    ]
+    store = running.open_store(folder, output, ["frequency"])
+    rows = [row for seed in target_flags.seeds() for row in make_rows(seed)]
+    times = output / clock.FILE_NAME
 
-    def write_table() -> str:
-        return tables.write(lines, sessions, output, TITLE)
+    def write() -> str:
+        return tables.write(
+            rows, store, output, TITLE, sentence=in_short.of_growth
+        )
 
-    if not table_options.TABLE_ONLY.value:
-        strategy = distribution.make_strategy()
-        tables.run(lines, sessions, output, strategy, write_table)
-    print(write_table())
+    if not target_flags.TABLE_ONLY.value:
+        running.train(rows, store, write)
+        # One clock for all lines: that of this machine, now.
+        clock.measure([row.recipe for row in rows], store, times)
+    print(write())
 
 
-def _make_rows(seed: int) -> list[rows.Row]:
-    return table2.make_rows(
-        SETTINGS,
-        PROTOCOLS["clean"],
-        presets=["best"],
-        seed=seed,
-        # Small and quick to learn, so that ten models fit ten minutes.
-        model_config={"embedding_dim": 32},
-        learning_rate=3e-3,
-        max_steps=800,
-        eval_every=50,
-        patience=4,
+def make_rows(seed: int) -> list[Row]:
+    """MostPop and the lines of both settings."""
+    choices = Choices(
+        PROTOCOLS["clean"], seed, presets=["best"], options=OPTIONS
     )
+    return [*table2.rows(choices), *table2.grown(choices, SETTINGS)]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,258 @@
+"""The flags that commands share: which data, which recipe, where to.
+
+A command says which of them it takes (`flag_values.check_used`).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from datasets import movielens
+from datasets import prepare
+from datasets import sessions as sessions_on_disk
+from datasets import synthetic
+from experiments import flag_values
+from experiments.papers.stackrec import paper_data
+from nextitnet_tf import recipe
+
+# --- which data ------------------------------------------------------------
+
+DATASET = flags.DEFINE_string(
+    "dataset",
+    None,
+    "Name of the data. ml20 is downloaded unless --raw says where it is, "
+    "synthetic is generated; any other name needs --raw or --sessions. By "
+    "default the name of the raw file.",
+)
+RAW = flags.DEFINE_string(
+    "raw",
+    None,
+    "Raw data: a csv of interactions (gz too), a csv of sessions, or "
+    "MovieLens' zip, folder or ratings file.",
+)
+SESSIONS = flags.DEFINE_string(
+    "sessions",
+    None,
+    "Folder of prepared sessions, by default data/DATASET: what --raw is "
+    "prepared into, or what `python -m datasets.prepare` made.",
+)
+T = flags.DEFINE_integer(
+    "t",
+    None,
+    "Length of a session, in items; longer histories are cut. The default is "
+    "20, and the widest line of a csv of sessions.",
+)
+FORCE = flags.DEFINE_boolean(
+    "force",
+    False,
+    "Prepares the sessions again if they were prepared in another way.",
+)
+# The flags of preparation, but for --raw, and what they say as arguments of
+# `datasets.prepare.prepare`. A flag of preparation is added here.
+PREPARATION = ("t", "force")
+
+
+def preparation() -> dict[str, Any]:
+    """What flags and data set say of how raw data become sessions."""
+    t = T.value or paper_data.session_length(DATASET.value or "")
+    return {} if t is None else {"t": t}
+
+
+DATA = ("dataset", "raw", "sessions", *PREPARATION)
+OUTPUT = flags.DEFINE_string(
+    "output", None, "Folder of results, by default results/DATASET."
+)
+RESULTS = flags.DEFINE_string("results", "results", "Folder of all results.")
+
+# --- how they become numbers, and how long -----------------------------------
+
+PROTOCOL = flags.DEFINE_list(
+    "protocol",
+    ["clean"],
+    "How data become numbers: 'release' as the original TF1 release does, "
+    "'clean' without its flaws; tables take both, comma separated. Any field "
+    "of a protocol can be changed by the flag of its name.",
+)
+STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "default",
+    ["default", "mirrored"],
+    "tf.distribute: one device, or all GPUs (all logical CPU devices where "
+    "there is none) sharing each batch.",
+)
+_STAGE_DEFAULTS = recipe.Stage(num_blocks=1)
+MAX_STEPS = flags.DEFINE_integer(
+    "max_steps",
+    None,
+    "Training steps of a stage at most; the default is "
+    f"{_STAGE_DEFAULTS.max_steps:,}, of the paper's data sets 300,000.",
+    lower_bound=1,
+)
+EVAL_EVERY = flags.DEFINE_integer(
+    "eval_every",
+    None,
+    "Training steps between two evaluations; the default is "
+    f"{_STAGE_DEFAULTS.eval_every}, of the paper's data sets 6,000.",
+    lower_bound=1,
+)
+PATIENCE = flags.DEFINE_integer(
+    "patience",
+    None,
+    "Evaluations without a better MRR@5 before a stage stops; the default is "
+    f"{_STAGE_DEFAULTS.patience}, of the paper's data sets 8.",
+    lower_bound=1,
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size",
+    None,
+    "Sessions a step, over all devices; the default is 256, of "
+    "--dataset=coldrec 64.",
+    lower_bound=1,
+)
+LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", 1e-3, "Adam's learning rate.", lower_bound=0.0
+)
+EMBEDDING_DIM = flags.DEFINE_integer(
+    "embedding_dim",
+    64,
+    "Width of embedding and hidden states.",
+    lower_bound=1,
+)
+DILATION_RATES = flags.DEFINE_list(
+    "dilation_rates",
+    None,
+    "Dilation rates, cycled over the blocks: a block of rate q convolves at q "
+    "and 2q. The default is 1,4, of --dataset=kuaibao 1,2.",
+)
+USE_ALPHA = flags.DEFINE_boolean(
+    "use_alpha",
+    True,
+    "Scales residual branches by a learned alpha (Eq. 3 of StackRec).",
+)
+DTYPE = flags.DEFINE_enum(
+    "dtype",
+    None,
+    ["float32", "mixed_bfloat16", "mixed_float16"],
+    "Arithmetic of blocks and logits, by default float32; weights, loss and "
+    "optimizer are float32 in any case. The mixed ones are for accelerators.",
+)
+
+
+FIELDS = flag_values.define_fields(
+    recipe.Protocol, recipe.PROTOCOLS, prefix="", what="the protocol"
+)
+_RECIPE = (
+    *("protocol", *FIELDS, "strategy", "max_steps", "eval_every", "patience"),
+    *("batch_size", "learning_rate", "embedding_dim", "dilation_rates"),
+    *("use_alpha", "dtype"),
+)
+TRAINING = (*DATA, "output", *_RECIPE)
+
+
+def all_protocols() -> dict[str, recipe.Protocol]:
+    """Every protocol by name, with what flags and data set change of it."""
+    changes = {
+        **paper_data.protocol_changes(DATASET.value or ""),
+        **flag_values.given(FIELDS),
+    }
+    return {
+        name: dataclasses.replace(protocol, **changes)
+        for name, protocol in recipe.PROTOCOLS.items()
+    }
+
+
+def protocols() -> list[recipe.Protocol]:
+    """The protocols the flags ask for."""
+    known = all_protocols()
+    for name in PROTOCOL.value:
+        if name not in known:
+            raise ValueError(
+                f"--protocol must be among {', '.join(known)}. Received: {name}"
+            )
+    return [known[name] for name in known if name in PROTOCOL.value]
+
+
+def protocol() -> recipe.Protocol:
+    """The one protocol the flags ask for."""
+    found = protocols()
+    if len(found) != 1:
+        raise ValueError(
+            f"--protocol takes one name here. Received: {PROTOCOL.value}"
+        )
+    return found[0]
+
+
+def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """max_steps, eval_every and patience of a `Stage`, as far as known.
+
+    Args:
+        default: for what no flag says.
+    """
+    holders = {flag.name: flag for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE)}
+    return {**(default or {}), **flag_values.given(holders)}
+
+
+def recipe_options() -> dict[str, Any]:
+    """What flags and data set say of a `Recipe`."""
+    usual = paper_data.recipe_options(DATASET.value or "")
+    rates = usual["dilation_rates"]
+    if DILATION_RATES.value is not None:
+        rates = flag_values.whole_numbers(DILATION_RATES)
+    return {
+        "batch_size": BATCH_SIZE.value or usual["batch_size"],
+        "learning_rate": LEARNING_RATE.value,
+        "model_config": {
+            "embedding_dim": EMBEDDING_DIM.value,
+            "dilation_rates": rates,
+            "use_alpha": USE_ALPHA.value,
+            # Unsaid, it is no part of what names a run.
+            **({"dtype": DTYPE.value} if DTYPE.value else {}),
+        },
+    }
+
+
+# --- folders ---------------------------------------------------------------
+
+
+def dataset_name() -> str:
+    """What the data are called, in folders and tables."""
+    if DATASET.value:
+        return DATASET.value
+    source = RAW.value or SESSIONS.value
+    if not source:
+        raise ValueError(
+            "Expected --raw=FILE, --sessions=FOLDER or --dataset=ml20. "
+            "Received: none of them"
+        )
+    return Path(source).name.split(".")[0] or "data"
+
+
+def sessions_folder() -> Path:
+    """Prepared sessions; prepares them first if need be."""
+    name = dataset_name()
+    folder = Path(SESSIONS.value or f"data/{name}")
+    choices = preparation()
+    raw = RAW.value
+    if raw is None and name == "synthetic":
+        return synthetic.prepare_synthetic(folder, force=FORCE.value, **choices)
+    if raw is None and (SESSIONS.value or (folder / "meta.json").is_file()):
+        sessions_on_disk.check_folder(folder, T.value)
+        return folder
+    if raw is None and name == "ml20":
+        raw = movielens.download_ml20(Path("data/raw"))
+    if raw is None:
+        raise ValueError(
+            f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
+            "was prepared before. Received: neither"
+        )
+    return prepare.prepare(raw, folder, force=FORCE.value, **choices)
+
+
+def output_folder() -> Path:
+    """Where results go; made if need be."""
+    folder = Path(OUTPUT.value or f"results/{dataset_name()}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,116 @@
+"""The kinds of tables and figures: how each is trained and written down.
+
+A target of `experiments.papers` names its kind; `run` knows what that means.
+Whatever is trained is kept in OUTPUT/runs, which all targets share, so that a
+command that was interrupted goes on where it was.
+"""
+
+from collections.abc import Callable
+from collections.abc import Collection
+from types import ModuleType
+
+from experiments import flags
+from experiments import running
+from experiments import target_flags
+from experiments import transferring
+from experiments.papers.rows import Choices
+from experiments.papers.stackrec import paper_data
+from experiments.reporting import all_stages
+from experiments.reporting import by_depth
+from experiments.reporting import clock
+from experiments.reporting import convergence
+from experiments.reporting import found
+from experiments.reporting import similarity
+from experiments.reporting import tables
+
+
+def _table(target: ModuleType, choices: Choices) -> str:
+    """A table shows every line that is done in its folder."""
+    protocols, seeds = flags.protocols(), target_flags.seeds()
+    rows = found.asked_rows(target, choices, protocols, seeds)
+    if not rows:
+        raise ValueError(
+            "Expected at least one setting and protocol. Received: "
+            f"settings={target_flags.SETTINGS.value}, "
+            f"protocol={flags.PROTOCOL.value}"
+        )
+    folder, output = flags.sessions_folder(), flags.output_folder()
+    store = running.open_store(folder, output)
+    described = paper_data.PAPER_DATA.get(choices.figures_of or "")
+    has_figures = choices.figures_of in target.PAPER
+
+    def write() -> str:
+        return tables.write(
+            found.done_rows(target, choices, protocols, seeds, store),
+            store,
+            output,
+            target.TITLE,
+            target.NAME,
+            described.description if described and has_figures else None,
+        )
+
+    if target_flags.MEASURE_STEP_TIMES.value:
+        recipes = [row.recipe for row in rows]
+        clock.measure(recipes, store, output / clock.FILE_NAME)
+    elif not target_flags.TABLE_ONLY.value:
+        running.train(rows, store, write)
+    return write()
+
+
+def _figure(
+    writer: Callable, needs_model: bool = False
+) -> Callable[[ModuleType, Choices], str]:
+    """A figure shows what its command names."""
+
+    def run_figure(target: ModuleType, choices: Choices) -> str:
+        protocol = flags.protocol()
+        rows = found.asked_rows(
+            target, choices, [protocol], target_flags.seeds()
+        )
+        if not rows:
+            raise ValueError(
+                "Expected at least one line. Received: "
+                + ", ".join(
+                    f"{name}={getattr(choices, name)}"
+                    for name in ("settings", "depths", "ratios")
+                )
+            )
+        folder, output = flags.sessions_folder(), flags.output_folder()
+        store = running.open_store(folder, output, [protocol.item_ids])
+
+        def write() -> str:
+            return writer(rows, store, output, target.NAME, target.TITLE)
+
+        if not target_flags.TABLE_ONLY.value:
+            running.train(rows, store, write, needs_model)
+        return write()
+
+    return run_figure
+
+
+_KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
+    "table": _table,
+    "by_depth": _figure(by_depth.write),
+    "convergence": _figure(convergence.write),
+    "all_stages": _figure(all_stages.write),
+    "similarity": _figure(similarity.write, needs_model=True),
+    "transfer": transferring.run,
+}
+
+
+def run(target: ModuleType, name: str, own: Collection[str] = ()) -> str:
+    """Trains what is not done of a target, and writes it down.
+
+    Args:
+        target: its module (`papers.find`).
+        name: what it is called.
+        own: flags of the command itself.
+
+    Returns:
+        What to print.
+
+    Raises:
+        ValueError: flags that the target does not take.
+    """
+    target_flags.check(target, name, own)
+    return _KINDS[target.KIND](target, target_flags.choices(target))

@@ -1,0 +1,61 @@
+"""The tables and figures of papers, found by name.
+
+A target is a module in a folder of this package: `table2` is
+`stackrec/table2.py`, and `cprec-table2` will be `cprec/table2.py`. It is data:
+
+    NAME       of the files it writes
+    TITLE      their heading
+    KIND       how it is trained and written (`experiments.reproduce.KINDS`)
+    USES       the flags it takes beside those that every target takes
+    DEFAULTS   what these are if nobody says, by name
+    NAMES      its parts (`--settings`), where it has some
+    PAPER      the paper's figures, where it has some
+    CLAIMS     what the paper concludes from it, where it does
+    rows(choices) -> list[Row]
+"""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from experiments.reporting.claims import Claim
+
+# The paper whose targets have no prefix.
+_FIRST = "stackrec"
+_KINDS_OF_TARGET = ("table", "figure")
+
+
+def names() -> list[str]:
+    """What `find` knows, in the order of their names."""
+    return sorted(
+        path.stem
+        if path.parent.name == _FIRST
+        else f"{path.parent.name}-{path.stem}"
+        for path in Path(__file__).parent.glob("*/*.py")
+        if path.stem.startswith(_KINDS_OF_TARGET)
+    )
+
+
+def find(name: str) -> ModuleType:
+    """The module of a target.
+
+    Args:
+        name: e.g. "table2".
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in names():
+        raise ValueError(
+            f"--target must be among {', '.join(names())}. Received: {name}"
+        )
+    paper, _, module = name.rpartition("-")
+    return importlib.import_module(f"{__name__}.{paper or _FIRST}.{module}")
+
+
+def claims() -> dict[str, Sequence[Claim]]:
+    """What papers conclude, by `NAME` of a target: of tables, then figures."""
+    ordered = sorted(names(), key=lambda name: ("figure" in name, name))
+    targets = [find(name) for name in ordered]
+    return {target.NAME: getattr(target, "CLAIMS", ()) for target in targets}

@@ -1,0 +1,1 @@
+"""StackRec (SIGIR'21): its tables and figures, a module each."""

@@ -1,0 +1,1 @@
+"""Results written down: tables, statistics, pictures."""

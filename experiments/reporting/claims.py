@@ -1,0 +1,102 @@
+"""Which conclusions of a paper hold in our results.
+
+A table states its claims beside its rows, as `CLAIMS`; here they are measured
+in every folder of results, and written down.
+"""
+
+import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+HEAD = """\
+# What the results say
+
+Written by `make conclusions` from the tables and figures in the folders here,
+which `make reproduce-table2`, `-table3`, ... wrote from the runs below them;
+`index.html` (`make report`) has them all on one page. MRR@5 on the test
+sessions, means over seeds; a difference is followed by the 95 % range of a
+paired bootstrap over users and seeds, where all ranks of both sides were kept.
+**holds**: the difference is on the paper's side and the range
+leaves out 0. **does not hold**: it is on the other side, and so is the range.
+**not told apart**: anything else. A verdict takes three seeds: **one seed**
+or **two seeds** stand where there are no more.
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper concludes from a table or a figure.
+
+    Attributes:
+        title: the conclusion, as a sentence without its full stop.
+        paper: where the paper has it, and its numbers.
+        measured_by: functions of `comparisons`, each of which tells a part.
+        about: which groups of the table it is about: values by key, a tuple
+            for any of its values. Figures have none.
+    """
+
+    title: str
+    paper: str
+    measured_by: Sequence[Callable[..., Iterator[str]]]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_up(
+    folders: Sequence[Path], claims: Mapping[str, Sequence[Claim]]
+) -> str:
+    """The whole document.
+
+    Args:
+        folders: of results, one a data set.
+        claims: by the name of the files of a table or figure: NAME.json, or
+            NAME-*.json where it has several.
+
+    Raises:
+        ValueError: no tables there.
+    """
+    parts = [HEAD]
+    for folder in folders:
+        sections = list(_sections(folder, claims))
+        if sections:
+            parts += [f"## {folder.name}", "", *sections]
+    if len(parts) == 1:
+        raise ValueError(
+            "Expected tables in folders of --results. Received: "
+            f"{', '.join(map(str, folders)) or 'no folder'}"
+        )
+    return "\n".join(parts)
+
+
+def _sections(
+    folder: Path, claims: Mapping[str, Sequence[Claim]]
+) -> Iterator[str]:
+    contents = {name: _read(folder, name) for name in claims}
+    # What holds on generated data, the quickstart's, says nothing.
+    if any("law" in c.get("data", {}) for of in contents.values() for c in of):
+        return
+    for name, of_name in claims.items():
+        for claim in of_name:
+            told = [
+                list(measure(contents[name], claim.about))
+                for measure in claim.measured_by
+            ]
+            if any(told):
+                yield from (f"### {claim.title}?", "")
+                yield from (f"The paper, {claim.paper}", "")
+            for lines in filter(None, told):
+                yield from (*lines, "")
+
+
+def _read(folder: Path, name: str) -> list[dict[str, Any]]:
+    paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name}-*.json"))]
+    return [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in paths
+        if path.is_file()
+    ]

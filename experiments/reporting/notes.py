@@ -1,0 +1,123 @@
+"""What a reader must know to use the numbers of a table."""
+
+import math
+from collections.abc import Sequence
+
+from experiments.reporting.lines import Line
+from experiments.reporting.store import Store
+
+_PROTOCOLS = {
+    "release": "Protocol release: the original release's. Training stops and "
+    "reports on the same 20 % of the sessions; padding is an item like any "
+    "other; fractions are nested as in the release (nesting=release), whose "
+    "60 % set can miss rows of its 40 % set, unless the column Protocol "
+    "says nesting=repaired.",
+    "clean": "Protocol clean: split by users 80/10/10, stops on validation, "
+    "reports on test; padding is never an item; fractions are nested.",
+}
+_UNSEEN = (
+    "Unseen MRR@5: the same model and sessions, the session's other items "
+    "left out of the ranking, as SASRec's authors evaluate and `recommend` "
+    "answers; the release ranks them. Blank where a run has not kept it."
+)
+_COPIED = (
+    "Copied: what stacking copies. release: kernels, biases and item "
+    "embedding (of Transformers query, key, value and embeddings, copies "
+    "tied); paper: every parameter; best: every parameter but alpha, the "
+    "best of the three for NextItNet in the mean of three seeds."
+)
+_SPEEDUP = (
+    "Speed-up: seconds the model from scratch takes to its best "
+    "validation MRR@5, over the seconds of this line to its first "
+    "evaluation at least as good; '-' if it never is. The shallow "
+    "model's own training is not counted. FLOP: the same, counting the "
+    "arithmetic of the weights instead of seconds."
+)
+IDLE = "measured on an otherwise idle machine"
+_SHARED = (
+    "the median of the runs themselves, which may have shared their machine, "
+    "wherever step_times.json has none of an idle one"
+)
+
+
+def of_table(
+    lines: Sequence[Line], store: Store, paper_data: str | None
+) -> list[str]:
+    """Sentences below a table.
+
+    Args:
+        lines: of the table.
+        store: has their runs.
+        paper_data: what the paper's figures were measured on.
+    """
+    seeds = sorted({line.row.seed for line in lines})
+    is_idle = all(line.is_idle_time for line in lines if line.seconds)
+    names = dict.fromkeys(line.summary["protocol"]["name"] for line in lines)
+    has_unseen = any(
+        store.ranks(line.run, exclude_seen=True) is not None for line in lines
+    )
+    notes = [
+        of_data("Data", store) + ".",
+        "Metrics rank the last item of each session among all items; "
+        "Sessions is how many were evaluated.",
+        *([_UNSEEN] if has_unseen else []),
+        *(_PROTOCOLS[name] for name in names if name in _PROTOCOLS),
+        _COPIED,
+        _SPEEDUP,
+        "Seconds: training steps to the best evaluation times the time of "
+        f"a step of that depth, {IDLE if is_idle else _SHARED}; compilation "
+        "and evaluations are not in it. Wall seconds, all included, are in "
+        "table.json.",
+        _budget(lines),
+        "CL-NextItNet goes on with the shallow model's weights and a new "
+        "optimizer.",
+        "Sampling of sessions alone gives an MRR@5 a standard error of up "
+        f"to {_largest_error(lines):.4f}; the lines share their sessions, so "
+        "that differences between them are somewhat surer than that.",
+        f"Seeds: {', '.join(map(str, seeds))}."
+        + " One seed is an anecdote: differences of the size of that error "
+        "are not told apart." * (len(seeds) == 1),
+    ]
+    if paper_data and any(line.paper for line in lines):
+        notes.append(
+            f"The paper's figures are for {paper_data}, for orientation only "
+            "(Ratio: ours over the paper's MRR@5): its files cannot be had any "
+            "more, and the original release stops and reports on the test set."
+        )
+    return notes
+
+
+def of_data(what: str, store: Store) -> str:
+    """What the sessions are."""
+    meta = store.meta
+    sessions = next(iter(store.sessions.values()))
+    num_rows, t = sessions.rows.shape
+    return (
+        f"{what}: {meta.get('source')}, {num_rows:,} sessions of t = {t}, "
+        f"{meta.get('num_items'):,} items"
+    )
+
+
+def _largest_error(lines: Sequence[Line]) -> float:
+    """An upper bound of the standard error of any line's MRR@5.
+
+    A reciprocal rank lies in [0, 1], so its variance is at most m (1 - m).
+    """
+    tests = [line.summary["test"] for line in lines]
+    return max(
+        math.sqrt(
+            test["mrr_at_5"] * (1 - test["mrr_at_5"]) / test["num_sessions"]
+        )
+        for test in tests
+    )
+
+
+def _budget(lines: Sequence[Line]) -> str:
+    """How long stages train, for each way that occurs."""
+    budgets = dict.fromkeys(
+        f"{stage.max_steps:,} steps at most, evaluated every "
+        f"{stage.eval_every:,}, stopped after {stage.patience} "
+        "evaluations without a better MRR@5"
+        for stage in (line.row.last for line in lines if line.seconds)
+    )
+    return f"A stage: {'; '.join(budgets) or 'counted, not trained'}."

@@ -1,0 +1,82 @@
+r"""Reproduces a table or a figure of a paper, on any data.
+
+  python -m experiments.reproduce --target=table2 --dataset=ml1m \
+    --raw=interactions.csv.gz --settings=40-60
+
+`make help` lists the targets; the head of each one's module says what it is,
+how long it takes and what to expect. Protocol `release` is the default, and
+ML20 where no data are named. Writes OUTPUT/table.md, table.json and a picture,
+anew after each row; rows that OUTPUT/runs has are not trained again.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+from absl import flags as absl_flags
+
+from experiments import command  # first: it quietens TensorFlow
+from experiments import flag_values
+from experiments import flags
+from experiments import kinds
+from experiments import papers
+from experiments import target_flags
+
+_TARGET = absl_flags.DEFINE_string(
+    "target", None, "Which table or figure, e.g. table2.", required=True
+)
+# Targets with a command of their own: where it is, and what of the flags here
+# it takes.
+_COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "table1": ("experiments.dataset_statistics", ("data", "results")),
+}
+_DEFAULTS = {"protocol": "release"}
+
+
+def main() -> None:
+    name = _TARGET.value
+    if name in _COMMANDS:
+        module, used = _COMMANDS[name]
+        flag_values.check_used(f"Target {name}", ("target", *used))
+        _apply_defaults({} if name == "table1" else _DEFAULTS)
+        importlib.import_module(module).main()
+        return
+    try:
+        target = papers.find(name)
+    except ValueError:
+        known = sorted({*papers.names(), *_COMMANDS})
+        raise ValueError(
+            f"--target must be among {', '.join(known)}. Received: {name}"
+        ) from None
+    run(target, name, _DEFAULTS)
+
+
+def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
+    """Reproduces a target and prints it.
+
+    Args:
+        target: its module.
+        name: what it is called.
+        defaults: of flags, beside the target's own.
+    """
+    _apply_defaults({**defaults, **target.DEFAULTS})
+    print(kinds.run(target, name, own=("target",)))
+
+
+def _apply_defaults(defaults: dict[str, str]) -> None:
+    target_flags.apply_defaults(defaults)
+    if not any((flags.DATASET.value, flags.RAW.value, flags.SESSIONS.value)):
+        target_flags.apply_defaults({"dataset": "ml20"})
+
+
+def _import_commands() -> None:
+    """A target with a command of its own has flags of its own."""
+    for argument in sys.argv[1:]:
+        name = argument.removeprefix("--target=")
+        if name in _COMMANDS:
+            importlib.import_module(_COMMANDS[name][0])
+
+
+if __name__ == "__main__":
+    _import_commands()
+    command.run(main)

@@ -1,0 +1,65 @@
+"""Trains the rows of a table or figure that are not done."""
+
+import sys
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import flags
+from experiments.papers.rows import Row
+from experiments.reporting.store import Store
+from nextitnet_tf import data
+from nextitnet_tf import distribution
+from nextitnet_tf import training
+
+NUMBERINGS = ("first_appearance", "frequency")
+
+
+def open_store(
+    folder: Path, output: Path, numberings: Sequence[str] = NUMBERINGS
+) -> Store:
+    """The runs on a folder of sessions, below a folder of results."""
+    sessions = {ids: data.read_sessions(folder, ids) for ids in numberings}
+    return Store(output / "runs", sessions)
+
+
+def train(
+    rows: Sequence[Row],
+    store: Store,
+    write: Callable[[], Any],
+    needs_model: bool = False,
+) -> None:
+    """Trains the rows that are not done.
+
+    Args:
+        rows: in order.
+        store: finds and gets their runs.
+        write: called after each row, so that what is done can be seen.
+        needs_model: whether a run that has thrown its model away is trained
+            again.
+    """
+    strategy = distribution.make_strategy(flags.STRATEGY.value)
+    for i, row in enumerate(rows):
+        recipe = row.recipe
+        announce(i, len(rows), row)
+        if not store.has(recipe, needs_model):
+            training.run(
+                recipe,
+                store.sessions_of(recipe),
+                store.folder,
+                strategy=strategy,
+                needs_model=needs_model,
+            )
+            store.forget(recipe)
+            write()
+
+
+def announce(place: int, count: int, row: Row) -> None:
+    """Says on stderr which row comes next."""
+    print(
+        f"[{place + 1}/{count}] {row.setting}: {row.label} {row.copied} "
+        f"(protocol {row.recipe.protocol.name}, seed {row.seed})",
+        file=sys.stderr,
+        flush=True,
+    )
