@@ -63,6 +63,42 @@ def test_sizes_and_checksums_of_the_files(tmp_path):
         }
 
 
+@pytest.mark.parametrize("name", ["items.csv", "users.npy"])
+def test_a_file_that_was_changed(tmp_path, name):
+    folder = write(tmp_path / "s")
+    content = bytearray((folder / name).read_bytes())
+    content[-2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} .*sha256.*--force"):
+        sessions.check_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "format_version=2; .*--force"),
+        ({"files": {}}, "items.csv, which is not listed; .*--force"),
+        ({"files": None}, "items.csv, which is not listed"),
+        ({"t": "3"}, "a whole number t; .*--force"),
+        ({"num_rows": 3}, "Expected 3 sessions.*2 sessions"),
+    ],
+)
+def test_a_meta_json_of_something_else(tmp_path, changes, message):
+    folder = write(tmp_path / "s")
+    meta = sessions.read_meta(folder) | changes
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(DataError, match=message):
+        sessions.check_folder(folder)
+
+
+def test_a_folder_prepared_before_there_were_checksums(tmp_path):
+    folder = write(tmp_path / "s")
+    meta = sessions.read_meta(folder)
+    del meta["files"]
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert sessions.check_folder(folder, t=3) == meta
+
+
 def test_several_files_hold_the_rows_in_order(tmp_path):
     folder = sessions.write_sessions(
         tmp_path / "s", np.array([[1, 2], [2, 1], [0, 1]]), np.arange(3),
