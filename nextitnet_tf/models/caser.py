@@ -107,7 +107,7 @@ class Caser(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         heights = tuple(h for h in (2, 3, 4) if h <= history_length)
         return {"window": history_length, "heights": heights or (1,)}
 

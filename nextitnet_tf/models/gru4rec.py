@@ -75,7 +75,7 @@ class GRU4Rec(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         return {}
 
     def build(self):

@@ -31,7 +31,7 @@ class MostPop(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         return {}
 
     def build(self):

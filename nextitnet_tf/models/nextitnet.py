@@ -99,7 +99,7 @@ class NextItNet(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         # The release gives every kernel the op seed 1.
         seed = {"kernel_seed": 1} if protocol.identical_kernels else {}
         return {"num_blocks": num_blocks, **seed}

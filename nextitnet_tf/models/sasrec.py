@@ -148,7 +148,7 @@ class SASRec(SequentialRecommender):
         self.build()
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         return {"num_blocks": num_blocks, "max_length": history_length}
 
     @property

@@ -55,7 +55,7 @@ class SequentialRecommender(keras.Model):
         self.blocks = []
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         """Arguments of the class that stage, data and protocol decide.
 
         Args:

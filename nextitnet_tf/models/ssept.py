@@ -104,7 +104,7 @@ class SSEPT(SASRec):
         self.overwrites_rows = overwrites_rows
 
     @classmethod
-    def config_for(cls, num_blocks, history_length, num_users, protocol):
+    def config_for(cls, num_blocks, history_length, num_users, protocol, padding_id=0):
         config = super().config_for(
             num_blocks, history_length, num_users, protocol
         )
