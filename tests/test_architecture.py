@@ -364,7 +364,7 @@ def test_a_function_is_not_too_long(path):
         path
         for path in FILES
         if path.is_relative_to(ROOT / "experiments")
-        and "\nif __name__" in path.read_text(encoding="utf-8")
+        and "    command.run(main)" in path.read_text(encoding="utf-8")
     ],
     ids=dotted_name,
 )
