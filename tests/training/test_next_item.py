@@ -19,6 +19,7 @@ from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
+from nextitnet_tf.training import provenance
 from nextitnet_tf.training import runs as runs_on_disk
 from tests.checks import write_sessions
 
@@ -662,7 +663,7 @@ def test_protocol_differences():
 
 def test_what_ran_where():
     """Of this checkout, or of none."""
-    found = runs_on_disk.commit()
+    found = provenance.commit()
     assert found is None or re.fullmatch(r"[0-9a-f]{12}(-dirty)?", found)
     assert distribution.device_name().endswith("cores") or (
         "GPU" in distribution.device_name()
