@@ -58,6 +58,7 @@ FOLDERS = {"papers", "reporting"}
 PAPERS_MAY_IMPORT = {
     "datasets.sessions",
     "experiments.papers",
+    "nextitnet_tf.models",
     *(
         f"experiments.reporting.{name}"
         for name in ("claims", "columns", "comparisons", "figure_comparisons")

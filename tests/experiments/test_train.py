@@ -112,7 +112,7 @@ def test_evaluate_takes_the_split_from_the_model(train, run_command, tmp_path):
     """Under the usual split it would have been trained on most of the test."""
     code, out, err = train("--model=ssept", "--num_blocks=1", "--split=rows")
     assert code == 0, err[-2000:]
-    shown = out.split("1 blocks: ")[1].split(", best after")[0]
+    shown = out.split("1 block: ")[1].split(", best after")[0]
     code, out, err = run_command(*EVALUATE, "--raw=my.csv")
     assert f"test, protocol clean split=rows: {shown}" in out, err[-2000:]
     for flag in ("--split=users", "--protocol=release", "--count_padding"):
