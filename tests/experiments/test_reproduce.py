@@ -85,6 +85,14 @@ def test_a_table_from_sessions_to_paper(tmp_path, call, monkeypatch):
         code, out, err = call("reproduce", *arguments, *others)
         assert code == 0, err
         assert out == markdown + "\n"
+    # Other divisors of the paper's depths are found by the runs, but where
+    # nothing was stacked a scratch model is another table's.
+    assert "| 60-80 | NextItNet-2 (60%) |" in markdown
+    code, out, err = call(
+        "reproduce", *arguments, "--divide_depth=1", "--table_only"
+    )
+    assert code == 0, err
+    assert "| 40-60 | StackA-Next-2 |" in out and "| 60-80 |" not in out
     code, out, err = call(
         *("reproduce", *arguments[1:], "--target=figure5", "--table_only"),
         "--settings=40-60",

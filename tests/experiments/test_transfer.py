@@ -44,7 +44,10 @@ def made_up_run(name, row, mrr=0.1):
         name,
         {
             "stages": [dataclasses.asdict(stage) for stage in stages],
-            "test": {"mrr_at_5": mrr, "hit_rate_at_5": mrr, "num_sessions": 3},
+            "test": {
+                **{f"{n}_at_5": mrr for n in ("mrr", "hit_rate", "ndcg")},
+                "num_sessions": 3,
+            },
             "num_sessions": 3,
             "curve": [{"step": 50, "val_mrr_at_5": mrr}],
             "best_step": 50,
@@ -56,8 +59,12 @@ def made_up_run(name, row, mrr=0.1):
 
 
 def test_what_pretraining_was_worth(tmp_path, pairs, monkeypatch):
-    """Ranked first after pre-training, second without; deep and shallow."""
-    rows = table3.rows(CHOICES, CLEAN)
+    """First after pre-training; without second, or third in seed 1."""
+    rows = [
+        row
+        for seed in (0, 1)
+        for row in table3.rows(dataclasses.replace(CHOICES, seed=seed), CLEAN)
+    ]
     lines = []
     for i, row in enumerate(rows):
         target = made_up_run(tmp_path / f"target {i}", row)
@@ -67,7 +74,9 @@ def test_what_pretraining_was_worth(tmp_path, pairs, monkeypatch):
             source = transfer_lines.Line(row.row, run, 0.1)
         lines.append(transfer_lines.TransferLine(row, target, source))
     ranks = {
-        line.target.folder.name: np.full(3, 0 if line.source else 1)
+        line.target.folder.name: np.full(
+            3, 0 if line.source else 1 + line.row.row.seed
+        )
         for line in lines
     }
     monkeypatch.setattr(
@@ -75,7 +84,9 @@ def test_what_pretraining_was_worth(tmp_path, pairs, monkeypatch):
     )
     monkeypatch.setattr(pairs, "users", lambda line: np.array([1, 2, 3]))
     records = transfer_lines.to_records(lines, pairs)
-    assert [(r["model"], r["role"], r["compared_with"]) for r in records] == [
+    assert [
+        (r["model"], r["role"], r["compared_with"]) for r in records[:6]
+    ] == [
         ("NextItNet-8, not pre-trained", "untrained", None),
         ("NextItNet-16, not pre-trained", "untrained", None),
         ("NextItNet-8", "shallow", "NextItNet-8, not pre-trained"),
@@ -83,16 +94,23 @@ def test_what_pretraining_was_worth(tmp_path, pairs, monkeypatch):
         ("StackC-Next-16", "stacked", "NextItNet-16, not pre-trained"),
         ("StackA-Next-16", "stacked", "NextItNet-16, not pre-trained"),
     ]
-    assert [r["worth"].get("difference") for r in records] == [
-        *(None, None, 0.5, 0.5, 0.5, 0.5),
-    ]
+    for seed, worth in ((0, 1 / 2), (1, 2 / 3)):
+        found = [r["worth"].get("difference") for r in records[6 * seed :][:6]]
+        assert found[:2] == [None, None]
+        assert found[2:] == pytest.approx([worth] * 4)
+    # Over the seeds.
+    groups = transfer_lines.to_groups(lines, records, pairs)
+    assert [g["difference"] for g in groups[:2]] == [None, None]
+    for group in groups[2:]:
+        assert group["seeds"] == [0, 1]
+        assert group["difference"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     # Pre-training is compared with that of the deep model from scratch.
-    assert [r["source"].get("is_compared") for r in records] == [
+    assert [r["source"].get("is_compared") for r in records[:6]] == [
         *(None, None, False, True, True, True),
     ]
     assert {r["protocol"] for r in records} == {"clean"}
     # One seed: every line has its difference.
-    assert transfer_lines.to_groups(lines, records, pairs) == []
+    assert transfer_lines.to_groups(lines[:6], records[:6], pairs) == []
 
 
 def test_the_protocol_says_what_was_changed(pairs):
