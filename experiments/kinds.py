@@ -37,7 +37,7 @@ def _table(target: ModuleType, choices: Choices) -> str:
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
     described = paper_data.PAPER_DATA.get(choices.figures_of or "")
-    has_figures = choices.figures_of in target.PAPER
+    has_figures = choices.figures_of in getattr(target, "PAPER", {})
 
     def write() -> str:
         return tables.write(
@@ -112,5 +112,10 @@ def run(target: ModuleType, name: str, own: Collection[str] = ()) -> str:
     Raises:
         ValueError: flags that the target does not take.
     """
+    if target.KIND not in _KINDS:
+        raise ValueError(
+            f"KIND of a target must be among {', '.join(_KINDS)}. "
+            f"Received: {target.__name__} with KIND={target.KIND!r}"
+        )
     target_flags.check(target, name, own)
     return _KINDS[target.KIND](target, target_flags.choices(target))

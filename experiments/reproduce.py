@@ -59,7 +59,7 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
         name: what it is called.
         defaults: of flags, beside the target's own.
     """
-    _apply_defaults({**defaults, **target.DEFAULTS})
+    _apply_defaults({**defaults, **getattr(target, "DEFAULTS", {})})
     print(kinds.run(target, name, own=("target",)))
 
 

@@ -173,7 +173,11 @@ def choices(target: ModuleType) -> Choices:
         ratios=flag_values.numbers(RATIOS),
         schedules=schedules,
         patiences=flag_values.whole_numbers(STAGE_PATIENCE),
-        figures_of=paper_data.comparable(dataset),
+        figures_of=(
+            dataset
+            if dataset in getattr(target, "PAPER", {})
+            else paper_data.comparable(dataset)
+        ),
         options={
             **shared.budget(paper_data.budget(dataset)),
             **shared.recipe_options(),

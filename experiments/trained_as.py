@@ -56,7 +56,10 @@ def recipe(run: Run | None) -> Recipe:
         )
     protocol = run.recipe.protocol
     asked = flag_values.given(flags.FIELDS)
-    if flags.PROTOCOL.present:
+    # A protocol of another name may be the same in all that it decides.
+    if flags.PROTOCOL.present and (
+        runs.identity(flags.protocol()) != runs.identity(protocol)
+    ):
         asked["name"] = flags.protocol().name
     for name, value in asked.items():
         if value != getattr(protocol, name):

@@ -21,6 +21,7 @@ from experiments.reporting.transfer_lines import PairsOf
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Transfer
@@ -87,6 +88,11 @@ def _train(row: TransferRow, pairs: PairsOf, strategy) -> None:
 def _tuning(protocol: Protocol) -> FineTuning:
     """How the flags have it after a pre-training."""
     name = target_flags.FINE_TUNING.value or protocol.name
+    if name not in FINE_TUNINGS:
+        raise ValueError(
+            f"--protocol={name} says nothing of fine-tuning: expected "
+            f"--fine_tuning, one of {', '.join(FINE_TUNINGS)}. Received: none"
+        )
     changes = flag_values.given(target_flags.TUNE)
     return table3.fine_tuning(flags.dataset_name(), name, **changes)
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 import nextitnet_tf
+from nextitnet_tf.stacking import SWITCHES
 
 
 def check_layer(layer, *inputs):
@@ -41,6 +42,23 @@ def check_model(model, tmp_path):
     check_causality(model)
     check_batch_independence(model)
     check_every_weight_learns(model)
+    check_parts(model)
+
+
+def check_parts(model):
+    """Stacking knows every weight: what no part names would start anew."""
+    if not model.blocks:
+        return
+    parts = [model.parts(), *(block.parts() for block in model.blocks)]
+    assert {name for of_one in parts for name in of_one} <= set(SWITCHES)
+    named = {
+        id(variable)
+        for of_one in parts
+        for layers in of_one.values()
+        for layer in layers
+        for variable in layer.trainable_variables
+    }
+    assert named == {id(variable) for variable in model.trainable_variables}
 
 
 def scramble(model, seed=0):

@@ -1,5 +1,6 @@
 """What holds of every model: training, evaluation, weights, Keras' methods."""
 
+import functools
 import json
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 import nextitnet_tf
 from nextitnet_tf.models import MODELS as CLASSES
+from nextitnet_tf.models.sasrec import BLOCKS
 from tests import checks
 
 N, T = 20, 9
@@ -26,9 +28,13 @@ MODELS = {
     "sasrec original": lambda **kwargs: nextitnet_tf.SASRec(
         **DEEP, max_length=12, variant="original", **kwargs
     ),
-    "sasrec gated": lambda **kwargs: nextitnet_tf.SASRec(
-        **DEEP, max_length=12, block="gated", **kwargs
-    ),
+    **{
+        f"sasrec {block}": functools.partial(
+            nextitnet_tf.SASRec, **DEEP, max_length=12, block=block
+        )
+        for block in BLOCKS
+        if block != "transformer"
+    },
     "ssept": lambda **kwargs: nextitnet_tf.SSEPT(
         **DEEP, num_users=5, max_length=12, **kwargs
     ),

@@ -124,8 +124,8 @@ def test_it_stacks_with_its_gates():
 
 
 def test_an_unknown_block():
-    with pytest.raises(ValueError, match="block='parallel'"):
-        make_model(block="parallel")
+    with pytest.raises(ValueError, match="block='nosuch'"):
+        make_model(block="nosuch")
 
 
 def test_a_model_saved_before_there_was_a_choice():

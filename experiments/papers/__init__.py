@@ -5,9 +5,12 @@ A target is a module in a folder of this package: `table2` is
 
     NAME       of the files it writes
     TITLE      their heading
-    KIND       how it is trained and written (`experiments.reproduce.KINDS`)
+    KIND       how it is trained and written (`experiments.kinds`): "table",
+               "by_depth", "convergence", "all_stages", "similarity",
+               "transfer"
     USES       the flags it takes beside those that every target takes
-    DEFAULTS   what these are if nobody says, by name
+    DEFAULTS   what these are if nobody says, by name; `make help` reads both
+               from the source, USES first
     NAMES      its parts (`--settings`), where it has some
     PAPER      the paper's figures, where it has some
     CLAIMS     what the paper concludes from it, where it does
@@ -58,4 +61,10 @@ def claims() -> dict[str, Sequence[Claim]]:
     """What papers conclude, by `NAME` of a target: of tables, then figures."""
     ordered = sorted(names(), key=lambda name: ("figure" in name, name))
     targets = [find(name) for name in ordered]
+    own = [target.NAME for target in targets]
+    if len(set(own)) < len(own):
+        raise ValueError(
+            "Expected a NAME of its own for each target: files are called by "
+            f"it. Received: {', '.join(sorted(own))}"
+        )
     return {target.NAME: getattr(target, "CLAIMS", ()) for target in targets}

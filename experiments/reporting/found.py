@@ -74,7 +74,7 @@ def done_rows(
     }
     whole = dataclasses.replace(
         choices,
-        settings=target.NAMES,
+        settings=getattr(target, "NAMES", ()),
         presets=[preset for preset in PRESETS if preset in presets],
     )
     ways = itertools.product(

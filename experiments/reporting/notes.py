@@ -74,8 +74,14 @@ def of_table(
         "compilation and evaluations are not in it. Wall seconds, all "
         "included, are in table.json.",
         _budget(lines),
-        "CL-NextItNet goes on with the shallow model's weights and a new "
-        "optimizer.",
+        *(
+            [
+                "CL-NextItNet goes on with the shallow model's weights and a "
+                "new optimizer."
+            ]
+            if any(line.row.role == "continued" for line in lines)
+            else []
+        ),
         "Sampling of sessions alone gives an MRR@5 a standard error of up "
         f"to {_largest_error(lines):.4f}; the lines share their sessions, so "
         "that differences between them are somewhat surer than that.",
