@@ -1,6 +1,7 @@
 """What to train, as data: protocols, stages, recipes."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
+from nextitnet_tf.stacking import SWITCHES
 from nextitnet_tf.stacking import source_blocks
 
 # A field that says what a thing is called, and decides no number.
@@ -21,6 +23,26 @@ def _check_choice(instance, name, choices):
         raise ValueError(
             f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
+
+
+def _make_plain(instance):
+    """Numbers as Python's own: NumPy's are the same, but JSON has none.
+
+    A field is what its default, or the annotation of one without, says.
+    """
+    for f in fields(instance):
+        kind = {"int": int, "float": float}.get(
+            getattr(f.type, "__name__", str(f.type))
+        )
+        value = getattr(instance, f.name)
+        if kind and type(value) is not kind:
+            plain = kind(value)
+            if plain != value:
+                raise ValueError(
+                    f"`{f.name}` must be a number of kind {kind.__name__}. "
+                    f"Received: {f.name}={value!r}"
+                )
+            object.__setattr__(instance, f.name, plain)
 
 
 @dataclass(frozen=True)
@@ -138,8 +160,20 @@ class Stage:
     patience: int = 5
 
     def __post_init__(self):
+        _make_plain(self)
         _check_choice(self, "method", (None, *METHODS, "continue"))
         _check_choice(self, "preset", (None, *PRESETS))
+        names = [name for name, _ in self.switches]
+        if not set(names) <= set(SWITCHES) or len(set(names)) < len(names):
+            raise ValueError(
+                f"`switches` must name each once, of {SWITCHES}. "
+                f"Received: switches={self.switches}"
+            )
+        if not all(type(on) is bool for _, on in self.switches):
+            raise ValueError(
+                "`switches` are True or False. "
+                f"Received: switches={self.switches}"
+            )
         for name in ("num_blocks", "max_steps", "eval_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -184,6 +218,13 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
+        _make_plain(self)
+        if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                "`batch_size` must be at least 1, `learning_rate` positive. "
+                f"Received: batch_size={self.batch_size}, "
+                f"learning_rate={self.learning_rate}"
+            )
         if not self.stages or self.stages[0].method is not None:
             raise ValueError(
                 "A recipe needs stages, the first of them from scratch "
@@ -251,6 +292,7 @@ class FineTuning:
     patience: int | None = None
 
     def __post_init__(self):
+        _make_plain(self)
         _check_choice(self, "source_ids", ("file", "pretraining"))
         _check_choice(self, "head", ("dot_product", "softmax"))
         _check_choice(self, "split", ("examples", "users"))

@@ -33,6 +33,9 @@ class Progress:
         seconds: of training in each interval between two evaluations.
         compiled: of each interval, whether compiling is in its seconds.
         is_over: whether patience or the budget has ended the stage.
+        wall_seconds: up to the last evaluation, all included.
+        made_by: versions, commit, device, ... of each process that had
+            others than the one before.
     """
 
     step: int = 0
@@ -43,6 +46,8 @@ class Progress:
     seconds: list[float] = field(default_factory=list)
     compiled: list[bool] = field(default_factory=list)
     is_over: bool = False
+    wall_seconds: float = 0.0
+    made_by: list[dict[str, Any]] = field(default_factory=list)
 
 
 def save(path: Path, model, progress: Progress, identity: str) -> None:

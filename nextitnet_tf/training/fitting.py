@@ -24,8 +24,8 @@ from nextitnet_tf.training.task import Evaluation
 
 # What early stopping and the best checkpoint look at.
 MONITOR = "val_mrr_at_5"
-# The best weights so far, while a model trains.
-BEST = "best.keras"
+# The best weights so far, while a model trains: those of this step.
+BEST = "best-{step}.keras"
 
 
 def fit_to_best(
@@ -35,6 +35,7 @@ def fit_to_best(
     folder: Path,
     budget: Budget,
     identity: str,
+    made_by: dict | None = None,
     verbose: int | str = "auto",
 ) -> dict:
     """Fits to convergence; leaves the best weights in the model.
@@ -51,19 +52,26 @@ def fit_to_best(
             training and log.csv.
         budget: how long.
         identity: name of the stage, which a state of training must have.
+        made_by: versions, devices, ... of this process. A stage that others
+            began goes on only on as many devices, compiled in the same way.
         verbose: as for Keras' fit.
 
     Returns:
         `curve` (step, train_seconds, loss and metrics of each evaluation),
-        `best_step`, `best_validation`, `step_seconds`, `train_seconds`.
+        `best_step`, `best_validation`, `step_seconds`, `train_seconds`,
+        `wall_seconds_before` (of processes that were interrupted) and, where
+        several had a part in it, `made_by`.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
-        ValueError: the state of training is damaged.
+        ValueError: the state of training is damaged, or of other devices.
     """
-    progress = checkpoint.restore(
-        folder / checkpoint.FILE_NAME, model, identity
-    )
+    state = folder / checkpoint.FILE_NAME
+    if not any(folder.glob(BEST.format(step="*"))):
+        state.unlink(missing_ok=True)  # of no use without its best weights
+    progress = checkpoint.restore(state, model, identity)
+    _go_on_with(progress, made_by or {}, state)
+    wall_before = progress.wall_seconds
     keeper = _Evaluation(progress, budget, validate, folder, identity)
     while not progress.is_over:
         # Keras' intervals are of one length: a last, shorter one is a call
@@ -83,7 +91,8 @@ def fit_to_best(
             ],
             verbose=verbose,
         )
-    _restore_best(model, folder)
+    best = best_path(folder, progress.best_step)
+    model.set_weights(saved.load_model(best).get_weights())
     # The first interval of a process holds its compilation.
     intervals = [
         point_seconds / steps
@@ -101,7 +110,24 @@ def fit_to_best(
         "best_validation": progress.best_value,
         "step_seconds": statistics.median(intervals),
         "train_seconds": sum(progress.seconds),
+        "wall_seconds_before": wall_before,
+        **({"made_by": progress.made_by} if len(progress.made_by) > 1 else {}),
     }
+
+
+def _go_on_with(progress: Progress, made_by: dict, state: Path) -> None:
+    """Notes who goes on; refuses what would give other numbers."""
+    if progress.made_by:
+        last = progress.made_by[-1]
+        for name in ("num_devices", "jit_compile"):
+            if last.get(name) != made_by.get(name):
+                raise ValueError(
+                    f"Expected {name}={last.get(name)}, with which the stage "
+                    f"of {state} began: go on with that, or remove the file. "
+                    f"Received: {name}={made_by.get(name)}"
+                )
+    if progress.made_by[-1:] != [made_by]:
+        progress.made_by.append(made_by)
 
 
 def _steps_between(curve: list[dict[str, float]]) -> list[float]:
@@ -109,11 +135,9 @@ def _steps_between(curve: list[dict[str, float]]) -> list[float]:
     return [b - a for a, b in zip(steps, steps[1:], strict=False)]
 
 
-def _restore_best(model, folder: Path) -> None:
-    best = folder / BEST
-    # A run interrupted at its very end has named it already.
-    path = best if best.is_file() else folder / runs.MODEL
-    model.set_weights(saved.load_model(path).get_weights())
+def best_path(folder: Path, step: int) -> Path:
+    """Where the weights of the best evaluation are while a model trains."""
+    return folder / BEST.format(step=step)
 
 
 def measure_step_seconds(
@@ -237,6 +261,7 @@ class _Evaluation(_Clock):
         self._validate = validate
         self._folder = folder
         self._identity = identity
+        self._since = time.perf_counter() - progress.wall_seconds
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
@@ -262,6 +287,7 @@ class _Evaluation(_Clock):
             }
         )
         self._judge(found[MONITOR])
+        progress.wall_seconds = time.perf_counter() - self._since
         _write_log(self._folder / runs.LOG, progress.curve)
         checkpoint.save(
             self._folder / checkpoint.FILE_NAME,
@@ -269,6 +295,11 @@ class _Evaluation(_Clock):
             progress,
             self._identity,
         )
+        # Those of the state before, or of a state that was never written.
+        best = best_path(self._folder, progress.best_step)
+        for other in self._folder.glob(BEST.format(step="*")):
+            if other != best:
+                other.unlink()
 
     def _judge(self, value: float) -> None:
         """Keeps the model if it is the best; ends what gets no better."""
@@ -277,7 +308,7 @@ class _Evaluation(_Clock):
         if value > progress.best_value:
             progress.best_value, progress.best_step = value, progress.step
             progress.wait = 0
-            saved.save_model(self.model, self._folder / BEST)
+            saved.save_model(self.model, best_path(self._folder, progress.step))
         is_patient = budget.patience is None or progress.wait < budget.patience
         if progress.step >= budget.max_steps or not is_patient:
             progress.is_over = True

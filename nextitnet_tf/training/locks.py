@@ -49,6 +49,14 @@ def _locked(path: Path) -> Iterator:
                     f"{_owner(path)}: wait for it, or name another folder of "
                     "results (--output)"
                 ) from None
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise OSError(
+                    error.errno,
+                    f"{error.strerror}: expected a file system that can lock "
+                    "files; name another folder of results (--output)",
+                    str(path),
+                ) from None
             if _is_still_there(file, path):
                 yield file
                 return

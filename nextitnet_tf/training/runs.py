@@ -42,7 +42,17 @@ RANKS = "ranks.npz"
 # Where a rank is no longer told from those below.
 LAST_RANK = 255
 # What a summary must have to be one.
-_NEEDED = ("model", "stages", "protocol", "data", "test", "curve", "best_step")
+_NEEDED: dict[str, type] = {
+    "model": str,
+    "model_config": dict,
+    "stages": list,
+    "protocol": dict,
+    "batch_size": int,
+    "data": dict,
+    "test": dict,
+    "curve": list,
+    "best_step": int,
+}
 
 
 @dataclass(frozen=True)
@@ -72,13 +82,19 @@ class Run:
         why = None
         try:
             summary = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             why = "it is no JSON"
         else:
             if not isinstance(summary, dict):
                 why = f"it holds a {type(summary).__name__}"
             elif missing := [n for n in _NEEDED if n not in summary]:
                 why = f"it lacks {', '.join(missing)}"
+            elif wrong := [
+                name
+                for name, kind in {**_NEEDED, "files": dict}.items()
+                if not isinstance(summary.get(name, kind()), kind)
+            ]:
+                why = f"{', '.join(wrong)} cannot be what it says"
         if why:
             raise ValueError(
                 f"Expected the summary of a run in {path}, but {why}: remove "
@@ -101,6 +117,11 @@ class Run:
             _make(FineTuning, self.summary["fine_tuning"]),
             self.summary["is_pretrained"],
         )
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the file of the model is there."""
+        return (self.folder / MODEL).is_file()
 
     @property
     def model_path(self) -> Path:
@@ -193,6 +214,11 @@ def recipe_of(summary: Mapping[str, Any]) -> Recipe:
 
 def _make(of_class, values: Mapping[str, Any]):
     known = {f.name for f in dataclasses.fields(of_class)}
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"Expected the fields of a {of_class.__name__}. "
+            f"Received: {values!r}"
+        )
     if not set(values) <= known:
         raise ValueError(
             f"Expected the fields of a {of_class.__name__}. Received: "
@@ -201,7 +227,12 @@ def _make(of_class, values: Mapping[str, Any]):
     values = dict(values)
     if "switches" in values:
         values["switches"] = tuple(map(tuple, values["switches"]))
-    return of_class(**values)
+    try:
+        return of_class(**values)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected the fields of a {of_class.__name__}. Received: {error}"
+        ) from error
 
 
 def describe(recipe: Recipe, sessions: Sessions) -> dict[str, Any]:

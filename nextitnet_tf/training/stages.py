@@ -113,15 +113,23 @@ def _run_stage(
     What is done there already (all but its model) stays until the new run
     is complete; that one is trained beside it.
     """
-    if _is_done(folder) and (folder / runs.MODEL).is_file():
-        return  # by another process, while this one waited for its turn
     work = folder
     if _is_done(folder):
+        _name_model(folder)
+        if (folder / runs.MODEL).is_file():
+            return
         work = folder.with_name(f"{folder.name}.again")
     work.mkdir(parents=True, exist_ok=True)
+    for partial in work.glob("*.part.*"):  # of a process that was killed
+        partial.unlink()
     # The seed of a stage depends on the stage alone, so that a resumed task
     # trains the same model as an uninterrupted one.
     keras.utils.set_random_seed(task.seed)
+    how = {
+        "jit_compile": jit_compile,
+        "num_devices": distribution.num_devices(),
+    }
+    describes = task.describe(index)
     began = time.perf_counter()
     model = task.begin(index, before)
     task.compile(model, jit_compile)
@@ -131,16 +139,21 @@ def _run_stage(
     if hasattr(model, "adapt"):
         fitted = _adapt(task, index, model, work)
     else:
-        fitted = _fit(task, index, model, ranker, work, verbose)
+        made_by = {
+            name: describes[name] for name in ("versions", "commit", "device")
+        }
+        fitted = _fit(
+            task, index, model, ranker, work, {**made_by, **how}, verbose
+        )
+    before_now = fitted.pop("wall_seconds_before", 0.0)
     summary = {
-        **task.describe(index),
+        **describes,
         **fitted,
         **_test(ranker, task.test(model), work),
         **task.count(index),
         "num_parameters": model.count_params(),
-        "wall_seconds": time.perf_counter() - began,
-        "jit_compile": jit_compile,
-        "num_devices": distribution.num_devices(),
+        "wall_seconds": before_now + time.perf_counter() - began,
+        **how,
     }
     _finish(summary, work, folder)
 
@@ -148,7 +161,7 @@ def _run_stage(
 def _adapt(task: Task, index: int, model, folder: Path) -> dict[str, Any]:
     """Of a model that is counted, not fitted."""
     model.adapt(task.rows(index))
-    saved.save_model(model, folder / fitting.BEST)
+    saved.save_model(model, fitting.best_path(folder, 0))
     return {"curve": [], "best_step": 0, "step_seconds": 0.0}
 
 
@@ -158,6 +171,7 @@ def _fit(
     model,
     ranker: fitting.Ranker,
     folder: Path,
+    made_by: dict[str, Any],
     verbose: int | str,
 ) -> dict[str, Any]:
     validation = task.validation(model)
@@ -168,6 +182,7 @@ def _fit(
         folder,
         task.budget(index),
         identity=task.names[index],
+        made_by=made_by,
         verbose=verbose,
     )
 
@@ -185,22 +200,33 @@ def _test(
     }
 
 
+def _name_model(folder: Path) -> None:
+    """Ends what `_finish` could not: its last step, by the same folder."""
+    best = fitting.best_path(folder, Run.read(folder).summary["best_step"])
+    if best.is_file():
+        os.replace(best, folder / runs.MODEL)
+        (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+
+
 def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
     """Makes what was trained in `work` the run of `folder`.
 
-    run.json comes last: a folder without it is not done. A stage that is
-    interrupted in here finds its best weights under their final name.
+    A folder without run.json is not done, and one without its model is done
+    again where the model is needed: so run.json comes after all but the
+    model, and the model last. Whoever is interrupted in here has the best
+    weights and the state still, and comes here again.
     """
-    if (work / fitting.BEST).is_file():
-        os.replace(work / fitting.BEST, work / runs.MODEL)
-    names = [runs.MODEL, runs.RANKS]
-    digests = {name: runs.file_digest(work / name) for name in names}
-    summary = {**summary, "files": digests}
+    best = fitting.best_path(work, summary["best_step"])
+    files = {runs.MODEL: best, runs.RANKS: work / runs.RANKS}
+    digests = {name: runs.file_digest(path) for name, path in files.items()}
     if work != folder:
-        for name in (*names, runs.LOG):
+        for name in (runs.RANKS, runs.LOG):
             if (work / name).is_file():
                 os.replace(work / name, folder / name)
-    atomic_files.write_json(folder / runs.SUMMARY, summary)
-    (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+    atomic_files.write_json(
+        folder / runs.SUMMARY, {**summary, "files": digests}
+    )
+    os.replace(best, folder / runs.MODEL)
     if work != folder:
         shutil.rmtree(work)
+    (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)

@@ -161,7 +161,8 @@ def run(
         FloatingPointError: the loss is no longer a number.
     """
     done = read_run(transfer, sessions, pairs, folder)
-    if done is not None:
+    is_needed = options.get("needs_model", False)
+    if done is not None and (not is_needed or done.has_model):
         return done
     before = None
     if transfer.is_pretrained:
