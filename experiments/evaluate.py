@@ -57,7 +57,8 @@ def main() -> None:
     recipe = trained_as.recipe(run)
     folder = flags.sessions_folder()
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
-    with distribution.make_strategy(flags.STRATEGY.value).scope():
+    strategy = distribution.make_strategy(flags.STRATEGY.value)
+    with strategy.scope():
         model = saved.load_model(path)
         trained_as.check_model(model, sessions, folder)
         if run is not None and not is_all:
@@ -66,7 +67,12 @@ def main() -> None:
         if not is_all:
             rows = getattr(data.split(sessions, recipe.protocol), _PART.value)
         results = training.evaluate(
-            model, sessions, rows, recipe, exclude_seen=_EXCLUDE_SEEN.value
+            model,
+            sessions,
+            rows,
+            recipe,
+            exclude_seen=_EXCLUDE_SEEN.value,
+            jit_compile=distribution.can_jit_compile(strategy),
         )
     left_out = ", items of the history left out" * _EXCLUDE_SEEN.value
     print(

@@ -102,7 +102,9 @@ def check_used(who: str, used: Collection[str]) -> None:
     for flag in ours:
         name = flag.name
         if flag.present and name not in used:
+            value = flag.value
+            shown = ",".join(value) if isinstance(value, list) else value
             raise ValueError(
                 f"{who} takes {', '.join(f'--{n}' for n in used)}. "
-                f"Received: --{name}={flag.value}"
+                f"Received: --{name}={shown}"
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import flags
 
+from datasets import choices
 from datasets import movielens
 from datasets import prepare
 from datasets import sessions as sessions_on_disk
@@ -39,29 +40,17 @@ SESSIONS = flags.DEFINE_string(
     "Folder of prepared sessions, by default data/DATASET: what --raw is "
     "prepared into, or what `python -m datasets.prepare` made.",
 )
-T = flags.DEFINE_integer(
-    "t",
-    None,
-    "Length of a session, in items; longer histories are cut. The default is "
-    "20, and the widest line of a csv of sessions.",
-)
-FORCE = flags.DEFINE_boolean(
-    "force",
-    False,
-    "Prepares the sessions again if they were prepared in another way.",
-)
-# The flags of preparation, but for --raw, and what they say as arguments of
-# `datasets.prepare.prepare`. A flag of preparation is added here.
-PREPARATION = ("t", "force")
+# How raw data become sessions.
+choices.define_flags()
 
 
 def preparation() -> dict[str, Any]:
     """What flags and data set say of how raw data become sessions."""
-    t = T.value or paper_data.session_length(DATASET.value or "")
-    return {} if t is None else {"t": t}
+    t = paper_data.session_length(DATASET.value or "")
+    return {**({} if t is None else {"t": t}), **choices.given()}
 
 
-DATA = ("dataset", "raw", "sessions", *PREPARATION)
+DATA = ("dataset", "raw", "sessions", *choices.NAMES)
 OUTPUT = flags.DEFINE_string(
     "output", None, "Folder of results, by default results/DATASET."
 )
@@ -234,12 +223,12 @@ def sessions_folder() -> Path:
     """Prepared sessions; prepares them first if need be."""
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}")
-    choices = preparation()
+    how = preparation()
     raw = RAW.value
     if raw is None and name == "synthetic":
-        return synthetic.prepare_synthetic(folder, force=FORCE.value, **choices)
+        return synthetic.prepare_synthetic(folder, **how)
     if raw is None and (SESSIONS.value or (folder / "meta.json").is_file()):
-        sessions_on_disk.check_folder(folder, T.value)
+        _check_prepared(folder)
         return folder
     if raw is None and name == "ml20":
         raw = movielens.download_ml20(Path("data/raw"))
@@ -248,7 +237,19 @@ def sessions_folder() -> Path:
             f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
             "was prepared before. Received: neither"
         )
-    return prepare.prepare(raw, folder, force=FORCE.value, **choices)
+    return prepare.prepare(raw, folder, **how)
+
+
+def _check_prepared(folder: Path) -> None:
+    """Raises if sessions that are there are not as the flags ask."""
+    for name, value in choices.given().items():
+        if name != "t":
+            raise ValueError(
+                f"--{name} says how a raw file is prepared: expected "
+                f"--raw=FILE with it. Received: --{name}={value} and the "
+                f"prepared sessions in {folder}"
+            )
+    sessions_on_disk.check_folder(folder, choices.given().get("t"))
 
 
 def output_folder() -> Path:

@@ -1,33 +1,32 @@
 """The flags that say what a model is: its class, its depth, its arguments."""
 
+import sys
 from typing import Any
 
 from absl import flags
 
 from experiments import flag_values
 from experiments import flags as shared
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.models.sasrec import BLOCKS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
 
-# Which flags configure which model.
-_CONVOLUTIONAL = ("embedding_dim", "dilation_rates", "use_alpha")
-_TRANSFORMER = (
-    *("embedding_dim", "use_alpha", "variant"),
-    *("tie_output", "num_heads", "dropout_rate"),
-)
-_BASELINE = ("embedding_dim", "dropout_rate")
-_CONFIGURE = {
-    "nextitnet": _CONVOLUTIONAL,
-    "grec": (*_CONVOLUTIONAL, "variant", "mask_fraction"),
-    "sasrec": _TRANSFORMER,
-    "ssept": _TRANSFORMER,
-    "gru4rec": _BASELINE,
-    "caser": _BASELINE,
-    "nfm": _BASELINE,
+# The models that are trained; others are counted.
+_TRAINED = {
+    name: of_name
+    for name, of_name in MODELS.items()
+    if not hasattr(of_name, "adapt")
 }
-WITHOUT_BLOCKS = ("gru4rec", "caser", "nfm")
+
+
+def _in_short(of_class: type) -> str:
+    """What a model is, by the head of its module ("Name: what it is.")."""
+    head = (sys.modules[of_class.__module__].__doc__ or "").split("\n", 1)[0]
+    return head.partition(": ")[2].rstrip(".")
+
 
 NUM_BLOCKS = flags.DEFINE_list(
     "num_blocks",
@@ -47,11 +46,11 @@ PRESET = flags.DEFINE_enum(
 MODEL = flags.DEFINE_enum(
     "model",
     "nextitnet",
-    list(_CONFIGURE),
-    "nextitnet: dilated convolutions; grec: the same, trained on masked "
-    "sessions; sasrec: a Transformer; ssept: one that knows the user (needs "
-    "--split=rows under protocol clean); gru4rec: a recurrent network; caser: "
-    "convolutions over the latest items; nfm: a factorization machine.",
+    list(_TRAINED),
+    "; ".join(
+        f"{name}: {_in_short(of_name)}" for name, of_name in _TRAINED.items()
+    )
+    + ". ssept needs --split=rows under protocol clean.",
 )
 VARIANT = flags.DEFINE_enum(
     "variant",
@@ -66,6 +65,13 @@ TIE_OUTPUT = flags.DEFINE_boolean(
     "For sasrec and ssept: scores items by the item embedding itself. The "
     "default is to do so with --variant=original only. It ranks the items of "
     "a history high: evaluate with --exclude_seen.",
+)
+BLOCK = flags.DEFINE_enum(
+    "block",
+    None,
+    list(BLOCKS),
+    "For sasrec and ssept: the residual block, transformer by default; gated "
+    "multiplies what each branch adds by a gate of the block's input.",
 )
 MASK_FRACTION = flags.DEFINE_float(
     "mask_fraction",
@@ -117,8 +123,13 @@ def recipe() -> Recipe:
     )
 
 
+def has_blocks(model: str) -> bool:
+    """Whether a model, by its name, has a depth."""
+    return "num_blocks" in MODELS[model].arguments()
+
+
 def _depths() -> list[int]:
-    if MODEL.value not in WITHOUT_BLOCKS:
+    if has_blocks(MODEL.value):
         return flag_values.whole_numbers(NUM_BLOCKS)
     if NUM_BLOCKS.present:
         raise ValueError(
@@ -130,11 +141,16 @@ def _depths() -> list[int]:
 
 def _model_config(common: dict[str, Any]) -> dict[str, Any]:
     """What the flags say of the model, and of it alone."""
-    own = (VARIANT, TIE_OUTPUT, MASK_FRACTION, NUM_HEADS, DROPOUT_RATE)
+    own = (
+        *(VARIANT, BLOCK, TIE_OUTPUT),
+        *(MASK_FRACTION, NUM_HEADS, DROPOUT_RATE),
+    )
     config = {**common, **flag_values.given({flag.name: flag for flag in own})}
     if VARIANT.value == "original" and not shared.USE_ALPHA.present:
         config["use_alpha"] = False
-    known = ("dtype", *_CONFIGURE[MODEL.value])
+    arguments = _TRAINED[MODEL.value].arguments()
+    names = [*common, *(flag.name for flag in own)]
+    known = [n for n in names if n == "dtype" or n in arguments]
     for name in set(config) - set(known):
         if flags.FLAGS[name].present:
             raise ValueError(

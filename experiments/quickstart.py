@@ -26,6 +26,7 @@ from experiments.papers.rows import Row
 from experiments.papers.stackrec import table2
 from experiments.reporting import clock
 from experiments.reporting import in_short
+from experiments.reporting import notes
 from experiments.reporting import tables
 from nextitnet_tf.recipe import PROTOCOLS
 
@@ -56,7 +57,12 @@ def main() -> None:
 
     def write() -> str:
         return tables.write(
-            rows, store, output, TITLE, sentence=in_short.of_growth
+            rows,
+            store,
+            output,
+            TITLE,
+            sentence=in_short.of_growth,
+            measured=notes.SAME_RUN,
         )
 
     if not target_flags.TABLE_ONLY.value:

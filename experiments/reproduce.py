@@ -23,7 +23,7 @@ from experiments import papers
 from experiments import target_flags
 
 _TARGET = absl_flags.DEFINE_string(
-    "target", None, "Which table or figure, e.g. table2.", required=True
+    "target", None, "Which table or figure, e.g. table2; it must be given."
 )
 # Targets with a command of their own: where it is, and what of the flags here
 # it takes.

@@ -119,8 +119,9 @@ def check(target: ModuleType, name: str, own: Collection[str] = ()) -> None:
         own: flags of the command itself.
     """
     used = [
-        *(*own, *EVERY_TARGET),
+        *own,
         *(flag for flag in target.USES if flag != "tune"),
+        *EVERY_TARGET,
         *(
             (flag.name for flag in TUNE.values())
             if "tune" in target.USES

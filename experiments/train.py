@@ -70,9 +70,10 @@ def _publish(run: training.Run, output: Path) -> None:
 
 
 def _shown(run: training.Run) -> str:
-    if run.recipe.model in model_flags.WITHOUT_BLOCKS:
+    if not model_flags.has_blocks(run.recipe.model):
         return run.recipe.model
-    return f"{run.recipe.stages[-1].num_blocks} blocks"
+    count = run.recipe.stages[-1].num_blocks
+    return f"{count} block{'s' * (count > 1)}"
 
 
 if __name__ == "__main__":

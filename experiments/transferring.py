@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from datasets import choices as preparing
 from datasets import transfer_pairs
 from experiments import flag_values
 from experiments import flags
@@ -120,6 +121,7 @@ def _make_pairs(folder: Path, sessions: data.Sessions) -> Path:
         max_targets=target_flags.MAX_TARGETS.value,
         # Not what preparing the sessions filtered.
         source_items=sessions.vocabulary.ids,
+        **preparing.given(names=preparing.COLUMN_FLAGS),
     )
     print(transfer_pairs.describe(counts, path), file=sys.stderr)
     return path

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
@@ -25,7 +26,6 @@ METHOD_NAMES = {
     "adjacent": "StackA",
     "adjacent_release": "StackA",
 }
-_WITHOUT_BLOCKS = ("caser", "gru4rec", "most_pop", "nfm")
 _STAGE_OPTIONS = ("max_steps", "eval_every", "patience")
 
 # The paper's MRR@5, HR@5, NDCG@5 and speed-up of a line.
@@ -110,7 +110,7 @@ class Row:
     @property
     def has_blocks(self) -> bool:
         """Whether the model has any."""
-        return self.recipe.model not in _WITHOUT_BLOCKS
+        return "num_blocks" in MODELS[self.recipe.model].arguments()
 
     @property
     def use_alpha(self) -> bool | None:

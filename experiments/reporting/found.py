@@ -108,9 +108,12 @@ def _done(
     except ValueError:  # depths that cannot be divided evenly
         return []
     rows = [row for row in rows if store.find(row.recipe)]
-    if is_own or any(row.role == "stacked" for row in rows):
+    if is_own:
         return rows
-    return [row for row in rows if row.role == "baseline"]
+    stacked = {row.setting for row in rows if row.role == "stacked"}
+    return [
+        row for row in rows if row.role == "baseline" or row.setting in stacked
+    ]
 
 
 def _parts(choices: Choices) -> list[Choices]:

@@ -34,6 +34,7 @@ _SPEEDUP = (
     "arithmetic of the weights instead of seconds."
 )
 IDLE = "measured on an otherwise idle machine"
+SAME_RUN = "measured in the same run"
 _SHARED = (
     "the median of the runs themselves, which may have shared their machine, "
     "wherever step_times.json has none of an idle one"
@@ -41,7 +42,10 @@ _SHARED = (
 
 
 def of_table(
-    lines: Sequence[Line], store: Store, paper_data: str | None
+    lines: Sequence[Line],
+    store: Store,
+    paper_data: str | None,
+    measured: str = IDLE,
 ) -> list[str]:
     """Sentences below a table.
 
@@ -49,6 +53,7 @@ def of_table(
         lines: of the table.
         store: has their runs.
         paper_data: what the paper's figures were measured on.
+        measured: how the time of a step was, where it was.
     """
     seeds = sorted({line.row.seed for line in lines})
     is_idle = all(line.is_idle_time for line in lines if line.seconds)
@@ -65,9 +70,9 @@ def of_table(
         _COPIED,
         _SPEEDUP,
         "Seconds: training steps to the best evaluation times the time of "
-        f"a step of that depth, {IDLE if is_idle else _SHARED}; compilation "
-        "and evaluations are not in it. Wall seconds, all included, are in "
-        "table.json.",
+        f"a step of that depth, {measured if is_idle else _SHARED}; "
+        "compilation and evaluations are not in it. Wall seconds, all "
+        "included, are in table.json.",
         _budget(lines),
         "CL-NextItNet goes on with the shallow model's weights and a new "
         "optimizer.",

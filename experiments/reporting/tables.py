@@ -76,6 +76,7 @@ def write(
     name: str = "table",
     paper_data: str | None = None,
     sentence: Callable[[list[dict[str, Any]]], str] | None = None,
+    measured: str = notes.IDLE,
 ) -> str:
     """Writes NAME.md, NAME.json and a picture of what is done.
 
@@ -89,6 +90,7 @@ def write(
         paper_data: what the paper's figures were measured on, if they stand
             beside ours.
         sentence: says of the records what they show, below the table.
+        measured: how the time of a step was, where it was.
 
     Returns:
         The table, as markdown.
@@ -99,7 +101,7 @@ def write(
     records = of_records.to_records(lines, store)
     groups = of_records.to_groups(lines, records, store)
     records += of_records.ceilings(lines, store)
-    of_table = notes.of_table(lines, store, paper_data)
+    of_table = notes.of_table(lines, store, paper_data, measured)
     shown = [sentence(records), ""] if sentence else []
     text = to_markdown(records, title, of_table, groups, shown)
     atomic_files.write_text(output / f"{name}.md", text)

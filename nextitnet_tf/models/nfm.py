@@ -75,9 +75,8 @@ class NFM(SequentialRecommender):
 
     def encode(self, item_ids, training=None):
         item_ids = ops.cast(item_ids, "int32")
-        is_item = ops.cast(item_ids != self.padding_id, self.compute_dtype)[
-            ..., None
-        ]
+        is_item = ops.not_equal(item_ids, self.padding_id)  # (B, T)
+        is_item = ops.cast(is_item, self.compute_dtype)[..., None]
         vectors = self.item_embedding(item_ids) * is_item  # (B, T, D)
         total = ops.cumsum(vectors, axis=1)
         squares = ops.cumsum(ops.square(vectors), axis=1)

@@ -108,6 +108,16 @@ class SequentialRecommender(ServedModel):
         del num_blocks, history_length, num_users, protocol
         return {"padding_id": padding_id}
 
+    @classmethod
+    def arguments(cls):
+        """Names of all that the constructor takes, those of its bases too."""
+        return {
+            name
+            for base in cls.__mro__
+            if issubclass(base, SequentialRecommender)
+            for name in inspect.signature(base.__init__).parameters
+        } - {"self", "kwargs"}
+
     def build(self, input_shape=None):
         # Keras' users may ask a model that exists, and is built, for it.
         if not self.built:

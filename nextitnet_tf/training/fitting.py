@@ -195,7 +195,11 @@ class _Clock(keras.callbacks.Callback):
         compiled: whether compiling is in them.
     """
 
-    def __init__(self, seconds=None, compiled=None):
+    def __init__(
+        self,
+        seconds: list[float] | None = None,
+        compiled: list[bool] | None = None,
+    ):
         super().__init__()
         self.seconds: list[float] = [] if seconds is None else seconds
         self.compiled: list[bool] = [] if compiled is None else compiled

@@ -181,6 +181,7 @@ def evaluate(
     row_numbers: np.ndarray,
     recipe: Recipe,
     exclude_seen: bool = False,
+    jit_compile: bool = False,
 ) -> dict[str, float]:
     """Ranking metrics of a model on the given rows.
 
@@ -190,12 +191,16 @@ def evaluate(
         row_numbers: the rows.
         recipe: its protocol says what can be ranked and which rows count.
         exclude_seen: whether the other items of a row cannot be ranked.
+        jit_compile: whether XLA compiles it, as it does in `run`: rounding
+            in half precision is not the same with and without.
 
     Returns:
         Metrics by name, and `num_sessions`, the number that counted.
     """
     evaluation = _evaluation(model, recipe, sessions, row_numbers)
-    ranker = fitting.Ranker(model, _ignored_ids(recipe, sessions), True)
+    ranker = fitting.Ranker(
+        model, _ignored_ids(recipe, sessions), True, jit_compile
+    )
     ranks = ranker.rank(evaluation)
     found = ranks["unseen_ranks" if exclude_seen else "ranks"]
     return {

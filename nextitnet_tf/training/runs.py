@@ -10,16 +10,12 @@ import dataclasses
 import functools
 import hashlib
 import json
-import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from nextitnet_tf import atomic_files
 from nextitnet_tf import distribution
@@ -34,6 +30,7 @@ from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import METHODS
+from nextitnet_tf.training import provenance
 
 SCHEMA = 1
 SUMMARY = "run.json"
@@ -228,8 +225,8 @@ def describe(recipe: Recipe, sessions: Sessions) -> dict[str, Any]:
             "num_items": sessions.num_items,
             "fingerprint": sessions.fingerprint,
         },
-        "versions": versions(),
-        "commit": commit(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
         "device": distribution.device_name(),
     }
 
@@ -315,38 +312,3 @@ def _default(f: dataclasses.Field) -> Any:
 def _digest(*what: Any) -> str:
     text = json.dumps([SCHEMA, *what], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def versions() -> dict[str, str]:
-    """Of what computed a number."""
-    return {
-        "python": platform.python_version(),
-        "keras": keras.version(),
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-    }
-
-
-@functools.cache
-def commit() -> str | None:
-    """The commit of this checkout, "-dirty" if its code was changed.
-
-    None where there is no checkout. Results that a run writes are no change.
-    """
-    package = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=package,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-
-    try:
-        code = (":/nextitnet_tf", ":/datasets", ":/experiments")
-        changed = git("status", "--porcelain", "--", *code)
-        return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)
-    except (OSError, subprocess.CalledProcessError):
-        return None

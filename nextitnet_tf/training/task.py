@@ -47,7 +47,6 @@ class Task(abc.ABC):
     A task has one or more stages; each begins from the one before.
 
     Attributes:
-        names: of the stages, unique to what determines their numbers.
         seed: of all stages.
         batch_size: global.
         ignored_ids: columns that cannot be ranked.
@@ -55,11 +54,15 @@ class Task(abc.ABC):
             are not in a history.
     """
 
-    names: Sequence[str]
     seed: int
     batch_size: int
     ignored_ids: tuple[int, ...]
     ranks_unseen: bool
+
+    @property
+    @abc.abstractmethod
+    def names(self) -> Sequence[str]:
+        """Of the stages, unique to what determines their numbers."""
 
     @abc.abstractmethod
     def describe(self, index: int) -> dict[str, Any]:
