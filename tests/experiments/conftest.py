@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+import keras
 import numpy as np
 import pytest
 from absl import flags
@@ -29,6 +30,7 @@ def call(capsys, monkeypatch, tmp_path):
             with pytest.raises(SystemExit) as stopped:
                 command.run(module.main)
         finally:
+            keras.utils.clear_session()  # many models in one process
             flags.FLAGS.unparse_flags()
             for flag in flags.FLAGS:
                 flags.FLAGS[flag].unparse()
