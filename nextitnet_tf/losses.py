@@ -145,6 +145,32 @@ def sampled_softmax_loss(
     )
 
 
+def advantage_of_targets(hidden, kernel, bias, next_item_ids, weights):
+    """How far logits of targets are above the mean of all columns.
+
+    Cross-entropy against targets of which a share is spread evenly over the N
+    columns is the plain cross-entropy plus that share of this sum: with p the
+    softmax, `-log p` of a column is the log of the sum minus its logit.
+
+    Args:
+        hidden: (M, D) hidden states.
+        kernel: (N, D) one row an item.
+        bias: (N,) float32.
+        next_item_ids: (M,) the item that did follow.
+        weights: (M,) float32.
+
+    Returns:
+        Scalar, float32: `sum(weights * (logit of the target - mean logit))`.
+
+    Reference:
+        Szegedy et al., CVPR 2016, Section 7 (label smoothing).
+    """
+    mean_row = ops.mean(ops.cast(kernel, "float32"), axis=0)  # (D,)
+    mean = ops.matmul(ops.cast(hidden, "float32"), mean_row) + ops.mean(bias)
+    of_target = _logits_of(hidden, kernel, bias, next_item_ids)
+    return ops.sum(weights * (of_target - mean))
+
+
 def _logits_of(hidden, kernel, bias, ids):
     """(M,) the logit of one column a row, float32."""
     products = ops.cast(hidden * ops.take(kernel, ids, axis=0), "float32")

@@ -50,6 +50,10 @@ class Protocol:
         identical_kernels: whether all convolution kernels start equal.
         overwrites_rows: whether a model that replaces users and items at
             random (`SSEPT`) does so in the rows themselves, for good.
+        recut: whether each pass cuts a user's sessions at other places
+            (`data.recutting`).
+        exclude_seen: whether early stopping looks at the ranking without
+            the other items of a session, as `recommend` answers.
     """
 
     name: str = field(metadata=_A_LABEL)
@@ -65,6 +69,8 @@ class Protocol:
     l2: float
     identical_kernels: bool
     overwrites_rows: bool = False
+    recut: bool = False
+    exclude_seen: bool = False
 
     def __post_init__(self):
         _check_choice(self, "item_ids", ("first_appearance", "frequency"))
@@ -170,7 +176,11 @@ class Recipe:
         model_config: arguments of the model class but for `num_items`,
             `num_blocks` and `kernel_seed`.
         batch_size: global, over all devices.
-        learning_rate: of Adam.
+        learning_rate: of Adam, at the start of a stage.
+        decay: "constant", or "cosine" for a learning rate that falls to a
+            hundredth along half a cosine over a stage's `max_steps`.
+        weight_decay: of AdamW, on matrices and tables; 0 is Adam.
+        label_smoothing: share of a target that is spread over all columns.
         seed: of initial weights, negatives and the order of rows; the split
             does not depend on it.
     """
@@ -182,8 +192,18 @@ class Recipe:
     batch_size: int = 256
     learning_rate: float = 1e-3
     seed: int = 0
+    decay: str = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
 
     def __post_init__(self):
+        _check_choice(self, "decay", ("constant", "cosine"))
+        if not 0 <= self.label_smoothing < 1 or self.weight_decay < 0:
+            raise ValueError(
+                "`label_smoothing` must be in [0, 1), `weight_decay` at least "
+                f"0. Received: label_smoothing={self.label_smoothing}, "
+                f"weight_decay={self.weight_decay}"
+            )
         if not self.stages or self.stages[0].method is not None:
             raise ValueError(
                 "A recipe needs stages, the first of them from scratch "

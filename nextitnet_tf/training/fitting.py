@@ -22,7 +22,7 @@ from nextitnet_tf.training.checkpoint import Progress
 from nextitnet_tf.training.task import Budget
 from nextitnet_tf.training.task import Evaluation
 
-# What early stopping and the best checkpoint look at.
+# What early stopping and the best checkpoint look at, unless a task says.
 MONITOR = "val_mrr_at_5"
 # The best weights so far, while a model trains.
 BEST = "best.keras"
@@ -35,6 +35,7 @@ def fit_to_best(
     folder: Path,
     budget: Budget,
     identity: str,
+    monitor: str = MONITOR,
     verbose: int | str = "auto",
 ) -> dict:
     """Fits to convergence; leaves the best weights in the model.
@@ -51,6 +52,7 @@ def fit_to_best(
             training and log.csv.
         budget: how long.
         identity: name of the stage, which a state of training must have.
+        monitor: the metric that decides which evaluation is the best.
         verbose: as for Keras' fit.
 
     Returns:
@@ -64,7 +66,7 @@ def fit_to_best(
     progress = checkpoint.restore(
         folder / checkpoint.FILE_NAME, model, identity
     )
-    keeper = _Evaluation(progress, budget, validate, folder, identity)
+    keeper = _Evaluation(progress, budget, validate, folder, identity, monitor)
     while not progress.is_over:
         # Keras' intervals are of one length: a last, shorter one is a call
         # of its own.
@@ -98,6 +100,7 @@ def fit_to_best(
     return {
         "curve": progress.curve,
         "best_step": progress.best_step,
+        "monitor": monitor,
         "best_validation": progress.best_value,
         "step_seconds": statistics.median(intervals),
         "train_seconds": sum(progress.seconds),
@@ -230,6 +233,7 @@ class _Evaluation(_Clock):
         validate: Callable[[], dict[str, float]],
         folder: Path,
         identity: str,
+        monitor: str,
     ):
         super().__init__(progress.seconds, progress.compiled)
         self._progress = progress
@@ -237,6 +241,7 @@ class _Evaluation(_Clock):
         self._validate = validate
         self._folder = folder
         self._identity = identity
+        self._monitor = monitor
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
@@ -261,7 +266,7 @@ class _Evaluation(_Clock):
                 **found,
             }
         )
-        self._judge(found[MONITOR])
+        self._judge(found[self._monitor])
         _write_log(self._folder / runs.LOG, progress.curve)
         checkpoint.save(
             self._folder / checkpoint.FILE_NAME,

@@ -124,12 +124,12 @@ def _run_stage(
     keras.utils.set_random_seed(task.seed)
     began = time.perf_counter()
     model = task.begin(index, before)
-    task.compile(model, jit_compile)
+    task.compile(index, model, jit_compile)
     ranker = fitting.Ranker(
         model, task.ignored_ids, task.ranks_unseen, jit_compile
     )
     if hasattr(model, "adapt"):
-        fitted = _adapt(task, index, model, work)
+        fitted = _adapt(task, index, model, ranker, work)
     else:
         fitted = _fit(task, index, model, ranker, work, verbose)
     summary = {
@@ -145,11 +145,20 @@ def _run_stage(
     _finish(summary, work, folder)
 
 
-def _adapt(task: Task, index: int, model, folder: Path) -> dict[str, Any]:
+def _adapt(
+    task: Task, index: int, model, ranker: fitting.Ranker, folder: Path
+) -> dict[str, Any]:
     """Of a model that is counted, not fitted."""
     model.adapt(task.rows(index))
     saved.save_model(model, folder / fitting.BEST)
-    return {"curve": [], "best_step": 0, "step_seconds": 0.0}
+    validation = _validate(ranker, task.validation(model))
+    return {
+        "curve": [],
+        "best_step": 0,
+        "step_seconds": 0.0,
+        "monitor": task.monitor,
+        "best_validation": validation[task.monitor.removeprefix("val_")],
+    }
 
 
 def _fit(
@@ -164,12 +173,25 @@ def _fit(
     return fitting.fit_to_best(
         model,
         lambda step: task.training_batches(index, model, step),
-        lambda: metrics.from_ranks(ranker.rank(validation)["ranks"]),
+        lambda: _validate(ranker, validation),
         folder,
         task.budget(index),
         identity=task.names[index],
+        monitor=task.monitor,
         verbose=verbose,
     )
+
+
+def _validate(
+    ranker: fitting.Ranker, validation: Evaluation
+) -> dict[str, float]:
+    """Metrics by name; of ranks among unseen items as "unseen_...", too."""
+    ranks = ranker.rank(validation)
+    found = metrics.from_ranks(ranks["ranks"])
+    if "unseen_ranks" in ranks:
+        unseen = metrics.from_ranks(ranks["unseen_ranks"])
+        found |= {f"unseen_{name}": value for name, value in unseen.items()}
+    return found
 
 
 def _test(
