@@ -182,15 +182,13 @@ def recipe_of(summary: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: it has fields that this version does not know.
     """
-    return Recipe(
-        stages=tuple(_make(Stage, stage) for stage in summary["stages"]),
-        protocol=_make(Protocol, summary["protocol"]),
-        model=summary["model"],
-        model_config=summary["model_config"],
-        batch_size=summary["batch_size"],
-        learning_rate=summary["learning_rate"],
-        seed=summary["seed"],
-    )
+    made = {
+        "stages": tuple(_make(Stage, stage) for stage in summary["stages"]),
+        "protocol": _make(Protocol, summary["protocol"]),
+    }
+    # A field that a run does not say is newer than it, and has its default.
+    names = [f.name for f in dataclasses.fields(Recipe) if f.name in summary]
+    return Recipe(**{**{name: summary[name] for name in names}, **made})
 
 
 def _make(of_class, values: Mapping[str, Any]):
@@ -210,14 +208,8 @@ def describe(recipe: Recipe, sessions: Sessions) -> dict[str, Any]:
     """What a recipe's last stage is, for its run.json."""
     return {
         "schema": SCHEMA,
-        "model": recipe.model,
-        "model_config": dict(recipe.model_config),
-        "stages": [dataclasses.asdict(stage) for stage in recipe.stages],
-        "protocol": dataclasses.asdict(recipe.protocol),
+        **dataclasses.asdict(recipe),
         "protocol_differences": protocol_differences(recipe.protocol),
-        "batch_size": recipe.batch_size,
-        "learning_rate": recipe.learning_rate,
-        "seed": recipe.seed,
         "data": {
             "source": sessions.meta.get("source"),
             "num_rows": len(sessions.rows),
