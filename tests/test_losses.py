@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nextitnet_tf import NextItNet
 from nextitnet_tf import losses
+from nextitnet_tf.layers.item_softmax import ItemSoftmax
 
 
 def make_inputs(num_rows=7, num_columns=30, width=4, seed=0):
@@ -452,3 +453,29 @@ def test_half_precision_does_not_lose_small_gradients(scale):
         assert np.linalg.norm(negatives) == pytest.approx(
             np.linalg.norm(expected[1][100:]), rel=0.02
         )
+
+
+def test_label_smoothing_by_hand():
+    """Cross-entropy against 0.9 of the target and 0.1 spread over all."""
+    generator = np.random.default_rng(0)
+    hidden = generator.normal(size=(3, 4)).astype("float32")
+    kernel = generator.normal(size=(5, 4)).astype("float32")
+    bias = generator.normal(size=5).astype("float32")
+    targets = np.array([1, 4, 0], "int32")
+    weights = np.array([0.5, 0.2, 0.3], "float32")
+    logits = hidden.astype("float64") @ kernel.T + bias
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    spread = np.full((3, 5), 0.1 / 5)
+    spread[np.arange(3), targets] += 0.9
+    expected = -(weights[:, None] * spread * log_p).sum()
+    layer = ItemSoftmax(4)
+    layer.build((None, 4))
+    layer.set_weights([kernel, bias])
+    found = layer.loss(hidden, targets, weights, label_smoothing=0.1)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    plain = layer.loss(
+        hidden, targets, weights, training=False, label_smoothing=0.1
+    )
+    assert float(plain) == pytest.approx(
+        -(weights * log_p[np.arange(3), targets]).sum(), rel=1e-5
+    )
