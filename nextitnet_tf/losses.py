@@ -184,7 +184,8 @@ def _softmax_loss(
 
     The loss is a scalar, so its gradient can be computed along with it, chunk
     by chunk, and only waits to be scaled: nothing of the size of the logits
-    is kept for a backward pass.
+    is kept for a backward pass. Rows of weight 0 (padding) are put last, and
+    the loop ends where they begin: they cost next to nothing.
 
     Args:
         hidden: (M, D) hidden states.
@@ -205,12 +206,17 @@ def _softmax_loss(
     # The last chunk is filled up with rows of weight 0.
     if num_rows is None:  # known when it runs: enough for whatever is missing
         num_rows, filling = ops.shape(hidden)[0], chunk
-        num_chunks = (num_rows + chunk - 1) // chunk
     else:
-        num_chunks = -(-num_rows // chunk)
-        filling = num_chunks * chunk - num_rows
-    targets = ops.pad(next_item_ids, ((0, filling),))
-    weights = ops.pad(weights, ((0, filling),))
+        filling = -num_rows % chunk
+    counts = weights != 0
+    # Each key occurs once, so that any way of sorting gives the same order.
+    keys = ops.arange(num_rows, dtype="int32")
+    order = ops.argsort(ops.where(counts, keys, keys + num_rows))
+    place = ops.argsort(order)
+    num_counted = ops.sum(ops.cast(counts, "int32"))
+    num_chunks = (num_counted + chunk - 1) // chunk
+    targets = ops.pad(ops.take(next_item_ids, order), ((0, filling),))
+    weights = ops.pad(ops.take(weights, order), ((0, filling),))
     # Weights are tiny where they sum to 1 over a batch. In half precision the
     # gradient of a logit would vanish, so they are scaled to at most 1 and
     # the result is scaled back in float32.
@@ -219,8 +225,10 @@ def _softmax_loss(
 
     @ops.custom_gradient
     def loss_of(hidden, kernel, bias, true_logits):
-        padded = ops.pad(hidden, ((0, filling), (0, 0)))
-        true = ops.pad(true_logits, ((0, filling),))
+        padded = ops.pad(
+            ops.take(hidden, order, axis=0), ((0, filling), (0, 0))
+        )
+        true = ops.pad(ops.take(true_logits, order), ((0, filling),))
 
         def add_chunk(i, carry):
             loss, d_hidden, d_kernel, d_bias, d_true = carry
@@ -274,10 +282,12 @@ def _softmax_loss(
         def gradient(*args, upstream=None):
             scale = largest * (args[0] if upstream is None else upstream)
             return (
-                ops.cast(d_hidden[:num_rows] * scale, hidden.dtype),
+                ops.cast(
+                    ops.take(d_hidden, place, axis=0) * scale, hidden.dtype
+                ),
                 ops.cast(d_kernel * scale, kernel.dtype),
                 d_bias * scale,
-                d_true[:num_rows] * scale,
+                ops.take(d_true, place) * scale,
             )
 
         return loss * largest, gradient

@@ -479,3 +479,45 @@ def test_label_smoothing_by_hand():
     assert float(plain) == pytest.approx(
         -(weights * log_p[np.arange(3), targets]).sum(), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("num_counted", [0, 1, 300, 700])
+def test_what_does_not_count_changes_nothing(num_counted):
+    """Value and gradients are those of the counted rows alone."""
+    generator = np.random.default_rng(1)
+    hidden = generator.normal(size=(700, 3)).astype("float32")
+    kernel = generator.normal(size=(9000, 3)).astype("float32")
+    bias = generator.normal(size=9000).astype("float32")
+    targets = generator.integers(0, 9000, 700).astype("int32")
+    weights = np.zeros(700, "float32")
+    counted = np.sort(generator.permutation(700)[:num_counted])
+    weights[counted] = generator.random(num_counted) + 0.5
+    with tf.GradientTape() as tape:
+        inputs = [tf.constant(x) for x in (hidden, kernel, bias)]
+        tape.watch(inputs)
+        loss = losses.full_softmax_loss(*inputs, targets, weights)
+    found = [x.numpy() for x in tape.gradient(loss, inputs)]
+
+    h = hidden[counted].astype("float64")
+    logits = h @ kernel.T.astype("float64") + bias
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    own = np.arange(num_counted), targets[counted]
+    expected = -(weights[counted] * np.log(shares[own])).sum()
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    shares[own] -= 1
+    d_logits = shares * weights[counted][:, None]
+    d_hidden = np.zeros((700, 3))
+    d_hidden[counted] = d_logits @ kernel
+    for name, gradient, by_hand in zip(
+        ("hidden", "kernel", "bias"),
+        found,
+        (d_hidden, d_logits.T @ h, d_logits.sum(axis=0)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(
+            gradient,
+            by_hand,
+            atol=1e-5 * max(1, abs(by_hand).max()),
+            err_msg=name,
+        )
