@@ -6,7 +6,7 @@ import inspect
 import keras
 from keras import ops
 
-from nextitnet_tf import losses
+from nextitnet_tf import target_weights
 from nextitnet_tf.models.served_model import ServedModel
 
 
@@ -288,14 +288,14 @@ class SequentialRecommender(ServedModel):
             ValueError: weights or targets of another shape.
         """
         if len(y.shape) == 1:
-            losses.check_weights(sample_weight, y)
+            target_weights.check_weights(sample_weight, y)
             return keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )(y, y_pred, sample_weight)
         hidden, y, weights = self.encode_for_loss(
             x,
             ops.cast(y, "int32"),
-            losses.target_weights(y, sample_weight, self.padding_id),
+            target_weights.target_weights(y, sample_weight, self.padding_id),
             training=training,
         )
         _check_targets(y, hidden)
@@ -306,11 +306,7 @@ class SequentialRecommender(ServedModel):
             weights,
             num_sampled=self.num_sampled,
             training=training,
-            **(
-                {"label_smoothing": self.label_smoothing}
-                if self.label_smoothing
-                else {}
-            ),
+            label_smoothing=self.label_smoothing,
         )
         if self.l2:
             squares = sum(

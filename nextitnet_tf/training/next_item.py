@@ -38,6 +38,7 @@ class NextItem(Task):
         self.seed = recipe.seed
         self.batch_size = recipe.batch_size
         self.ignored_ids = _ignored_ids(recipe, sessions)
+        self._splits: dict[float, data.Split] = {}
         if recipe.protocol.exclude_seen:
             self.monitor = "val_unseen_mrr_at_5"
 
@@ -81,9 +82,10 @@ class NextItem(Task):
 
     def training_batches(self, index: int, model, first_step: int):
         recipe = self.recipe
+        parts = self._split(index)
         return data.make_training_dataset(
-            self.sessions,
-            self._split(index).train,
+            parts.rows,
+            parts.train,
             recipe.batch_size,
             recipe.protocol,
             recipe.seed,
@@ -93,24 +95,27 @@ class NextItem(Task):
         )
 
     def validation(self, model) -> Evaluation:
-        return _evaluation(
-            model, self.recipe, self.sessions, self._split(0).validation
-        )
+        parts = self._split(0)
+        return _evaluation(model, self.recipe, parts.rows, parts.validation)
 
     def test(self, model) -> Evaluation:
-        return _evaluation(
-            model, self.recipe, self.sessions, self._split(0).test
-        )
+        parts = self._split(0)
+        return _evaluation(model, self.recipe, parts.rows, parts.test)
 
     def count(self, index: int) -> dict[str, int]:
         return {"num_train_rows": len(self._split(index).train)}
 
     def rows(self, index: int) -> np.ndarray:
-        return self.sessions.rows[np.sort(self._split(index).train)]
+        parts = self._split(index)
+        return parts.rows.rows[np.sort(parts.train)]
 
     def _split(self, index: int) -> data.Split:
         ratio = self.recipe.stages[index].data_ratio
-        return data.split(self.sessions, self.recipe.protocol, ratio)
+        if ratio not in self._splits:
+            self._splits[ratio] = data.split(
+                self.sessions, self.recipe.protocol, ratio
+            )
+        return self._splits[ratio]
 
 
 def run(recipe: Recipe, sessions: data.Sessions, folder, **options):
