@@ -65,7 +65,8 @@ def main() -> None:
             trained_as.check_sessions(run, sessions, folder)
         rows = np.arange(len(sessions.rows))
         if not is_all:
-            rows = getattr(data.split(sessions, recipe.protocol), _PART.value)
+            parts = data.split(sessions, recipe.protocol)
+            rows, sessions = getattr(parts, _PART.value), parts.rows
         results = training.evaluate(
             model,
             sessions,

@@ -7,9 +7,9 @@ from pathlib import Path
 from experiments import flag_values
 from experiments import flags
 from nextitnet_tf import data
+from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
-from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.training import Run
 from nextitnet_tf.training import runs
 

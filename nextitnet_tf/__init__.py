@@ -21,9 +21,12 @@ from nextitnet_tf import metrics
 from nextitnet_tf import models
 from nextitnet_tf import stacking
 from nextitnet_tf.models.caser import Caser
+from nextitnet_tf.models.ease import EASE
 from nextitnet_tf.models.fine_tuned import FineTuned
 from nextitnet_tf.models.grec import GRec
 from nextitnet_tf.models.gru4rec import GRU4Rec
+from nextitnet_tf.models.item_knn import ItemKNN
+from nextitnet_tf.models.markov import Markov
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
@@ -41,10 +44,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Caser",
+    "EASE",
     "FineTuned",
     "FineTuning",
     "GRU4Rec",
     "GRec",
+    "ItemKNN",
+    "Markov",
     "MostPop",
     "NFM",
     "NextItNet",

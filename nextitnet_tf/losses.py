@@ -22,61 +22,6 @@ _LOGITS_IN_MEMORY = 1 << 24
 _ROWS_OF_UNKNOWN = 1024
 
 
-def target_weights(targets, sample_weight, padding_id):
-    """What each target of a batch counts.
-
-    Args:
-        targets: (B, T) int.
-        sample_weight: None, (B,) or (B, T), as Keras passes it on.
-        padding_id: the target that does not count, if no weight says so.
-
-    Returns:
-        (B, T) float32. Weights (B, T) stay as they are. Otherwise they sum
-        to 1, over the targets that are not padding: each counts alike, or as
-        its row does.
-
-    Raises:
-        ValueError: weights of another shape.
-    """
-    check_weights(sample_weight, targets)
-    if sample_weight is not None:
-        sample_weight = ops.cast(sample_weight, "float32")
-        if len(sample_weight.shape) == 2:
-            return ops.reshape(sample_weight, ops.shape(targets))
-    weights = ops.cast(ops.not_equal(targets, padding_id), "float32")
-    if sample_weight is not None:
-        weights = weights * sample_weight[:, None]
-    total = ops.sum(weights)
-    return weights / ops.where(total > 0, total, 1.0)
-
-
-def check_weights(sample_weight, targets):
-    """Refuses weights that would be laid on other targets than meant.
-
-    Args:
-        sample_weight: None, or weights of a batch.
-        targets: (B,) or (B, T).
-
-    Raises:
-        ValueError: weights that are neither one a row nor one a target.
-    """
-    if sample_weight is None:
-        return
-    found, expected = tuple(sample_weight.shape), tuple(targets.shape)
-    fits = len(found) == 1 or len(found) == len(expected) == 2
-    for length, of_targets in zip(found, expected, strict=False):
-        is_known = None not in (length, of_targets)
-        fits = fits and (length == of_targets or not is_known)
-    # Of targets of unknown length, too, one weight would be spread in silence.
-    fits = fits and (len(found) == 1 or found[1] != 1 or expected[1] == 1)
-    if not fits:
-        raise ValueError(
-            f"Weights of targets of shape {expected} must have shape (B,), "
-            "one a row, or that of the targets. "
-            f"Received: sample_weight of shape {found}"
-        )
-
-
 def full_softmax_loss(hidden, kernel, bias, next_item_ids, weights):
     """Cross-entropy of the next item among all N columns.
 
@@ -145,6 +90,32 @@ def sampled_softmax_loss(
     )
 
 
+def advantage_of_targets(hidden, kernel, bias, next_item_ids, weights):
+    """How far logits of targets are above the mean of all columns.
+
+    Cross-entropy against targets of which a share is spread evenly over the N
+    columns is the plain cross-entropy plus that share of this sum: with p the
+    softmax, `-log p` of a column is the log of the sum minus its logit.
+
+    Args:
+        hidden: (M, D) hidden states.
+        kernel: (N, D) one row an item.
+        bias: (N,) float32.
+        next_item_ids: (M,) the item that did follow.
+        weights: (M,) float32.
+
+    Returns:
+        Scalar, float32: `sum(weights * (logit of the target - mean logit))`.
+
+    Reference:
+        Szegedy et al., CVPR 2016, Section 7 (label smoothing).
+    """
+    mean_row = ops.mean(ops.cast(kernel, "float32"), axis=0)  # (D,)
+    mean = ops.matmul(ops.cast(hidden, "float32"), mean_row) + ops.mean(bias)
+    of_target = _logits_of(hidden, kernel, bias, next_item_ids)
+    return ops.sum(weights * (of_target - mean))
+
+
 def _logits_of(hidden, kernel, bias, ids):
     """(M,) the logit of one column a row, float32."""
     products = ops.cast(hidden * ops.take(kernel, ids, axis=0), "float32")
@@ -158,7 +129,8 @@ def _softmax_loss(
 
     The loss is a scalar, so its gradient can be computed along with it, chunk
     by chunk, and only waits to be scaled: nothing of the size of the logits
-    is kept for a backward pass.
+    is kept for a backward pass. Rows of weight 0 (padding) are put last, and
+    the loop ends where they begin: they cost next to nothing.
 
     Args:
         hidden: (M, D) hidden states.
@@ -179,12 +151,17 @@ def _softmax_loss(
     # The last chunk is filled up with rows of weight 0.
     if num_rows is None:  # known when it runs: enough for whatever is missing
         num_rows, filling = ops.shape(hidden)[0], chunk
-        num_chunks = (num_rows + chunk - 1) // chunk
     else:
-        num_chunks = -(-num_rows // chunk)
-        filling = num_chunks * chunk - num_rows
-    targets = ops.pad(next_item_ids, ((0, filling),))
-    weights = ops.pad(weights, ((0, filling),))
+        filling = -num_rows % chunk
+    counts = weights != 0
+    # Each key occurs once, so that any way of sorting gives the same order.
+    keys = ops.arange(num_rows, dtype="int32")
+    order = ops.argsort(ops.where(counts, keys, keys + num_rows))
+    place = ops.argsort(order)
+    num_counted = ops.sum(ops.cast(counts, "int32"))
+    num_chunks = (num_counted + chunk - 1) // chunk
+    targets = ops.pad(ops.take(next_item_ids, order), ((0, filling),))
+    weights = ops.pad(ops.take(weights, order), ((0, filling),))
     # Weights are tiny where they sum to 1 over a batch. In half precision the
     # gradient of a logit would vanish, so they are scaled to at most 1 and
     # the result is scaled back in float32.
@@ -193,8 +170,10 @@ def _softmax_loss(
 
     @ops.custom_gradient
     def loss_of(hidden, kernel, bias, true_logits):
-        padded = ops.pad(hidden, ((0, filling), (0, 0)))
-        true = ops.pad(true_logits, ((0, filling),))
+        padded = ops.pad(
+            ops.take(hidden, order, axis=0), ((0, filling), (0, 0))
+        )
+        true = ops.pad(ops.take(true_logits, order), ((0, filling),))
 
         def add_chunk(i, carry):
             loss, d_hidden, d_kernel, d_bias, d_true = carry
@@ -248,10 +227,12 @@ def _softmax_loss(
         def gradient(*args, upstream=None):
             scale = largest * (args[0] if upstream is None else upstream)
             return (
-                ops.cast(d_hidden[:num_rows] * scale, hidden.dtype),
+                ops.cast(
+                    ops.take(d_hidden, place, axis=0) * scale, hidden.dtype
+                ),
                 ops.cast(d_kernel * scale, kernel.dtype),
                 d_bias * scale,
-                d_true[:num_rows] * scale,
+                ops.take(d_true, place) * scale,
             )
 
         return loss * largest, gradient

@@ -1,135 +1,21 @@
-"""What to train, as data: protocols, stages, recipes."""
+"""What to train, as data: stages, recipes, fine-tuning."""
 
 import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import fields
 from dataclasses import replace
 
+from nextitnet_tf.protocol import A_LABEL
+from nextitnet_tf.protocol import PROTOCOLS
+from nextitnet_tf.protocol import Protocol
+from nextitnet_tf.protocol import check_choice
+from nextitnet_tf.protocol import make_plain
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.stacking import SWITCHES
 from nextitnet_tf.stacking import source_blocks
-
-# A field that says what a thing is called, and decides no number.
-_A_LABEL = {"is_label": True}
-
-
-def _check_choice(instance, name, choices):
-    value = getattr(instance, name)
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {choices}. Received: {name}={value!r}"
-        )
-
-
-def _make_plain(instance):
-    """Numbers as Python's own: NumPy's are the same, but JSON has none.
-
-    A field is what its default, or the annotation of one without, says.
-    """
-    for f in fields(instance):
-        kind = {"int": int, "float": float}.get(
-            getattr(f.type, "__name__", str(f.type))
-        )
-        value = getattr(instance, f.name)
-        if kind and type(value) is not kind:
-            plain = kind(value)
-            if plain != value:
-                raise ValueError(
-                    f"`{f.name}` must be a number of kind {kind.__name__}. "
-                    f"Received: {f.name}={value!r}"
-                )
-            object.__setattr__(instance, f.name, plain)
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How sessions become numbers; printed with every number.
-
-    Attributes:
-        name: "release", "clean", or a name that says what was changed.
-        item_ids: "first_appearance" numbers items as the release does, with
-            padding an ordinary item; "frequency" keeps the sessions' own
-            ids, by falling frequency, padding 0.
-        sampled_fraction: negatives of the sampled softmax as a share of all
-            columns; 0 for the full softmax.
-        count_padding: whether predicting a padding counts in the loss.
-        rank_padding: whether padding can be ranked above the target.
-        split: "rows" is 80/20 with early stopping and report on the same
-            20 %; "users" is 80/10/10, stopping on validation, reporting on
-            test, no user in two of them.
-        nesting: of the training fractions: "release" with its flaw,
-            "repaired", or "prefix" (of one seeded permutation).
-        reshuffle: whether each pass over the rows has an order of its own.
-        keep_last_batch: whether an incomplete last batch counts. If not,
-            the last batch is dropped even when it is full, as the release
-            does.
-        adam_epsilon: of the optimizer.
-        l2: weight of the release's L2 penalty.
-        identical_kernels: whether all convolution kernels start equal.
-        overwrites_rows: whether a model that replaces users and items at
-            random (`SSEPT`) does so in the rows themselves, for good.
-    """
-
-    name: str = field(metadata=_A_LABEL)
-    item_ids: str
-    sampled_fraction: float
-    count_padding: bool
-    rank_padding: bool
-    split: str
-    nesting: str
-    reshuffle: bool
-    keep_last_batch: bool
-    adam_epsilon: float
-    l2: float
-    identical_kernels: bool
-    overwrites_rows: bool = False
-
-    def __post_init__(self):
-        _check_choice(self, "item_ids", ("first_appearance", "frequency"))
-        _check_choice(self, "split", ("rows", "users"))
-        _check_choice(self, "nesting", ("release", "repaired", "prefix"))
-        if not 0 <= self.sampled_fraction < 1:
-            raise ValueError(
-                "`sampled_fraction` must be in [0, 1). Received: "
-                f"sampled_fraction={self.sampled_fraction}"
-            )
-
-
-PROTOCOLS = {
-    "release": Protocol(
-        name="release",
-        item_ids="first_appearance",
-        sampled_fraction=0.2,
-        count_padding=True,
-        rank_padding=True,
-        split="rows",
-        nesting="release",
-        reshuffle=False,
-        keep_last_batch=False,
-        adam_epsilon=1e-8,
-        l2=0.0,
-        identical_kernels=True,
-        overwrites_rows=True,
-    ),
-    "clean": Protocol(
-        name="clean",
-        item_ids="frequency",
-        sampled_fraction=0.0,
-        count_padding=False,
-        rank_padding=False,
-        split="users",
-        nesting="prefix",
-        reshuffle=True,
-        keep_last_batch=True,
-        adam_epsilon=1e-7,
-        l2=0.0,
-        identical_kernels=False,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -160,9 +46,9 @@ class Stage:
     patience: int = 5
 
     def __post_init__(self):
-        _make_plain(self)
-        _check_choice(self, "method", (None, *METHODS, "continue"))
-        _check_choice(self, "preset", (None, *PRESETS))
+        make_plain(self)
+        check_choice(self, "method", (None, *METHODS, "continue"))
+        check_choice(self, "preset", (None, *PRESETS))
         names = [name for name, _ in self.switches]
         if not set(names) <= set(SWITCHES) or len(set(names)) < len(names):
             raise ValueError(
@@ -204,7 +90,11 @@ class Recipe:
         model_config: arguments of the model class but for `num_items`,
             `num_blocks` and `kernel_seed`.
         batch_size: global, over all devices.
-        learning_rate: of Adam.
+        learning_rate: of Adam, at the start of a stage.
+        decay: "constant", or "cosine" for a learning rate that falls to a
+            hundredth along half a cosine over a stage's `max_steps`.
+        weight_decay: of AdamW, on matrices and tables; 0 is Adam.
+        label_smoothing: share of a target that is spread over all columns.
         seed: of initial weights, negatives and the order of rows; the split
             does not depend on it.
     """
@@ -216,14 +106,24 @@ class Recipe:
     batch_size: int = 256
     learning_rate: float = 1e-3
     seed: int = 0
+    decay: str = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
 
     def __post_init__(self):
-        _make_plain(self)
+        make_plain(self)
+        check_choice(self, "decay", ("constant", "cosine"))
         if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
             raise ValueError(
                 "`batch_size` must be at least 1, `learning_rate` positive. "
                 f"Received: batch_size={self.batch_size}, "
                 f"learning_rate={self.learning_rate}"
+            )
+        if not 0 <= self.label_smoothing < 1 or self.weight_decay < 0:
+            raise ValueError(
+                "`label_smoothing` must be in [0, 1), `weight_decay` at least "
+                f"0. Received: label_smoothing={self.label_smoothing}, "
+                f"weight_decay={self.weight_decay}"
             )
         if not self.stages or self.stages[0].method is not None:
             raise ValueError(
@@ -279,7 +179,7 @@ class FineTuning:
             never stops early.
     """
 
-    name: str = field(metadata=_A_LABEL)
+    name: str = field(metadata=A_LABEL)
     source_ids: str
     head: str
     target_l2: float
@@ -292,10 +192,10 @@ class FineTuning:
     patience: int | None = None
 
     def __post_init__(self):
-        _make_plain(self)
-        _check_choice(self, "source_ids", ("file", "pretraining"))
-        _check_choice(self, "head", ("dot_product", "softmax"))
-        _check_choice(self, "split", ("examples", "users"))
+        make_plain(self)
+        check_choice(self, "source_ids", ("file", "pretraining"))
+        check_choice(self, "head", ("dot_product", "softmax"))
+        check_choice(self, "split", ("examples", "users"))
         for name, smallest in (
             ("target_l2", 0),
             ("ranked_negatives", 0),
@@ -355,15 +255,3 @@ class Transfer:
     pretraining: Recipe
     fine_tuning: FineTuning
     is_pretrained: bool = True
-
-
-def protocol_differences(protocol: Protocol) -> list[str]:
-    """In which fields a protocol departs from the one it is named after."""
-    base = PROTOCOLS.get(protocol.name)
-    if base is None:
-        return []
-    return [
-        f"{f.name}={getattr(protocol, f.name)}"
-        for f in fields(Protocol)
-        if getattr(protocol, f.name) != getattr(base, f.name)
-    ]

@@ -16,22 +16,31 @@ PACKAGES = ("datasets", "experiments", "nextitnet_tf")
 MAY_IMPORT = {
     "atomic_files": set(),
     "vocabulary": set(),
-    "recipe": {"stacking"},  # the names of methods and presets
+    "protocol": set(),
+    "recipe": {"protocol", "stacking"},  # the names of methods and presets
     "losses": set(),
+    "target_weights": set(),
     "metrics": set(),
     "distribution": set(),
     "layers": {"losses"},
-    "models": {"atomic_files", "layers", "losses", "vocabulary"},
+    "models": {
+        "atomic_files",
+        "layers",
+        "losses",
+        "target_weights",
+        "vocabulary",
+    },
     "optimizer_slots": set(),
     "stacking": {"optimizer_slots"},
     "release": {"models", "stacking", "vocabulary"},
-    "data": {"recipe", "release", "vocabulary"},
+    "data": {"protocol", "recipe", "release", "vocabulary"},
     "training": {
         "atomic_files",
         "data",
         "distribution",
         "metrics",
         "models",
+        "protocol",
         "recipe",
         "stacking",
     },
@@ -43,6 +52,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 PLAIN_PYTHON = {
     "atomic_files",
     "optimizer_slots",
+    "protocol",
     "recipe",
     "stacking",
     "vocabulary",
@@ -63,7 +73,10 @@ PAPERS_MAY_IMPORT = {
         f"experiments.reporting.{name}"
         for name in ("claims", "columns", "comparisons", "figure_comparisons")
     ),
-    *(f"nextitnet_tf.{name}" for name in ("atomic_files", "recipe", "release")),
+    *(
+        f"nextitnet_tf.{name}"
+        for name in ("atomic_files", "protocol", "recipe", "release")
+    ),
 }
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 

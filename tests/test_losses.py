@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nextitnet_tf import NextItNet
 from nextitnet_tf import losses
+from nextitnet_tf.layers.item_softmax import ItemSoftmax
 
 
 def make_inputs(num_rows=7, num_columns=30, width=4, seed=0):
@@ -451,4 +452,72 @@ def test_half_precision_does_not_lose_small_gradients(scale):
         negatives = gradients("float16")[1][100:]
         assert np.linalg.norm(negatives) == pytest.approx(
             np.linalg.norm(expected[1][100:]), rel=0.02
+        )
+
+
+def test_label_smoothing_by_hand():
+    """Cross-entropy against 0.9 of the target and 0.1 spread over all."""
+    generator = np.random.default_rng(0)
+    hidden = generator.normal(size=(3, 4)).astype("float32")
+    kernel = generator.normal(size=(5, 4)).astype("float32")
+    bias = generator.normal(size=5).astype("float32")
+    targets = np.array([1, 4, 0], "int32")
+    weights = np.array([0.5, 0.2, 0.3], "float32")
+    logits = hidden.astype("float64") @ kernel.T + bias
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    spread = np.full((3, 5), 0.1 / 5)
+    spread[np.arange(3), targets] += 0.9
+    expected = -(weights[:, None] * spread * log_p).sum()
+    layer = ItemSoftmax(4)
+    layer.build((None, 4))
+    layer.set_weights([kernel, bias])
+    found = layer.loss(hidden, targets, weights, label_smoothing=0.1)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    plain = layer.loss(
+        hidden, targets, weights, training=False, label_smoothing=0.1
+    )
+    assert float(plain) == pytest.approx(
+        -(weights * log_p[np.arange(3), targets]).sum(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("num_counted", [0, 1, 300, 700])
+def test_what_does_not_count_changes_nothing(num_counted):
+    """Value and gradients are those of the counted rows alone."""
+    generator = np.random.default_rng(1)
+    hidden = generator.normal(size=(700, 3)).astype("float32")
+    kernel = generator.normal(size=(9000, 3)).astype("float32")
+    bias = generator.normal(size=9000).astype("float32")
+    targets = generator.integers(0, 9000, 700).astype("int32")
+    weights = np.zeros(700, "float32")
+    counted = np.sort(generator.permutation(700)[:num_counted])
+    weights[counted] = generator.random(num_counted) + 0.5
+    with tf.GradientTape() as tape:
+        inputs = [tf.constant(x) for x in (hidden, kernel, bias)]
+        tape.watch(inputs)
+        loss = losses.full_softmax_loss(*inputs, targets, weights)
+    found = [x.numpy() for x in tape.gradient(loss, inputs)]
+
+    h = hidden[counted].astype("float64")
+    logits = h @ kernel.T.astype("float64") + bias
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    own = np.arange(num_counted), targets[counted]
+    expected = -(weights[counted] * np.log(shares[own])).sum()
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    shares[own] -= 1
+    d_logits = shares * weights[counted][:, None]
+    d_hidden = np.zeros((700, 3))
+    d_hidden[counted] = d_logits @ kernel
+    for name, gradient, by_hand in zip(
+        ("hidden", "kernel", "bias"),
+        found,
+        (d_hidden, d_logits.T @ h, d_logits.sum(axis=0)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(
+            gradient,
+            by_hand,
+            atol=1e-5 * max(1, abs(by_hand).max()),
+            err_msg=name,
         )

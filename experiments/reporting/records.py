@@ -128,10 +128,11 @@ def ceilings(lines: Sequence[Line], store: Store) -> list[dict[str, Any]]:
         # The law speaks of the ids on disk.
         if "law" not in sessions.meta or protocol.item_ids != "frequency":
             continue
-        test = store.split(protocol).test
+        parts = store.split(protocol)
+        test = parts.test
         ceiling = functools.partial(
             synthetic_law.ceiling,
-            sessions.rows[test],
+            parts.rows.rows[test],
             synthetic_law.Law.from_json(sessions.meta["law"]),
         )
         best = store.once(("ceiling", protocol), ceiling)

@@ -119,7 +119,8 @@ def _draw_sessions(row: Row, store: Store) -> np.ndarray:
     generator = np.random.default_rng(row.seed)
     count = min(NUM_SESSIONS, len(test))
     drawn = np.sort(generator.choice(test, count, replace=False))
-    return np.asarray(store.sessions_of(row.recipe).rows[drawn, :-1])
+    sessions = store.split(row.recipe.protocol).rows
+    return np.asarray(sessions.rows[drawn, :-1])
 
 
 def _draw(record: Mapping[str, Any], path: Path) -> None:

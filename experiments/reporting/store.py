@@ -105,8 +105,9 @@ class Store:
     def users(self, run: Run) -> np.ndarray:
         """(num_sessions,) whose the sessions of a run's test are."""
         protocol = run.recipe.protocol
-        test = self.split(protocol).test[: run.summary["num_sessions"]]
-        return self.sessions[protocol.item_ids].users[test]
+        parts = self.split(protocol)
+        test = parts.test[: run.summary["num_sessions"]]
+        return parts.rows.users[test]
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """What is computed under a key, the first time alone."""

@@ -23,9 +23,9 @@ from experiments.reporting.statistics import reciprocal_ranks
 from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import training
+from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
-from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.training import Run
 from nextitnet_tf.training import runs

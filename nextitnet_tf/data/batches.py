@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from nextitnet_tf.data.recutting import Pieces
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.recipe import Protocol
 
@@ -58,18 +59,27 @@ def make_training_dataset(
         An infinite dataset. The weights sum to 1 over each batch.
     """
     row_numbers = np.asarray(row_numbers)
-    rows_of, users_of = sessions.rows, sessions.users
     overwriting = np.random.default_rng([seed, 1])
+    if overwrite and protocol.recut:
+        raise ValueError(
+            "Rows that each pass cuts anew cannot be overwritten for good. "
+            "Received: recut=True, overwrites_rows=True"
+        )
+    whole = sessions.rows, sessions.users
     if overwrite:
-        rows_of, users_of = rows_of.copy(), users_of.copy()
+        whole = whole[0].copy(), whole[1].copy()
     count = num_batches(len(row_numbers), batch_size, protocol)
     padding_id = sessions.vocabulary.padding_id
-
     order_of = orders(row_numbers, protocol, seed)
+    cut_of = _cuts(sessions, row_numbers, seed) if protocol.recut else None
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         pass_number, b = divmod(int(number), count)
-        numbers, is_real = take(order_of(pass_number), b, batch_size)
+        if cut_of:
+            rows_of, users_of, order = cut_of(pass_number)
+        else:
+            (rows_of, users_of), order = whole, order_of(pass_number)
+        numbers, is_real = take(order, b, batch_size)
         rows, users = rows_of[numbers], users_of[numbers]
         if overwrite:
             overwrite(rows, users, overwriting)
@@ -152,6 +162,26 @@ def orders(
         return generator.permutation(row_numbers)
 
     return order_of
+
+
+def _cuts(
+    sessions: Sessions, row_numbers: np.ndarray, seed: int
+) -> Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, users and their order in each pass, cut anew each time.
+
+    A pass reads as many rows as there are row numbers, whatever the number
+    of rows that its cut has.
+    """
+    pieces = Pieces.of(sessions, row_numbers)
+
+    @functools.lru_cache(maxsize=1)
+    def cut_of(pass_number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        generator = np.random.default_rng([seed, pass_number, 1])
+        rows, users = pieces.cut(generator)
+        order = np.resize(generator.permutation(len(rows)), len(row_numbers))
+        return rows, users, order
+
+    return cut_of
 
 
 def _inputs_spec(shape, with_users: bool):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextitnet_tf import release
+from nextitnet_tf.data import leave_one_out
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.recipe import Protocol
 
@@ -14,11 +15,31 @@ _SPLIT_SEED = 10
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers; `train` in the order it is read."""
+    """Row numbers; `train` in the order it is read.
+
+    Attributes:
+        train: rows to train on.
+        validation: rows that early stopping looks at.
+        test: rows that are reported.
+        sessions: whose rows they are, where they are rows of sessions: those
+            that were split, or others made of them (`leave_one_out`).
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    sessions: Sessions | None = None
+
+    @property
+    def rows(self) -> Sessions:
+        """The sessions whose rows these are.
+
+        Raises:
+            ValueError: they are no rows of sessions.
+        """
+        if self.sessions is None:
+            raise ValueError("Expected a split of sessions. Received: of pairs")
+        return self.sessions
 
 
 def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
@@ -30,18 +51,23 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
         data_ratio: fraction of the training rows.
 
     Returns:
-        The row numbers. Neither they nor their nesting depend on a
-        recipe's seed.
+        The row numbers, and whose they are. Neither they nor their nesting
+        depend on a recipe's seed.
+
+    Raises:
+        ValueError: too few sessions.
     """
     num_rows = len(sessions.rows)
-    if protocol.split == "rows":
+    if protocol.split == "leave_one_out":
+        parts = _leave_one_out(sessions, data_ratio)
+    elif protocol.split == "rows":
         nesting = protocol.nesting
         if nesting == "prefix":
             train, test = release.split(num_rows, 1)
             train = train[: int(data_ratio * len(train))]
         else:
             train, test = release.split(num_rows, data_ratio, nesting)
-        parts = Split(train, test, test)
+        parts = Split(train, test, test, sessions)
     else:
         of_users = split_users(sessions.users)
         train = of_users.train
@@ -51,7 +77,7 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
             train = train[
                 release.draw_fraction(len(train), data_ratio, protocol.nesting)
             ]
-        parts = dataclasses.replace(of_users, train=train)
+        parts = dataclasses.replace(of_users, train=train, sessions=sessions)
     for name in ("train", "validation", "test"):
         if not len(getattr(parts, name)):
             raise ValueError(
@@ -59,6 +85,26 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
                 f"Received: {num_rows} rows, data_ratio={data_ratio}"
             )
     return parts
+
+
+def _leave_one_out(sessions: Sessions, data_ratio: float) -> Split:
+    """Of each user all but the last two items, the last but one, the last."""
+    arranged, is_long = leave_one_out.rows_of_users(sessions)
+    count = len(is_long)
+    train = np.random.default_rng(_SPLIT_SEED).permutation(
+        np.flatnonzero(
+            (arranged.rows[:count, -2:] != sessions.vocabulary.padding_id).all(
+                axis=1
+            )
+        )
+    )
+    evaluated = np.flatnonzero(is_long)
+    return Split(
+        train[: int(data_ratio * len(train))],
+        count + evaluated,
+        2 * count + evaluated,
+        arranged,
+    )
 
 
 def split_users(users: np.ndarray) -> Split:

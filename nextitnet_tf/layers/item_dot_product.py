@@ -53,7 +53,13 @@ class ItemDotProduct(keras.layers.Layer):
         )
 
     def loss(
-        self, hidden, next_item_ids, weights, num_sampled=None, training=True
+        self,
+        hidden,
+        next_item_ids,
+        weights,
+        num_sampled=None,
+        training=True,
+        label_smoothing=0.0,
     ):
         """The weighted sum of both logarithmic losses, and the penalty.
 
@@ -65,6 +71,7 @@ class ItemDotProduct(keras.layers.Layer):
             num_sampled: not looked at: there is one negative.
             training: outside of it nothing is drawn: instead of the
                 negative's loss its mean over all other items counts.
+            label_smoothing: not looked at: there are no classes.
 
         Returns:
             Scalar, float32: `sum(weights * (-log s(positive) -

@@ -69,7 +69,13 @@ class ItemSoftmax(keras.layers.Layer):
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
 
     def loss(
-        self, hidden, next_item_ids, weights, num_sampled=None, training=True
+        self,
+        hidden,
+        next_item_ids,
+        weights,
+        num_sampled=None,
+        training=True,
+        label_smoothing=0.0,
     ):
         """The weighted sum of the cross-entropies of the next items.
 
@@ -80,8 +86,10 @@ class ItemSoftmax(keras.layers.Layer):
                 mean.
             num_sampled: S, negatives shared by the batch and drawn anew at
                 each call; None for the full softmax.
-            training: outside of it the softmax is always full, so that
-                nothing is drawn.
+            training: outside of it the softmax is always full and nothing
+                is smoothed, so that nothing is drawn.
+            label_smoothing: share of each target that is spread over all
+                columns, in training with the full softmax.
 
         Returns:
             Scalar, float32.
@@ -91,9 +99,14 @@ class ItemSoftmax(keras.layers.Layer):
         kernel = ops.cast(with_dense_gradient(self.kernel), self.compute_dtype)
         bias = ops.cast(with_dense_gradient(self.bias), "float32")
         if num_sampled is None or not training:
-            return losses.full_softmax_loss(
+            loss = losses.full_softmax_loss(
                 hidden, kernel, bias, next_item_ids, weights
             )
+            if label_smoothing and training:
+                loss = loss + label_smoothing * losses.advantage_of_targets(
+                    hidden, kernel, bias, next_item_ids, weights
+                )
+            return loss
         num_columns = self.num_items + 1
         return losses.sampled_softmax_loss(
             hidden,

@@ -1,8 +1,11 @@
 """The models, by the name a recipe calls them."""
 
 from nextitnet_tf.models.caser import Caser
+from nextitnet_tf.models.ease import EASE
 from nextitnet_tf.models.grec import GRec
 from nextitnet_tf.models.gru4rec import GRU4Rec
+from nextitnet_tf.models.item_knn import ItemKNN
+from nextitnet_tf.models.markov import Markov
 from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
@@ -12,8 +15,11 @@ from nextitnet_tf.models.ssept import SSEPT
 
 MODELS: dict[str, type[SequentialRecommender]] = {
     "caser": Caser,
+    "ease": EASE,
     "grec": GRec,
     "gru4rec": GRU4Rec,
+    "item_knn": ItemKNN,
+    "markov": Markov,
     "most_pop": MostPop,
     "nextitnet": NextItNet,
     "nfm": NFM,
@@ -23,9 +29,12 @@ MODELS: dict[str, type[SequentialRecommender]] = {
 
 __all__ = [
     "Caser",
+    "EASE",
     "GRU4Rec",
     "GRec",
+    "ItemKNN",
     "MODELS",
+    "Markov",
     "MostPop",
     "NFM",
     "NextItNet",

@@ -20,6 +20,7 @@ class GRU4Rec(SequentialRecommender):
         embedding_dim: D, the width of embedding and state.
         num_layers: recurrent layers.
         dropout_rate: of the last layer's output, in training.
+        embedding_dropout_rate: of the items' vectors, in training.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -40,6 +41,7 @@ class GRU4Rec(SequentialRecommender):
         embedding_dim=64,
         num_layers=1,
         dropout_rate=0.0,
+        embedding_dropout_rate=0.0,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -54,6 +56,7 @@ class GRU4Rec(SequentialRecommender):
         self.embedding_dim = embedding_dim
         self.num_layers = num_layers
         self.dropout_rate = dropout_rate
+        self.embedding_dropout_rate = embedding_dropout_rate
         policy = self.dtype_policy
         items = ItemLayers(num_items, embedding_dim, dtype=policy)
         self.item_embedding = items.make_embedding()
@@ -66,7 +69,13 @@ class GRU4Rec(SequentialRecommender):
             )
             for i in range(num_layers)
         ]
-        self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
+        self.embedding_dropout, self.dropout = (
+            Dropout(rate, dtype=policy, name=name)
+            for name, rate in (
+                ("embedding_dropout", embedding_dropout_rate),
+                ("dropout", dropout_rate),
+            )
+        )
         self.item_softmax = items.make_softmax()
         self.build()
 
@@ -77,6 +86,7 @@ class GRU4Rec(SequentialRecommender):
 
     def encode(self, item_ids, training=None):
         hidden = self.item_embedding(item_ids)  # (B, T, D)
+        hidden = self.embedding_dropout(hidden, training=training)
         for layer in self.recurrent:
             hidden = layer(hidden, training=training)
         return self.dropout(hidden, training=training)
@@ -87,4 +97,5 @@ class GRU4Rec(SequentialRecommender):
             "embedding_dim": self.embedding_dim,
             "num_layers": self.num_layers,
             "dropout_rate": self.dropout_rate,
+            "embedding_dropout_rate": self.embedding_dropout_rate,
         }

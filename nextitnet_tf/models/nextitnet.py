@@ -4,6 +4,7 @@ import keras
 
 from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
+from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
@@ -31,6 +32,8 @@ class NextItNet(SequentialRecommender):
         causal: whether a position sees those before it only. A network that
             looks both ways sees what it is to predict: it is for objectives
             that mask (`GRec`).
+        dropout_rate: of the items' vectors and of the last hidden states, in
+            training; the release has none.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -56,6 +59,7 @@ class NextItNet(SequentialRecommender):
         kernel_seed=None,
         relu_before_softmax=False,
         causal=True,
+        dropout_rate=0.0,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -67,6 +71,7 @@ class NextItNet(SequentialRecommender):
         self.kernel_seed = kernel_seed
         self.relu_before_softmax = relu_before_softmax
         self.causal = causal
+        self.dropout_rate = dropout_rate
         self._check_arguments()
         items = ItemLayers(num_items, embedding_dim, dtype=self.dtype_policy)
         self.item_embedding = items.make_embedding(
@@ -86,6 +91,10 @@ class NextItNet(SequentialRecommender):
             for i in range(num_blocks)
         ]
         self.block_stack = BlockStack(self.blocks)
+        self.embedding_dropout, self.dropout = (
+            Dropout(dropout_rate, dtype=self.dtype_policy, name=name)
+            for name in ("embedding_dropout", "dropout")
+        )
         self.item_softmax = items.make_softmax(relu_before=relu_before_softmax)
         self.build()
 
@@ -100,7 +109,9 @@ class NextItNet(SequentialRecommender):
 
     def encode(self, item_ids, training=None, keep=None):
         hidden = self.item_embedding(item_ids)  # (B, T, D)
-        return self.block_stack(hidden, training=training, keep=keep)
+        hidden = self.embedding_dropout(hidden, training=training)
+        hidden = self.block_stack(hidden, training=training, keep=keep)
+        return self.dropout(hidden, training=training)
 
     def states(self, item_ids, training=None):
         hidden = self.item_embedding(item_ids)  # (B, T, D)
@@ -117,6 +128,7 @@ class NextItNet(SequentialRecommender):
             "kernel_seed": self.kernel_seed,
             "relu_before_softmax": self.relu_before_softmax,
             "causal": self.causal,
+            "dropout_rate": self.dropout_rate,
         }
 
     def _check_arguments(self):

@@ -6,7 +6,7 @@ import inspect
 import keras
 from keras import ops
 
-from nextitnet_tf import losses
+from nextitnet_tf import target_weights
 from nextitnet_tf.models.served_model import ServedModel
 
 
@@ -86,6 +86,7 @@ class SequentialRecommender(ServedModel):
         self.padding_id = padding_id
         self.num_sampled = None
         self.l2 = 0.0
+        self.label_smoothing = 0.0
         self.blocks = []
 
     @classmethod
@@ -198,7 +199,14 @@ class SequentialRecommender(ServedModel):
             "head": [self.item_softmax],
         }
 
-    def compile(self, optimizer="adam", num_sampled=None, l2=0.0, **kwargs):
+    def compile(
+        self,
+        optimizer="adam",
+        num_sampled=None,
+        l2=0.0,
+        label_smoothing=0.0,
+        **kwargs,
+    ):
         """Configures training.
 
         Args:
@@ -208,6 +216,8 @@ class SequentialRecommender(ServedModel):
             l2: weight of the release's penalty: the mean over trainable
                 variables (not over their entries) of half the sum of
                 squares.
+            label_smoothing: share of each target that is spread over all
+                columns (full softmax only).
             **kwargs: as for `keras.Model.compile`; ranking metrics go to
                 `weighted_metrics`.
 
@@ -224,6 +234,7 @@ class SequentialRecommender(ServedModel):
         super().compile(optimizer=optimizer, **kwargs)
         self.num_sampled = num_sampled
         self.l2 = l2
+        self.label_smoothing = label_smoothing
         # Otherwise its slots are made while the first step is traced, which
         # makes TensorFlow trace that step twice: half of the compile time.
         if self.trainable_variables:
@@ -236,6 +247,7 @@ class SequentialRecommender(ServedModel):
             **super().get_compile_config(),
             "num_sampled": self.num_sampled,
             "l2": self.l2,
+            "label_smoothing": self.label_smoothing,
         }
 
     def compile_from_config(self, config):
@@ -276,14 +288,14 @@ class SequentialRecommender(ServedModel):
             ValueError: weights or targets of another shape.
         """
         if len(y.shape) == 1:
-            losses.check_weights(sample_weight, y)
+            target_weights.check_weights(sample_weight, y)
             return keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             )(y, y_pred, sample_weight)
         hidden, y, weights = self.encode_for_loss(
             x,
             ops.cast(y, "int32"),
-            losses.target_weights(y, sample_weight, self.padding_id),
+            target_weights.target_weights(y, sample_weight, self.padding_id),
             training=training,
         )
         _check_targets(y, hidden)
@@ -294,6 +306,7 @@ class SequentialRecommender(ServedModel):
             weights,
             num_sampled=self.num_sampled,
             training=training,
+            label_smoothing=self.label_smoothing,
         )
         if self.l2:
             squares = sum(

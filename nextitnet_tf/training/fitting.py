@@ -1,4 +1,4 @@
-"""Fits models to batches, ranks with them: the only place that calls fit."""
+"""Fits models to batches: the only place that calls fit."""
 
 import csv
 import io
@@ -9,20 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nextitnet_tf import atomic_files
-from nextitnet_tf import distribution
-from nextitnet_tf import metrics
 from nextitnet_tf.models import saved
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import runs
 from nextitnet_tf.training.checkpoint import Progress
 from nextitnet_tf.training.task import Budget
-from nextitnet_tf.training.task import Evaluation
 
-# What early stopping and the best checkpoint look at.
+# What early stopping and the best checkpoint look at, unless a task says.
 MONITOR = "val_mrr_at_5"
 # The best weights so far, while a model trains: those of this step.
 BEST = "best-{step}.keras"
@@ -36,6 +32,7 @@ def fit_to_best(
     budget: Budget,
     identity: str,
     made_by: dict | None = None,
+    monitor: str = MONITOR,
     verbose: int | str = "auto",
 ) -> dict:
     """Fits to convergence; leaves the best weights in the model.
@@ -54,6 +51,7 @@ def fit_to_best(
         identity: name of the stage, which a state of training must have.
         made_by: versions, devices, ... of this process. A stage that others
             began goes on only on as many devices, compiled in the same way.
+        monitor: the metric that decides which evaluation is the best.
         verbose: as for Keras' fit.
 
     Returns:
@@ -72,7 +70,7 @@ def fit_to_best(
     progress = checkpoint.restore(state, model, identity)
     _go_on_with(progress, made_by or {}, state)
     wall_before = progress.wall_seconds
-    keeper = _Evaluation(progress, budget, validate, folder, identity)
+    keeper = _Evaluation(progress, budget, validate, folder, identity, monitor)
     while not progress.is_over:
         # Keras' intervals are of one length: a last, shorter one is a call
         # of its own.
@@ -107,6 +105,7 @@ def fit_to_best(
     return {
         "curve": progress.curve,
         "best_step": progress.best_step,
+        "monitor": monitor,
         "best_validation": progress.best_value,
         "step_seconds": statistics.median(intervals),
         "train_seconds": sum(progress.seconds),
@@ -160,57 +159,6 @@ def measure_step_seconds(
     return statistics.median(clock.seconds[1:]) / steps
 
 
-class Ranker:
-    """Ranks what did follow, batch by batch, compiled once.
-
-    Args:
-        model: any.
-        ignored_ids: columns that cannot be ranked.
-        with_unseen: whether to rank among the items that are not in the
-            history, too.
-        jit_compile: whether XLA compiles it.
-    """
-
-    def __init__(
-        self,
-        model,
-        ignored_ids: tuple[int, ...],
-        with_unseen: bool = False,
-        jit_compile: bool = False,
-    ):
-        self._names = ["ranks", *(["unseen_ranks"] * with_unseen)]
-
-        @tf.function(autograph=False, jit_compile=jit_compile)
-        def rank_batch(inputs, next_item_ids):
-            # With users, the history is the first of a pair.
-            history = tf.nest.flatten(inputs)[0]
-            logits = model(inputs)
-            return tf.stack(
-                [
-                    metrics.rank_among(logits, next_item_ids, ignored_ids, seen)
-                    for seen in (None, history)[: len(self._names)]
-                ],
-                axis=1,
-            )
-
-        self._rank_batch = rank_batch
-
-    def rank(self, evaluation: Evaluation) -> dict[str, np.ndarray]:
-        """Where each session's next item is ranked.
-
-        Returns:
-            "ranks" and, if asked for, "unseen_ranks": (num_sessions,) int32,
-            0 for the best, in the order of the evaluation.
-        """
-        batches = evaluation.dataset.map(
-            lambda inputs, next_item_ids, weights: (inputs, next_item_ids)
-        )
-        ranks = np.concatenate(
-            list(distribution.map_batches(self._rank_batch, batches))
-        )[: evaluation.num_sessions]
-        return {name: ranks[:, i] for i, name in enumerate(self._names)}
-
-
 class _Clock(keras.callbacks.Callback):
     """How long each interval of training took, evaluations left out.
 
@@ -254,6 +202,7 @@ class _Evaluation(_Clock):
         validate: Callable[[], dict[str, float]],
         folder: Path,
         identity: str,
+        monitor: str,
     ):
         super().__init__(progress.seconds, progress.compiled)
         self._progress = progress
@@ -262,6 +211,7 @@ class _Evaluation(_Clock):
         self._folder = folder
         self._identity = identity
         self._since = time.perf_counter() - progress.wall_seconds
+        self._monitor = monitor
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
@@ -286,7 +236,7 @@ class _Evaluation(_Clock):
                 **found,
             }
         )
-        self._judge(found[MONITOR])
+        self._judge(found[self._monitor])
         progress.wall_seconds = time.perf_counter() - self._since
         _write_log(self._folder / runs.LOG, progress.curve)
         checkpoint.save(

@@ -16,6 +16,7 @@ from nextitnet_tf.stacking import Stacker
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import runs
 from nextitnet_tf.training import stages
+from nextitnet_tf.training.ranking import Ranker
 from nextitnet_tf.training.runs import Run
 from nextitnet_tf.training.task import Budget
 from nextitnet_tf.training.task import Evaluation
@@ -38,6 +39,9 @@ class NextItem(Task):
         self.seed = recipe.seed
         self.batch_size = recipe.batch_size
         self.ignored_ids = _ignored_ids(recipe, sessions)
+        self._splits: dict[float, data.Split] = {}
+        if recipe.protocol.exclude_seen:
+            self.monitor = "val_unseen_mrr_at_5"
 
     @functools.cached_property
     def names(self) -> Sequence[str]:
@@ -64,8 +68,14 @@ class NextItem(Task):
         model.vocabulary = self.sessions.vocabulary
         return model
 
-    def compile(self, model, jit_compile: bool) -> None:
-        compile_model(model, self.recipe, self.sessions, jit_compile)
+    def compile(self, index: int, model, jit_compile: bool) -> None:
+        compile_model(
+            model,
+            self.recipe,
+            self.sessions,
+            jit_compile,
+            self.recipe.stages[index].max_steps,
+        )
 
     def budget(self, index: int) -> Budget:
         stage = self.recipe.stages[index]
@@ -73,9 +83,10 @@ class NextItem(Task):
 
     def training_batches(self, index: int, model, first_step: int):
         recipe = self.recipe
+        parts = self._split(index)
         return data.make_training_dataset(
-            self.sessions,
-            self._split(index).train,
+            parts.rows,
+            parts.train,
             recipe.batch_size,
             recipe.protocol,
             recipe.seed,
@@ -85,24 +96,27 @@ class NextItem(Task):
         )
 
     def validation(self, model) -> Evaluation:
-        return _evaluation(
-            model, self.recipe, self.sessions, self._split(0).validation
-        )
+        parts = self._split(0)
+        return _evaluation(model, self.recipe, parts.rows, parts.validation)
 
     def test(self, model) -> Evaluation:
-        return _evaluation(
-            model, self.recipe, self.sessions, self._split(0).test
-        )
+        parts = self._split(0)
+        return _evaluation(model, self.recipe, parts.rows, parts.test)
 
     def count(self, index: int) -> dict[str, int]:
         return {"num_train_rows": len(self._split(index).train)}
 
     def rows(self, index: int) -> np.ndarray:
-        return self.sessions.rows[np.sort(self._split(index).train)]
+        parts = self._split(index)
+        return parts.rows.rows[np.sort(parts.train)]
 
     def _split(self, index: int) -> data.Split:
         ratio = self.recipe.stages[index].data_ratio
-        return data.split(self.sessions, self.recipe.protocol, ratio)
+        if ratio not in self._splits:
+            self._splits[ratio] = data.split(
+                self.sessions, self.recipe.protocol, ratio
+            )
+        return self._splits[ratio]
 
 
 def run(recipe: Recipe, sessions: data.Sessions, folder, **options):
@@ -153,26 +167,60 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     )
 
 
-def compile_model(model, recipe: Recipe, sessions, jit_compile: bool) -> None:
-    """Compiles a model as its recipe's protocol says.
+def compile_model(
+    model,
+    recipe: Recipe,
+    sessions,
+    jit_compile: bool,
+    max_steps: int | None = None,
+) -> None:
+    """Compiles a model as its recipe says.
 
     A model that already has an optimizer (stacked along with its slots)
     keeps it.
+
+    Args:
+        model: built.
+        recipe: what to train.
+        sessions: to train on.
+        jit_compile: whether XLA compiles the steps.
+        max_steps: of the stage, along which a learning rate decays; None
+            where nothing is trained.
     """
     protocol = recipe.protocol
     num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
-    optimizer = getattr(model, "optimizer", None) or keras.optimizers.Adam(
-        recipe.learning_rate, epsilon=protocol.adam_epsilon
+    optimizer = getattr(model, "optimizer", None) or _make_optimizer(
+        recipe, max_steps
     )
     model.compile(
         optimizer=optimizer,
         num_sampled=num_sampled or None,
         l2=protocol.l2,
+        label_smoothing=recipe.label_smoothing,
         weighted_metrics=metrics.make_ranking_metrics(
             ignored_ids=_ignored_ids(recipe, sessions)
         ),
         jit_compile=jit_compile,
     )
+
+
+def _make_optimizer(recipe: Recipe, max_steps: int | None):
+    rate: Any = recipe.learning_rate
+    if recipe.decay == "cosine" and max_steps:
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, max_steps, alpha=0.01
+        )
+    epsilon = recipe.protocol.adam_epsilon
+    if not recipe.weight_decay:
+        return keras.optimizers.Adam(rate, epsilon=epsilon)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.weight_decay, epsilon=epsilon
+    )
+    # What shifts or scales a whole channel or branch is left alone.
+    optimizer.exclude_from_weight_decay(
+        var_names=["alpha", "beta", "bias", "gamma"]
+    )
+    return optimizer
 
 
 def evaluate(
@@ -198,9 +246,7 @@ def evaluate(
         Metrics by name, and `num_sessions`, the number that counted.
     """
     evaluation = _evaluation(model, recipe, sessions, row_numbers)
-    ranker = fitting.Ranker(
-        model, _ignored_ids(recipe, sessions), True, jit_compile
-    )
+    ranker = Ranker(model, _ignored_ids(recipe, sessions), True, jit_compile)
     ranks = ranker.rank(evaluation)
     found = ranks["unseen_ranks" if exclude_seen else "ranks"]
     return {
@@ -229,7 +275,7 @@ def measure_step_seconds(
     task = NextItem(recipe, sessions)
     model = task.begin(0, None)
     strategy = distribution.make_strategy()
-    task.compile(model, distribution.can_jit_compile(strategy))
+    task.compile(0, model, distribution.can_jit_compile(strategy))
     batches = task.training_batches(0, model, first_step=0)
     return fitting.measure_step_seconds(model, batches, repetitions, steps)
 

@@ -23,12 +23,12 @@ from nextitnet_tf.data import Pairs
 from nextitnet_tf.data import Sessions
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import saved
+from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Transfer
-from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.training import provenance
 

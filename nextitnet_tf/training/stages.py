@@ -16,6 +16,7 @@ from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import locks
 from nextitnet_tf.training import runs
+from nextitnet_tf.training.ranking import Ranker
 from nextitnet_tf.training.runs import Run
 from nextitnet_tf.training.task import Evaluation
 from nextitnet_tf.training.task import Task
@@ -132,12 +133,10 @@ def _run_stage(
     describes = task.describe(index)
     began = time.perf_counter()
     model = task.begin(index, before)
-    task.compile(model, jit_compile)
-    ranker = fitting.Ranker(
-        model, task.ignored_ids, task.ranks_unseen, jit_compile
-    )
+    task.compile(index, model, jit_compile)
+    ranker = Ranker(model, task.ignored_ids, task.ranks_unseen, jit_compile)
     if hasattr(model, "adapt"):
-        fitted = _adapt(task, index, model, work)
+        fitted = _adapt(task, index, model, ranker, work)
     else:
         made_by = {
             name: describes[name] for name in ("versions", "commit", "device")
@@ -158,18 +157,27 @@ def _run_stage(
     _finish(summary, work, folder)
 
 
-def _adapt(task: Task, index: int, model, folder: Path) -> dict[str, Any]:
+def _adapt(
+    task: Task, index: int, model, ranker: Ranker, folder: Path
+) -> dict[str, Any]:
     """Of a model that is counted, not fitted."""
     model.adapt(task.rows(index))
     saved.save_model(model, fitting.best_path(folder, 0))
-    return {"curve": [], "best_step": 0, "step_seconds": 0.0}
+    validation = _validate(ranker, task.validation(model))
+    return {
+        "curve": [],
+        "best_step": 0,
+        "step_seconds": 0.0,
+        "monitor": task.monitor,
+        "best_validation": validation[task.monitor.removeprefix("val_")],
+    }
 
 
 def _fit(
     task: Task,
     index: int,
     model,
-    ranker: fitting.Ranker,
+    ranker: Ranker,
     folder: Path,
     made_by: dict[str, Any],
     verbose: int | str,
@@ -178,18 +186,27 @@ def _fit(
     return fitting.fit_to_best(
         model,
         lambda step: task.training_batches(index, model, step),
-        lambda: metrics.from_ranks(ranker.rank(validation)["ranks"]),
+        lambda: _validate(ranker, validation),
         folder,
         task.budget(index),
         identity=task.names[index],
         made_by=made_by,
+        monitor=task.monitor,
         verbose=verbose,
     )
 
 
-def _test(
-    ranker: fitting.Ranker, test: Evaluation, folder: Path
-) -> dict[str, Any]:
+def _validate(ranker: Ranker, validation: Evaluation) -> dict[str, float]:
+    """Metrics by name; of ranks among unseen items as "unseen_...", too."""
+    ranks = ranker.rank(validation)
+    found = metrics.from_ranks(ranks["ranks"])
+    if "unseen_ranks" in ranks:
+        unseen = metrics.from_ranks(ranks["unseen_ranks"])
+        found |= {f"unseen_{name}": value for name, value in unseen.items()}
+    return found
+
+
+def _test(ranker: Ranker, test: Evaluation, folder: Path) -> dict[str, Any]:
     """Ranks the test set, keeps the ranks, and says what they come to."""
     ranks = ranker.rank(test)
     runs.save_ranks(folder / runs.RANKS, ranks)

@@ -52,12 +52,15 @@ class Task(abc.ABC):
         ignored_ids: columns that cannot be ranked.
         ranks_unseen: whether the test is also ranked among the items that
             are not in a history.
+        monitor: the metric of the validation that decides which evaluation
+            is the best.
     """
 
     seed: int
     batch_size: int
     ignored_ids: tuple[int, ...]
     ranks_unseen: bool
+    monitor: str = "val_mrr_at_5"
 
     @property
     @abc.abstractmethod
@@ -77,7 +80,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def compile(self, model, jit_compile: bool) -> None:
+    def compile(self, index: int, model, jit_compile: bool) -> None:
         """Configures the training of a stage's model."""
 
     @abc.abstractmethod

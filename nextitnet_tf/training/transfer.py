@@ -88,7 +88,7 @@ class TargetItem(Task):
         model.source.vocabulary = self.pairs.source_vocabulary
         return model
 
-    def compile(self, model, jit_compile: bool) -> None:
+    def compile(self, index: int, model, jit_compile: bool) -> None:
         model.compile(
             optimizer=keras.optimizers.Adam(
                 self.transfer.fine_tuning.learning_rate,

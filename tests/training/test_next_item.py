@@ -13,10 +13,10 @@ from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf.models import saved
+from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
-from nextitnet_tf.recipe import protocol_differences
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import provenance

@@ -3,13 +3,16 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.models import saved
@@ -18,6 +21,8 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import locks
+from nextitnet_tf.training import provenance
+from nextitnet_tf.training import stages
 from tests.checks import write_sessions
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -29,7 +34,7 @@ PROGRAM = """
 import os, signal, sys
 from nextitnet_tf import data, training
 from nextitnet_tf.recipe import PROTOCOLS, Recipe, Stage
-from nextitnet_tf.training import checkpoint, fitting, stages
+from nextitnet_tf.training import checkpoint, fitting, ranking, stages
 
 sessions, folder, where = sys.argv[1:]
 count = 0
@@ -49,7 +54,7 @@ if place == "step":
     fitting._Evaluation.on_train_batch_end = killing(
         lambda self, batch, logs=None: None, at)
 elif place == "evaluation":
-    fitting.Ranker.rank = killing(fitting.Ranker.rank, at)
+    ranking.Ranker.rank = killing(ranking.Ranker.rank, at)
 elif place == "best kept, state not":
     checkpoint.save = killing(checkpoint.save, at)
 elif place == "state written":
@@ -310,13 +315,99 @@ def test_a_finished_run_stays_while_it_is_trained_again(
     assert [p.name for p in tmp_path.iterdir()] == [done.folder.name]
 
 
+@pytest.mark.parametrize("at", range(1, 6))
+def test_killed_while_a_run_is_replaced(folder, tmp_path, monkeypatch, at):
+    """At each of the steps by which the new run takes the old one's place."""
+    sessions = data.read_sessions(folder)
+    (done,) = run(sessions, tmp_path)
+    (done.folder / "model.keras").unlink()
+
+    def again():
+        return training.run(
+            make_recipe(),
+            sessions,
+            tmp_path,
+            jit_compile=False,
+            verbose=0,
+            needs_model=True,
+        )
+
+    count = 0
+
+    def killing(function):
+        def wrapper(*args, **kwargs):
+            nonlocal count
+            count += 1
+            if count == at:
+                raise KeyboardInterrupt
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            stages,
+            "os",
+            types.SimpleNamespace(replace=killing(os.replace)),
+        )
+        patched.setattr(
+            stages.atomic_files, "write_json", killing(atomic_files.write_json)
+        )
+        patched.setattr(
+            stages,
+            "shutil",
+            types.SimpleNamespace(rmtree=killing(shutil.rmtree)),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    (found,) = again()
+    assert found.load_model().num_items == 30
+    assert found.summary["test"] == done.summary["test"]
+    np.testing.assert_array_equal(found.read_ranks(), done.read_ranks())
+
+
+def test_a_state_without_its_best_weights_is_of_no_use(interrupted):
+    sessions, folder, state = interrupted
+    (best,) = state.parent.glob("best-*.keras")
+    best.unlink()
+    (done,) = run(sessions, folder)
+    assert [point["step"] for point in done.summary["curve"]] == [2, 4]
+
+
+def test_what_a_killed_process_was_writing_goes(interrupted):
+    sessions, folder, state = interrupted
+    (state.parent / "training_state.7.part.npz").write_bytes(b"cut")
+    (done,) = run(sessions, folder)
+    assert sorted(p.name for p in done.folder.iterdir()) == [
+        "log.csv",
+        "model.keras",
+        "ranks.npz",
+        "run.json",
+    ]
+
+
+def test_who_goes_on_is_noted_or_refused(interrupted, monkeypatch):
+    sessions, folder, _ = interrupted
+    with pytest.raises(ValueError, match="jit_compile=False, with which"):
+        training.run(
+            make_recipe(), sessions, folder, jit_compile=True, verbose=0
+        )
+    monkeypatch.setattr(provenance, "versions", lambda: {"keras": "9.9"})
+    (done,) = run(sessions, folder)
+    versions = [by["versions"]["keras"] for by in done.summary["made_by"]]
+    assert versions == [keras.version(), "9.9"]
+    curve = done.summary["curve"]
+    assert done.summary["wall_seconds"] > curve[0]["train_seconds"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "no JSON"),
         ("null", "holds a NoneType"),
         ("[]", "holds a list"),
-        ("{}", "lacks model, stages"),
+        ("{}", "lacks model, model_config, stages"),
+        ('{"model": 1}', "lacks model_config"),
     ],
 )
 def test_a_broken_summary_is_named(folder, tmp_path, text, message):

@@ -57,7 +57,7 @@ def test_a_new_field_with_a_default_renames_nothing():
 
     @dataclasses.dataclass(frozen=True)
     class NewRecipe(Recipe):
-        decay: dict = dataclasses.field(default_factory=dict)
+        warm_up_of: dict = dataclasses.field(default_factory=dict)
 
     @dataclasses.dataclass(frozen=True)
     class NewFineTuning(FineTuning):
@@ -81,7 +81,7 @@ def test_a_new_field_with_a_default_renames_nothing():
         tuning
     )
     # Once it has another value, it does.
-    changed = dataclasses.replace(new, decay={"steps": 1})
+    changed = dataclasses.replace(new, warm_up_of={"steps": 1})
     assert runs.name_of(changed, "x") != runs.name_of(RECIPE, "x")
 
 

@@ -1,0 +1,154 @@
+"""How data become numbers, as data."""
+
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from dataclasses import replace
+from typing import Any
+
+# A field that says what a thing is called, and decides no number.
+A_LABEL = {"is_label": True}
+
+
+def check_choice(instance: Any, name: str, choices: tuple) -> None:
+    """Raises ValueError if a field has none of its choices."""
+    value = getattr(instance, name)
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {choices}. Received: {name}={value!r}"
+        )
+
+
+def make_plain(instance: Any) -> None:
+    """Numbers as Python's own: NumPy's are the same, but JSON has none.
+
+    A field is what its default, or the annotation of one without, says.
+    """
+    for f in fields(instance):
+        kind = {"int": int, "float": float}.get(
+            getattr(f.type, "__name__", str(f.type))
+        )
+        value = getattr(instance, f.name)
+        if kind and type(value) is not kind:
+            plain = kind(value)
+            if plain != value:
+                raise ValueError(
+                    f"`{f.name}` must be a number of kind {kind.__name__}. "
+                    f"Received: {f.name}={value!r}"
+                )
+            object.__setattr__(instance, f.name, plain)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How sessions become numbers; printed with every number.
+
+    Attributes:
+        name: "release", "clean", or a name that says what was changed.
+        item_ids: "first_appearance" numbers items as the release does, with
+            padding an ordinary item; "frequency" keeps the sessions' own
+            ids, by falling frequency, padding 0.
+        sampled_fraction: negatives of the sampled softmax as a share of all
+            columns; 0 for the full softmax.
+        count_padding: whether predicting a padding counts in the loss.
+        rank_padding: whether padding can be ranked above the target.
+        split: "rows" is 80/20 with early stopping and report on the same
+            20 %; "leave_one_out" tests each user's last item, validates
+            the last but one and trains on the others;
+            "users" is 80/10/10, stopping on validation, reporting on
+            test, no user in two of them.
+        nesting: of the training fractions: "release" with its flaw,
+            "repaired", or "prefix" (of one seeded permutation).
+        reshuffle: whether each pass over the rows has an order of its own.
+        keep_last_batch: whether an incomplete last batch counts. If not,
+            the last batch is dropped even when it is full, as the release
+            does.
+        adam_epsilon: of the optimizer.
+        l2: weight of the release's L2 penalty.
+        identical_kernels: whether all convolution kernels start equal.
+        overwrites_rows: whether a model that replaces users and items at
+            random (`SSEPT`) does so in the rows themselves, for good.
+        recut: whether each pass cuts a user's sessions at other places
+            (`data.recutting`).
+        exclude_seen: whether early stopping looks at the ranking without
+            the other items of a session, as `recommend` answers.
+    """
+
+    name: str = field(metadata=A_LABEL)
+    item_ids: str
+    sampled_fraction: float
+    count_padding: bool
+    rank_padding: bool
+    split: str
+    nesting: str
+    reshuffle: bool
+    keep_last_batch: bool
+    adam_epsilon: float
+    l2: float
+    identical_kernels: bool
+    overwrites_rows: bool = False
+    recut: bool = False
+    exclude_seen: bool = False
+
+    def __post_init__(self):
+        check_choice(self, "item_ids", ("first_appearance", "frequency"))
+        check_choice(self, "split", ("rows", "users", "leave_one_out"))
+        check_choice(self, "nesting", ("release", "repaired", "prefix"))
+        if not 0 <= self.sampled_fraction < 1:
+            raise ValueError(
+                "`sampled_fraction` must be in [0, 1). Received: "
+                f"sampled_fraction={self.sampled_fraction}"
+            )
+
+
+PROTOCOLS = {
+    "release": Protocol(
+        name="release",
+        item_ids="first_appearance",
+        sampled_fraction=0.2,
+        count_padding=True,
+        rank_padding=True,
+        split="rows",
+        nesting="release",
+        reshuffle=False,
+        keep_last_batch=False,
+        adam_epsilon=1e-8,
+        l2=0.0,
+        identical_kernels=True,
+        overwrites_rows=True,
+    ),
+    "clean": Protocol(
+        name="clean",
+        item_ids="frequency",
+        sampled_fraction=0.0,
+        count_padding=False,
+        rank_padding=False,
+        split="users",
+        nesting="prefix",
+        reshuffle=True,
+        keep_last_batch=True,
+        adam_epsilon=1e-7,
+        l2=0.0,
+        identical_kernels=False,
+    ),
+}
+
+# What the field publishes.
+PROTOCOLS["leave_one_out"] = replace(
+    PROTOCOLS["clean"],
+    name="leave_one_out",
+    split="leave_one_out",
+    exclude_seen=True,
+)
+
+
+def protocol_differences(protocol: Protocol) -> list[str]:
+    """In which fields a protocol departs from the one it is named after."""
+    base = PROTOCOLS.get(protocol.name)
+    if base is None:
+        return []
+    return [
+        f"{f.name}={getattr(protocol, f.name)}"
+        for f in fields(Protocol)
+        if getattr(protocol, f.name) != getattr(base, f.name)
+    ]

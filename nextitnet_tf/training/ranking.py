@@ -1,0 +1,59 @@
+"""Where a model ranks what did follow."""
+
+import numpy as np
+import tensorflow as tf
+
+from nextitnet_tf import distribution
+from nextitnet_tf import metrics
+from nextitnet_tf.training.task import Evaluation
+
+
+class Ranker:
+    """Ranks what did follow, batch by batch, compiled once.
+
+    Args:
+        model: any.
+        ignored_ids: columns that cannot be ranked.
+        with_unseen: whether to rank among the items that are not in the
+            history, too.
+        jit_compile: whether XLA compiles it.
+    """
+
+    def __init__(
+        self,
+        model,
+        ignored_ids: tuple[int, ...],
+        with_unseen: bool = False,
+        jit_compile: bool = False,
+    ):
+        self._names = ["ranks", *(["unseen_ranks"] * with_unseen)]
+
+        @tf.function(autograph=False, jit_compile=jit_compile)
+        def rank_batch(inputs, next_item_ids):
+            # With users, the history is the first of a pair.
+            history = tf.nest.flatten(inputs)[0]
+            logits = model(inputs)
+            return tf.stack(
+                [
+                    metrics.rank_among(logits, next_item_ids, ignored_ids, seen)
+                    for seen in (None, history)[: len(self._names)]
+                ],
+                axis=1,
+            )
+
+        self._rank_batch = rank_batch
+
+    def rank(self, evaluation: Evaluation) -> dict[str, np.ndarray]:
+        """Where each session's next item is ranked.
+
+        Returns:
+            "ranks" and, if asked for, "unseen_ranks": (num_sessions,) int32,
+            0 for the best, in the order of the evaluation.
+        """
+        batches = evaluation.dataset.map(
+            lambda inputs, next_item_ids, weights: (inputs, next_item_ids)
+        )
+        ranks = np.concatenate(
+            list(distribution.map_batches(self._rank_batch, batches))
+        )[: evaluation.num_sessions]
+        return {name: ranks[:, i] for i, name in enumerate(self._names)}
