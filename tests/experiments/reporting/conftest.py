@@ -29,7 +29,9 @@ Means over seeds.
 - A note.
 """
 RUN = {
-    **{name: {} for name in ("model", "protocol", "data", "test")},
+    **{name: {} for name in ("model_config", "protocol", "data", "test")},
+    "model": "sasrec",
+    "batch_size": 256,
     "stages": [{"num_blocks": 2}],
     "best_step": 100,
     "seed": 3,

@@ -39,7 +39,9 @@ class Runs:
         return SimpleNamespace(folder=self.folder, load_model=TwoBlocks)
 
     def split(self, protocol):
-        return SimpleNamespace(test=np.array([4, 0, 2]))
+        return SimpleNamespace(
+            test=np.array([4, 0, 2]), rows=self.sessions_of(None)
+        )
 
     def sessions_of(self, recipe):
         return SimpleNamespace(rows=np.arange(10).reshape(5, 2))
