@@ -73,7 +73,7 @@ help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / \
-		{ printf "  %-22s %s\n", $$1, $$2 }' Makefile
+		{ printf "  %-24s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'tables and figures:'
 	@awk 'FNR == 1 { text = $$0; takes = ""; name = "" } \
@@ -86,10 +86,11 @@ help: ## list the targets
 		/"presets"/ && !/^DEFAULTS/ { takes = takes " PRESETS" } \
 		/"settings"/ && !/^DEFAULTS/ { takes = takes " SETTINGS" } \
 		/"target_raw", "pairs"/ { takes = takes " TARGET PAIRS" } \
-		/^DEFAULTS = / && name { printf "  %-22s %s (%s)\n", \
+		/^DEFAULTS = / && name { printf "  %-24s %s (%s)\n", \
 			"reproduce-" name, text, takes }' experiments/papers/*/*.py
-	@printf '  %-22s %s\n' \
-		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()'
+	@printf '  %-24s %s\n' \
+		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()' \
+		reproduce-leave-one-out 'the last item of each user, beside published values (DATASET RAW SESSIONS OUTPUT SEEDS SETTINGS)'
 	@echo
 	@echo 'variables: PYTHON GPU $(VARIABLES)'
 	@echo '           ARGS="--flag=value ..." is passed on as it is'

@@ -44,10 +44,15 @@ SESSIONS = flags.DEFINE_string(
 choices.define_flags()
 
 
-def preparation() -> dict[str, Any]:
-    """What flags and data set say of how raw data become sessions."""
+def preparation(usual: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What flags and data set say of how raw data become sessions.
+
+    Args:
+        usual: for what no flag says.
+    """
     t = paper_data.session_length(DATASET.value or "")
-    return {**({} if t is None else {"t": t}), **choices.given()}
+    of_data = {} if t is None else {"t": t}
+    return {**of_data, **(usual or {}), **choices.given()}
 
 
 DATA = ("dataset", "raw", "sessions", *choices.NAMES)
@@ -62,8 +67,9 @@ PROTOCOL = flags.DEFINE_list(
     "protocol",
     ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
-    "'clean' without its flaws; tables take both, comma separated. Any field "
-    "of a protocol can be changed by the flag of its name.",
+    "'clean' without its flaws, 'leave_one_out' as the field publishes; tables "
+    "take several, comma separated. Any field of a protocol can be changed "
+    "by the flag of its name.",
 )
 STRATEGY = flags.DEFINE_enum(
     "strategy",
@@ -219,11 +225,18 @@ def dataset_name() -> str:
     return Path(source).name.split(".")[0] or "data"
 
 
-def sessions_folder() -> Path:
-    """Prepared sessions; prepares them first if need be."""
+def sessions_folder(
+    usual: Mapping[str, Any] | None = None, suffix: str = ""
+) -> Path:
+    """Prepared sessions; prepares them first if need be.
+
+    Args:
+        usual: how, as far as no flag says.
+        suffix: of the folder's name, unless --sessions says it.
+    """
     name = dataset_name()
-    folder = Path(SESSIONS.value or f"data/{name}")
-    how = preparation()
+    folder = Path(SESSIONS.value or f"data/{name}{suffix}")
+    how = preparation(usual)
     raw = RAW.value
     if raw is None and name == "synthetic":
         return synthetic.prepare_synthetic(folder, **how)

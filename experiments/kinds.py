@@ -5,6 +5,7 @@ Whatever is trained is kept in OUTPUT/runs, which all targets share, so that a
 command that was interrupted goes on where it was.
 """
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Collection
 from types import ModuleType
@@ -20,6 +21,7 @@ from experiments.reporting import by_depth
 from experiments.reporting import clock
 from experiments.reporting import convergence
 from experiments.reporting import found
+from experiments.reporting import published
 from experiments.reporting import similarity
 from experiments.reporting import tables
 
@@ -88,6 +90,36 @@ def _figure(
     return run_figure
 
 
+def _published(target: ModuleType, choices: Choices) -> str:
+    """A table beside published values, of data kept as those were."""
+    protocol = flags.protocol()
+    # The target has a budget of its own, where no flag says.
+    unsaid = flags.budget().keys() ^ {"max_steps", "eval_every", "patience"}
+    options = {k: v for k, v in choices.options.items() if k not in unsaid}
+    choices = dataclasses.replace(choices, options=options)
+    rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
+    dataset = flags.dataset_name()
+    folder = flags.sessions_folder(
+        target.preparation(dataset), suffix=f"-{target.NAME}"
+    )
+    output = flags.output_folder()
+    store = running.open_store(folder, output, [protocol.item_ids])
+
+    def write() -> str:
+        return published.write(
+            rows,
+            store,
+            output,
+            target.NAME,
+            target.TITLE,
+            target.PAPER.get(dataset, {}).get("published", {}),
+        )
+
+    if not target_flags.TABLE_ONLY.value:
+        running.train(rows, store, write)
+    return write()
+
+
 _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "table": _table,
     "by_depth": _figure(by_depth.write),
@@ -95,6 +127,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "all_stages": _figure(all_stages.write),
     "similarity": _figure(similarity.write, needs_model=True),
     "transfer": transferring.run,
+    "published": _published,
 }
 
 

@@ -24,20 +24,15 @@ from types import ModuleType
 
 from experiments.reporting.claims import Claim
 
-# The paper whose targets have no prefix.
-_FIRST = "stackrec"
-_KINDS_OF_TARGET = ("table", "figure")
+# The papers whose targets have no prefix: the first one, and what the field
+# publishes.
+_WITHOUT_PREFIX = ("stackrec", "field")
+_KINDS_OF_TARGET = ("table", "figure", "leave")
 
 
 def names() -> list[str]:
     """What `find` knows, in the order of their names."""
-    return sorted(
-        path.stem
-        if path.parent.name == _FIRST
-        else f"{path.parent.name}-{path.stem}"
-        for path in Path(__file__).parent.glob("*/*.py")
-        if path.stem.startswith(_KINDS_OF_TARGET)
-    )
+    return sorted(_modules())
 
 
 def find(name: str) -> ModuleType:
@@ -49,12 +44,25 @@ def find(name: str) -> ModuleType:
     Raises:
         ValueError: there is none of that name.
     """
-    if name not in names():
+    known = _modules()
+    if name not in known:
         raise ValueError(
-            f"--target must be among {', '.join(names())}. Received: {name}"
+            f"--target must be among {', '.join(sorted(known))}. "
+            f"Received: {name}"
         )
-    paper, _, module = name.rpartition("-")
-    return importlib.import_module(f"{__name__}.{paper or _FIRST}.{module}")
+    return importlib.import_module(f"{__name__}.{known[name]}")
+
+
+def _modules() -> dict[str, str]:
+    """Modules of targets, by the targets' names."""
+    found = {}
+    for path in Path(__file__).parent.glob("*/*.py"):
+        if path.stem.startswith(_KINDS_OF_TARGET):
+            paper = path.parent.name
+            own = path.stem.replace("_", "-")
+            name = own if paper in _WITHOUT_PREFIX else f"{paper}-{own}"
+            found[name] = f"{paper}.{path.stem}"
+    return found
 
 
 def claims() -> dict[str, Sequence[Claim]]:

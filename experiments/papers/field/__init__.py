@@ -1,0 +1,1 @@
+"""What the field publishes, by its own protocols."""

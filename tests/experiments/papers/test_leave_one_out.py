@@ -1,0 +1,62 @@
+"""What is run beside published values."""
+
+from experiments import papers
+from experiments.papers.field import leave_one_out
+from experiments.papers.rows import Choices
+from nextitnet_tf.recipe import PROTOCOLS
+
+
+def make_rows(data, **options):
+    return leave_one_out.rows(
+        Choices(
+            PROTOCOLS["leave_one_out"],
+            seed=2,
+            settings=leave_one_out.NAMES,
+            figures_of=data,
+            options=options,
+        )
+    )
+
+
+def test_it_is_found_by_its_name():
+    assert papers.find("leave-one-out") is leave_one_out
+    assert "leave-one-out" in papers.names()
+
+
+def test_the_rows():
+    rows = make_rows("beauty")
+    assert [row.label for row in rows] == [
+        "MostPop",
+        "Markov",
+        "ItemKNN",
+        "EASE",
+        "SASRec-1 (width 64)",
+        "SASRec-1 (width 256)",
+    ]
+    recipe = rows[-2].recipe
+    assert (recipe.batch_size, recipe.learning_rate) == (128, 1e-3)
+    assert recipe.seed == 2 and recipe.protocol.exclude_seen
+    assert recipe.model_config == {
+        "embedding_dim": 64,
+        "variant": "original",
+        "use_alpha": False,
+        "dropout_rate": 0.2,
+    }
+    stage = recipe.stages[0]
+    assert (stage.max_steps, stage.eval_every, stage.patience) == (
+        *(7000, 175, 10),
+    )
+
+
+def test_of_movielens_and_with_a_budget_of_ones_own():
+    (row,) = [r for r in make_rows("ml1m", max_steps=20, eval_every=10)][-1:]
+    stage = row.recipe.stages[0]
+    assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (2, 20, 10)
+    assert row.recipe.model_config["dropout_rate"] == 0.1
+
+
+def test_how_histories_are_kept():
+    assert leave_one_out.preparation("ml1m")["t"] == 201
+    found = leave_one_out.preparation("games")
+    assert found["t"] == 51
+    assert found["min_users_per_item"] == found["min_items_per_user"] == 0

@@ -1,0 +1,84 @@
+"""Models beside published values, by hand."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from experiments.papers.rows import Row
+from experiments.reporting import published
+from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+
+
+class Runs:
+    """Two seeds of one model: ranks 0 and 9, then 0 and 10."""
+
+    meta = {"source": "x.csv", "num_users": 2, "num_items": 5, "t": 3}
+    sessions = {"frequency": SimpleNamespace(meta=meta)}
+
+    def find(self, recipe):
+        if recipe.seed > 1:
+            return None
+        return SimpleNamespace(
+            seed=recipe.seed,
+            summary={
+                "best_step": 10 + recipe.seed,
+                "num_parameters": 1234,
+                "num_sessions": 2,
+            },
+        )
+
+    def ranks(self, run, exclude_seen):
+        assert exclude_seen
+        return np.array([0, 9 + run.seed], "uint8")
+
+    def split(self, protocol):
+        # Training has 1 and 2; of the targets 5 is cold, 1 occurs again.
+        rows = np.array([[0, 1, 2], [1, 2, 5], [1, 3, 1]])
+        return SimpleNamespace(
+            train=np.array([0]),
+            test=np.array([1, 2]),
+            rows=SimpleNamespace(rows=rows),
+        )
+
+
+def make_row(seed):
+    recipe = Recipe(
+        (Stage(1),),
+        protocol=PROTOCOLS["leave_one_out"],
+        model="sasrec",
+        seed=seed,
+    )
+    return Row("x", "baseline", recipe, family="SASRec", note="width 8")
+
+
+def test_the_table(tmp_path):
+    rows = [make_row(seed) for seed in (0, 1, 2)]
+    text = published.write(
+        rows, Runs(), tmp_path, "field", "Field", {"Others": (0.5, None)}
+    )
+    assert (tmp_path / "field.md").read_text() == text
+    lines = text.splitlines()
+    assert lines[4].startswith("| Others (published) |  | 0.5000 |  |")
+    # HR@10 is 1 and 0.5; NDCG@10 half of 1 + 1 / log2(11), and half of 1.
+    second = (1 + 1 / np.log2(11)) / 2
+    mean, sd = (second + 0.5) / 2, (second - 0.5) / 2**0.5
+    assert lines[5].startswith(
+        f"| SASRec-1 (width 8) | 2 | 0.7500 ± 0.3536 | {mean:.4f} ± {sd:.4f} |"
+    )
+    assert lines[5].endswith("| 10, 11 | 1,234 |")
+    assert "1 are in no training history (cold), 1 in the user's own" in text
+    (_, record) = json.loads((tmp_path / "field.json").read_text())["rows"]
+    assert record["seeds"] == [0, 1]
+    assert record["hit_rate_at_10"]["mean"] == pytest.approx(0.75)
+
+
+def test_nothing_is_done(tmp_path):
+    text = published.write(
+        [make_row(5)], Runs(), tmp_path, "field", "Field", {}
+    )
+    assert text == "Nothing is done yet.\n"
+    assert list(tmp_path.iterdir()) == []
