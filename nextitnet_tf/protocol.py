@@ -70,7 +70,7 @@ class Protocol:
             random (`SSEPT`) does so in the rows themselves, for good.
         recut: whether each pass cuts a user's sessions at other places
             (`data.recutting`).
-        exclude_seen: whether early stopping looks at the ranking without
+        stop_on_unseen: whether early stopping looks at the ranking without
             the other items of a session, as `recommend` answers.
     """
 
@@ -88,7 +88,7 @@ class Protocol:
     identical_kernels: bool
     overwrites_rows: bool = False
     recut: bool = False
-    exclude_seen: bool = False
+    stop_on_unseen: bool = False
 
     def __post_init__(self):
         check_choice(self, "item_ids", ("first_appearance", "frequency"))
@@ -138,7 +138,7 @@ PROTOCOLS["leave_one_out"] = replace(
     PROTOCOLS["clean"],
     name="leave_one_out",
     split="leave_one_out",
-    exclude_seen=True,
+    stop_on_unseen=True,
 )
 
 

@@ -40,7 +40,7 @@ class NextItem(Task):
         self.batch_size = recipe.batch_size
         self.ignored_ids = _ignored_ids(recipe, sessions)
         self._splits: dict[float, data.Split] = {}
-        if recipe.protocol.exclude_seen:
+        if recipe.protocol.stop_on_unseen:
             self.monitor = "val_unseen_mrr_at_5"
 
     @functools.cached_property

@@ -35,7 +35,7 @@ def test_the_rows():
     ]
     recipe = rows[-2].recipe
     assert (recipe.batch_size, recipe.learning_rate) == (128, 1e-3)
-    assert recipe.seed == 2 and recipe.protocol.exclude_seen
+    assert recipe.seed == 2 and recipe.protocol.stop_on_unseen
     assert recipe.model_config == {
         "embedding_dim": 64,
         "variant": "original",
