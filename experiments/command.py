@@ -1,12 +1,19 @@
 """How an entry point begins and ends."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
 
 from absl import app
 from absl import flags
+
+# Until `run` listens, what a user interrupts has not begun.
+if str(getattr(sys.modules["__main__"], "__spec__", "")).count("experiments"):
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+# TensorFlow's remarks on devices and compilation; its warnings still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 
 def _import_tensorflow_quietly() -> None:
@@ -61,6 +68,7 @@ def run(main: Callable[[], int | None]) -> None:
                 file=sys.stderr,
             )
             return 1
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return main() or 0
         except (ValueError, OSError, FloatingPointError) as error:

@@ -25,7 +25,10 @@ from experiments.papers.stackrec import paper_data
 from experiments.reporting import divergence_table
 
 _DOCUMENT = absl_flags.DEFINE_string(
-    "document", "docs/fidelity.md", "Where the list of differences goes."
+    "document",
+    None,
+    "Where the list of differences goes: by default OUTPUT/fidelity.md, and "
+    "docs/fidelity.md from results/ml1m.",
 )
 # The protocol is always the release's.
 _USES = {"document", *target_flags.EVERY_TARGET} - {"protocol", *flags.FIELDS}
@@ -50,11 +53,14 @@ def main() -> None:
     ]
     output = flags.output_folder()
     store = running.open_store(flags.sessions_folder(), output)
+    document = output / "fidelity.md"
+    if output == Path("results/ml1m"):
+        document = Path("docs/fidelity.md")
+    if _DOCUMENT.value is not None:
+        document = Path(_DOCUMENT.value)
 
     def write() -> str:
-        return divergence_table.write(
-            changes, store, output, Path(_DOCUMENT.value)
-        )
+        return divergence_table.write(changes, store, output, document)
 
     if not target_flags.TABLE_ONLY.value:
         rows = [row for c in changes for row in (c.base, c.row)]

@@ -4,6 +4,7 @@ A command says which of them it takes (`flag_values.check_used`).
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,11 @@ def recipe_options() -> dict[str, Any]:
 def dataset_name() -> str:
     """What the data are called, in folders and tables."""
     if DATASET.value:
+        if not re.fullmatch(r"\w[\w.-]*", DATASET.value):
+            raise ValueError(
+                "A data set names folders: expected letters, digits, '.', '_' "
+                f"and '-'. Received: --dataset={DATASET.value}"
+            )
         return DATASET.value
     source = RAW.value or SESSIONS.value
     if not source:

@@ -95,8 +95,14 @@ def _sections(
 
 def _read(folder: Path, name: str) -> list[dict[str, Any]]:
     paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name}-*.json"))]
-    return [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in paths
-        if path.is_file()
-    ]
+    return [_content(path) for path in paths if path.is_file()]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected a table that a command wrote. Received: {path}, which "
+            f"is no JSON ({error}); run its target with ARGS=--table_only"
+        ) from error

@@ -139,4 +139,10 @@ def read(path: Path) -> dict[str, Any]:
     """What was measured before; {} if nothing was."""
     if not path.is_file():
         return {}
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected times that `make step-times` wrote. Received: {path}, "
+            f"which is no JSON ({error}); remove it to measure again"
+        ) from error

@@ -195,9 +195,9 @@ def select(contents: Sequence[Content], about: About) -> list[Group]:
         for content in contents
         for group in content.get("over_seeds", [])
         if all(
-            group[key] in wanted
+            group.get(key) in wanted
             if isinstance(wanted, tuple)
-            else group[key] == wanted
+            else group.get(key) == wanted
             for key, wanted in about.items()
         )
     ]
