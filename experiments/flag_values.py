@@ -9,10 +9,6 @@ from typing import Any
 
 from absl import flags
 
-# So many flags can be named in an error.
-_FEW = 12
-
-
 def define_fields(
     of_class: type, named: Mapping[str, Any], prefix: str, what: str
 ) -> dict[str, flags.FlagHolder]:
@@ -107,9 +103,7 @@ def check_used(who: str, used: Collection[str]) -> None:
         if flag.present and name not in used:
             value = flag.value
             shown = ",".join(value) if isinstance(value, list) else value
-            shown_uses = ", ".join(f"--{n}" for n in used)
-            if len(used) > _FEW:
-                shown_uses = "other flags, which --help lists"
             raise ValueError(
-                f"{who} takes {shown_uses}. Received: --{name}={shown}"
+                f"{who} takes {', '.join(f'--{n}' for n in used)}. "
+                f"Received: --{name}={shown}"
             )
