@@ -9,6 +9,7 @@ from typing import Any
 
 from absl import flags
 
+
 def define_fields(
     of_class: type, named: Mapping[str, Any], prefix: str, what: str
 ) -> dict[str, flags.FlagHolder]:
