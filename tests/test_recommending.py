@@ -319,7 +319,7 @@ SIZES = {
 
 def make_any(name):
     config = {"num_items": 30, **SIZES.get(name, {})}
-    if name != "most_pop":
+    if not hasattr(MODELS[name], "adapt"):
         config |= {"embedding_dim": 8}
     if name in ("grec", "nextitnet", "sasrec", "ssept"):
         config |= {"num_blocks": 1}

@@ -106,6 +106,22 @@ class ItemNeighbours(keras.layers.Layer):
         }
 
 
+def decaying_weights(item_ids, decay, least=0):
+    """The weight of each place of a history, the latest counting most.
+
+    Args:
+        item_ids: (B, T), of any length.
+        decay: weight of a place against the one after it.
+        least: exponent of the latest place.
+
+    Returns:
+        (T,) float32, `decay**g` with g from `least` at the latest place on.
+    """
+    length = ops.shape(item_ids)[1]
+    gaps = length - 1 - ops.arange(length, dtype="int32") + least
+    return ops.power(decay, ops.cast(gaps, "float32"))
+
+
 def sum_pairs(first, second, weights, num_columns):
     """Each pair of items once, with the sum of its weights.
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 # Sessions that are multiplied at a time.
@@ -72,8 +73,7 @@ class EASE(SequentialRecommender):
         )
 
     def call(self, item_ids, training=None):
-        gaps = np.arange(item_ids.shape[1] - 1, -1, -1)
-        weights = self.decay ** gaps.astype("float32")
+        weights = decaying_weights(item_ids, self.decay)
         num_rows, num_columns = ops.shape(item_ids)[0], self.num_items + 1
         first = ops.arange(num_rows, dtype="int32") * num_columns
         places = ops.cast(item_ids, "int32") + first[:, None]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from nextitnet_tf.layers.item_neighbours import ItemNeighbours
+from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.layers.item_neighbours import sum_pairs
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
@@ -51,8 +52,7 @@ class ItemKNN(SequentialRecommender):
         self.nearest.build()
 
     def call(self, item_ids, training=None):
-        gaps = np.arange(item_ids.shape[1] - 1, -1, -1)
-        return self.nearest(item_ids, self.decay ** gaps.astype("float32"))
+        return self.nearest(item_ids, decaying_weights(item_ids, self.decay))
 
     def adapt(self, rows):
         """Counts which items occur together.

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from nextitnet_tf.layers.item_neighbours import ItemNeighbours
+from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.layers.item_neighbours import sum_pairs
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
@@ -58,8 +59,9 @@ class Markov(SequentialRecommender):
 
     def call(self, item_ids, training=None):
         latest = item_ids[:, -self.order :]
-        gaps = np.arange(latest.shape[1], 0, -1)
-        return self.followers(latest, self.decay ** gaps.astype("float32"))
+        return self.followers(
+            latest, decaying_weights(latest, self.decay, least=1)
+        )
 
     def adapt(self, rows):
         """Counts what follows what.
