@@ -125,6 +125,13 @@ class Recipe:
                 f"0. Received: label_smoothing={self.label_smoothing}, "
                 f"weight_decay={self.weight_decay}"
             )
+        if self.label_smoothing and self.protocol.sampled_fraction:
+            raise ValueError(
+                "Smoothed labels need the full softmax: expected "
+                "sampled_fraction=0. Received: "
+                f"label_smoothing={self.label_smoothing}, "
+                f"sampled_fraction={self.protocol.sampled_fraction}"
+            )
         if not self.stages or self.stages[0].method is not None:
             raise ValueError(
                 "A recipe needs stages, the first of them from scratch "

@@ -18,6 +18,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
+from nextitnet_tf.training import monitor_of
 
 _SHARED = (
     "the median of the runs themselves where step_times.json has none of an "
@@ -135,7 +136,7 @@ def whole_curve(
                     "num_blocks": stage["stages"][-1]["num_blocks"],
                     "step": point["step"],
                     "seconds": before + point["step"] * seconds,
-                    MONITOR: point[MONITOR],
+                    MONITOR: point[monitor_of(stage)],
                 }
             )
         before += stage["curve"][-1]["step"] * seconds

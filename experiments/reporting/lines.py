@@ -12,8 +12,8 @@ from experiments.papers.rows import Figures
 from experiments.papers.rows import Row
 from experiments.reporting import clock
 from experiments.reporting.store import Store
-from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
+from nextitnet_tf.training import monitor_of
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,12 @@ def speedup_in_flops(line: Line, reference: Line) -> float | None:
 def _sooner(
     line: Line, reference: Line, cost_of_step: Callable[[Line], float]
 ) -> float | None:
+    monitor = monitor_of(reference.summary)
+    if monitor != monitor_of(line.summary):
+        return None  # they were not trained for the same thing
     target = reference.summary["best_validation"]
     for point in line.summary["curve"]:
-        if point[MONITOR] >= target:
+        if point[monitor] >= target:
             return (
                 reference.summary["best_step"]
                 * cost_of_step(reference)

@@ -13,6 +13,7 @@ from experiments.reporting.statistics import reciprocal_ranks
 from experiments.reporting.store import Store
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
+from nextitnet_tf.training import monitor_of
 
 # What a row is, beside what it is called.
 DATA_FIELDS = (
@@ -89,7 +90,7 @@ def curve(
         {
             "step": point["step"],
             "seconds": point["step"] * step_seconds,
-            MONITOR: point[MONITOR],
+            MONITOR: point[monitor_of(summary)],
         }
         for point in summary["curve"]
     ]

@@ -4,7 +4,6 @@ recipe, sessions -> task -> stages -> fitting -> run on disk
 """
 
 from nextitnet_tf.training import transfer
-from nextitnet_tf.training.fitting import MONITOR
 from nextitnet_tf.training.next_item import compile_model
 from nextitnet_tf.training.next_item import evaluate
 from nextitnet_tf.training.next_item import make_model
@@ -12,9 +11,11 @@ from nextitnet_tf.training.next_item import measure_step_seconds
 from nextitnet_tf.training.next_item import read_run
 from nextitnet_tf.training.next_item import read_runs
 from nextitnet_tf.training.next_item import run
+from nextitnet_tf.training.runs import MONITOR
 from nextitnet_tf.training.runs import Run
 from nextitnet_tf.training.runs import describe
 from nextitnet_tf.training.runs import identity
+from nextitnet_tf.training.runs import monitor_of
 from nextitnet_tf.training.runs import read_all
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "identity",
     "make_model",
     "measure_step_seconds",
+    "monitor_of",
     "read_all",
     "read_run",
     "read_runs",

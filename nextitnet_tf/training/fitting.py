@@ -18,8 +18,6 @@ from nextitnet_tf.training import runs
 from nextitnet_tf.training.checkpoint import Progress
 from nextitnet_tf.training.task import Budget
 
-# What early stopping and the best checkpoint look at, unless a task says.
-MONITOR = "val_mrr_at_5"
 # The best weights so far, while a model trains: those of this step.
 BEST = "best-{step}.keras"
 
@@ -32,7 +30,7 @@ def fit_to_best(
     budget: Budget,
     identity: str,
     made_by: dict | None = None,
-    monitor: str = MONITOR,
+    monitor: str = runs.MONITOR,
     verbose: int | str = "auto",
 ) -> dict:
     """Fits to convergence; leaves the best weights in the model.

@@ -33,6 +33,8 @@ from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.training import provenance
 
 SCHEMA = 1
+# What early stopping and the best weights look at, unless a task says.
+MONITOR = "val_mrr_at_5"
 SUMMARY = "run.json"
 MODEL = "model.keras"
 LOG = "log.csv"
@@ -173,6 +175,11 @@ def _damaged(path: Path, folder: Path) -> ValueError:
         f"{path} is damaged: it is not what the run has written. Remove the "
         f"folder {folder} to train it again"
     )
+
+
+def monitor_of(summary: Mapping[str, Any]) -> str:
+    """The metric of the curve by which a run's best evaluation was chosen."""
+    return summary.get("monitor", MONITOR)
 
 
 def file_digest(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from nextitnet_tf.training.runs import MONITOR
 from nextitnet_tf.training.runs import Run
 
 
@@ -60,7 +61,7 @@ class Task(abc.ABC):
     batch_size: int
     ignored_ids: tuple[int, ...]
     ranks_unseen: bool
-    monitor: str = "val_mrr_at_5"
+    monitor: str = MONITOR
 
     @property
     @abc.abstractmethod

@@ -692,3 +692,23 @@ def test_keras_own_evaluation_agrees_with_ranks(two_stages, sessions):
             assert found[name] == pytest.approx(expected[name], abs=1e-6), name
     of_ranks = training.evaluate(model, sessions, test, recipe)
     assert of_ranks == pytest.approx(expected, abs=1e-6)
+
+
+def test_smoothed_labels_need_the_full_softmax():
+    with pytest.raises(ValueError, match="label_smoothing=0.1, sampled"):
+        make_recipe(label_smoothing=0.1, protocol=PROTOCOLS["release"])
+
+
+def test_a_run_that_stops_on_unseen_items(sessions, tmp_path):
+    """Its best evaluation is the best by that ranking."""
+    protocol = dataclasses.replace(PROTOCOLS["clean"], stop_on_unseen=True)
+    (done,) = run(make_recipe(protocol=protocol), sessions, tmp_path)
+    monitor = training.monitor_of(done.summary)
+    assert monitor == "val_unseen_mrr_at_5"
+    curve = done.summary["curve"]
+    assert done.summary["best_validation"] == max(p[monitor] for p in curve)
+    assert all(p[monitor] >= p["val_mrr_at_5"] for p in curve)
+    usual = make_recipe()
+    (usual_run,) = run(usual, sessions, tmp_path)
+    assert training.monitor_of(usual_run.summary) == "val_mrr_at_5"
+    assert training.monitor_of({}) == "val_mrr_at_5"
