@@ -33,10 +33,16 @@ class Ranker:
             # With users, the history is the first of a pair.
             history = tf.nest.flatten(inputs)[0]
             logits = model(inputs)
+            is_finite = tf.reduce_all(tf.math.is_finite(logits), axis=-1)
             return tf.stack(
                 [
-                    metrics.rank_among(logits, next_item_ids, ignored_ids, seen)
-                    for seen in (None, history)[: len(self._names)]
+                    *(
+                        metrics.rank_among(
+                            logits, next_item_ids, ignored_ids, seen
+                        )
+                        for seen in (None, history)[: len(self._names)]
+                    ),
+                    tf.cast(is_finite, "int32"),
                 ],
                 axis=1,
             )
@@ -49,6 +55,9 @@ class Ranker:
         Returns:
             "ranks" and, if asked for, "unseen_ranks": (num_sessions,) int32,
             0 for the best, in the order of the evaluation.
+
+        Raises:
+            FloatingPointError: scores that are NaN or infinite.
         """
         batches = evaluation.dataset.map(
             lambda inputs, next_item_ids, weights: (inputs, next_item_ids)
@@ -56,4 +65,11 @@ class Ranker:
         ranks = np.concatenate(
             list(distribution.map_batches(self._rank_batch, batches))
         )[: evaluation.num_sessions]
+        if not ranks[:, -1].all():
+            raise FloatingPointError(
+                "Expected a model whose scores are finite numbers. Received: "
+                f"NaN or infinite logits in {(ranks[:, -1] == 0).sum()} of "
+                f"{len(ranks)} sessions; its weights are those of a training "
+                "that diverged"
+            )
         return {name: ranks[:, i] for i, name in enumerate(self._names)}

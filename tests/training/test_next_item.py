@@ -712,3 +712,14 @@ def test_a_run_that_stops_on_unseen_items(sessions, tmp_path):
     (usual_run,) = run(usual, sessions, tmp_path)
     assert training.monitor_of(usual_run.summary) == "val_mrr_at_5"
     assert training.monitor_of({}) == "val_mrr_at_5"
+
+
+def test_a_model_without_finite_scores_is_not_evaluated(two_stages, sessions):
+    recipe = make_recipe(*TWO_STAGES)
+    model = two_stages[0][1].load_model()
+    bias = np.array(model.item_softmax.bias)
+    bias[3] = np.nan
+    model.item_softmax.bias.assign(bias)
+    test = data.split(sessions, recipe.protocol).test
+    with pytest.raises(FloatingPointError, match="in 30 of 30 sessions"):
+        training.evaluate(model, sessions, test, recipe)
