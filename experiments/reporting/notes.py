@@ -73,6 +73,18 @@ def of_table(
         f"a step of that depth, {measured if is_idle else _SHARED}; "
         "compilation and evaluations are not in it. Wall seconds, all "
         "included, are in table.json.",
+        *(
+            [
+                "A run that was evaluated once since it began or went on has "
+                "compilation in the time of its step; such times count where "
+                "there are no others."
+            ]
+            if any(
+                line.summary.get("step_seconds_with_compilation")
+                for line in lines
+            )
+            else []
+        ),
         _budget(lines),
         *(
             [

@@ -99,13 +99,18 @@ def fit_to_best(
             strict=True,
         )
         if not is_compiled
-    ] or [progress.seconds[0] / progress.curve[0]["step"]]
+    ]
+    is_clean = bool(intervals)
+    if not is_clean:
+        intervals = [progress.seconds[0] / progress.curve[0]["step"]]
     return {
         "curve": progress.curve,
         "best_step": progress.best_step,
         "monitor": monitor,
         "best_validation": progress.best_value,
         "step_seconds": statistics.median(intervals),
+        # Where no interval is without compilation, it is in the step's time.
+        **({} if is_clean else {"step_seconds_with_compilation": True}),
         "train_seconds": sum(progress.seconds),
         "wall_seconds_before": wall_before,
         **({"made_by": progress.made_by} if len(progress.made_by) > 1 else {}),

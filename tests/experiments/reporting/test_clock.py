@@ -82,3 +82,28 @@ def test_a_time_is_of_its_device(path):
     found = clock.Clock(file, [summary(), gpu])
     assert found.step_seconds(summary()) == 0.04
     assert found.step_seconds(gpu) == 0.002
+
+
+def test_times_that_hold_compilation_count_where_there_are_no_others(tmp_path):
+    """A run that several rows share counts once."""
+
+    def summary(seconds, num_blocks=1, **more):
+        return {
+            "model": "nextitnet",
+            "model_config": {},
+            "stages": [{"num_blocks": num_blocks}],
+            "batch_size": 8,
+            "data": {"t": 5, "num_items": 9},
+            "protocol": {"sampled_fraction": 0.0},
+            "step_seconds": seconds,
+            **more,
+        }
+
+    compiled = {"step_seconds_with_compilation": True}
+    shared, other = summary(0.01), summary(0.03)
+    slow, alone = summary(0.7, **compiled), summary(0.9, 2, **compiled)
+    found = clock.Clock(
+        tmp_path / "none.json", [shared, shared, shared, other, slow, alone]
+    )
+    assert found.step_seconds(slow) == 0.02
+    assert found.step_seconds(alone) == 0.9
