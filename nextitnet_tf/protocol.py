@@ -99,6 +99,11 @@ class Protocol:
                 "`sampled_fraction` must be in [0, 1). Received: "
                 f"sampled_fraction={self.sampled_fraction}"
             )
+        if self.recut and not self.reshuffle:
+            raise ValueError(
+                "Sessions that are cut anew come in a new order: expected "
+                "reshuffle=True. Received: recut=True, reshuffle=False"
+            )
 
 
 PROTOCOLS = {

@@ -137,6 +137,15 @@ class Recipe:
                 "A recipe needs stages, the first of them from scratch "
                 f"(method=None). Received: stages={self.stages}"
             )
+        # The optimizer's count of steps is where it stands in its schedule.
+        if self.decay != "constant" and any(
+            ("optimizer", True) in stage.switches for stage in self.stages
+        ):
+            raise ValueError(
+                "A copied optimizer would go on at the end of the learning "
+                'rate before: expected decay="constant". '
+                f"Received: decay={self.decay!r}"
+            )
         # A depth out of reach is refused now, not after hours of training.
         for before, stage in itertools.pairwise(self.stages):
             if stage.method in METHODS:

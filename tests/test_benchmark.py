@@ -7,6 +7,7 @@ import pytest
 import nextitnet_tf
 from experiments.benchmark import accuracy
 from experiments.benchmark import cases
+from experiments.benchmark import child
 from experiments.benchmark import growth
 from experiments.benchmark import machine
 from experiments.benchmark import processes
@@ -79,7 +80,7 @@ def test_both_ways_of_recommending_answer_the_same():
 
 
 def test_one_way_of_recommending_in_a_process_of_its_own():
-    found = processes.run("recommend", "top_items", "40", "3")
+    found = child.run("recommend", "top_items", "40", "3")
     assert found["num_histories"] == 3
     assert found["histories_per_second"] == pytest.approx(3 / found["seconds"])
     assert 0 < found["more_gb"] < 1
@@ -146,7 +147,7 @@ def test_time_to_accuracy_by_hand(tmp_path):
 
 def test_a_failing_job_says_why():
     with pytest.raises(ChildProcessError, match="read_sessions.*nothing.csv"):
-        processes.run("read_sessions", "nothing.csv")
+        child.run("read_sessions", "nothing.csv")
 
 
 def test_the_report(tmp_path):

@@ -6,8 +6,6 @@ runs one of the jobs below and prints its figures as JSON.
 """
 
 import json
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark import recommending
+from experiments.benchmark.child import peak_gb
+from experiments.benchmark.child import run
 from experiments.benchmark.settings import Settings
 
 NUM_SESSIONS = 1_460_924
@@ -87,37 +88,6 @@ def to_markdown(found: list[dict[str, Any]]) -> list[str]:
         ),
         "",
     ]
-
-
-def run(job: str, *arguments: str) -> dict[str, Any]:
-    """Runs a job in a process of its own.
-
-    Args:
-        job: a name in `JOBS`.
-        *arguments: for it.
-
-    Returns:
-        What it measured, and `process_seconds`, from start to end.
-
-    Raises:
-        ChildProcessError: it failed.
-    """
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.benchmark.processes", job]
-        + list(arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - began
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ChildProcessError(f"the job {job} failed: {last}")
-    return {
-        **json.loads(done.stdout.strip().splitlines()[-1]),
-        "process_seconds": seconds,
-    }
 
 
 def read_csv(job: str, **how) -> dict[str, float]:
@@ -220,8 +190,6 @@ def _memory() -> dict[str, float]:
 
 
 def _recommend(way: str, num_items: str, num_histories: str) -> dict:
-    from experiments.benchmark import recommending
-
     return recommending.time_one_way(way, int(num_items), int(num_histories))
 
 
@@ -247,26 +215,6 @@ def _read(read: Callable[[], int]) -> dict[str, float]:
         "peak_gb": peak_gb(),
         "more_gb": peak_gb() - before,
     }
-
-
-def peak_gb() -> float:
-    """The most memory that this program has had at once."""
-    return _memory_gb("VmHWM")
-
-
-def forget_peak() -> float:
-    """Makes `peak_gb` begin again; what the program has now."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _memory_gb("VmRSS")
-
-
-def _memory_gb(field: str) -> float:
-    # Of this program alone: what getrusage says is inherited from whoever
-    # started it.
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    kib = re.search(rf"{field}:\s+(\d+) kB", status)
-    assert kib is not None
-    return int(kib.group(1)) * 1024 / 1e9
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {

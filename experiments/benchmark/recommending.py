@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmark import processes
+from experiments.benchmark import child
 from experiments.benchmark.settings import Settings
 
 NUM_ITEMS = (50_000, 500_000)
@@ -29,7 +29,7 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
     found = []
     for num_items in NUM_ITEMS:
         ours, full_sort = (
-            processes.run("recommend", way, str(num_items), str(num_histories))
+            child.run("recommend", way, str(num_items), str(num_histories))
             for way, num_histories in (
                 ("top_items", NUM_HISTORIES),
                 ("full_sort", NUM_SORTED),
@@ -92,14 +92,14 @@ def time_one_way(way: str, num_items: int, num_histories: int) -> dict:
 
     histories = make_histories(num_items, num_histories)
     vocabulary = make_vocabulary(num_items)
-    without_model = processes.forget_peak()
+    without_model = child.forget_peak()
     model = nextitnet_tf.NextItNet(num_items=num_items, num_blocks=4)
     model.vocabulary = vocabulary
     weights = 4 * model.count_params() / 1e9
     # TensorFlow keeps what building has used for itself and uses it again:
     # a start that had it in would hide as much.
     start = without_model + weights
-    processes.forget_peak()
+    child.forget_peak()
     answer = WAYS[way]
     answer(model, histories[:_BATCH_SIZE])
     began = time.perf_counter()
@@ -109,7 +109,7 @@ def time_one_way(way: str, num_items: int, num_histories: int) -> dict:
         "seconds": seconds,
         "num_histories": num_histories,
         "histories_per_second": num_histories / seconds,
-        "more_gb": processes.peak_gb() - start,
+        "more_gb": child.peak_gb() - start,
     }
 
 

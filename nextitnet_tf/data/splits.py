@@ -68,7 +68,7 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
         else:
             train, test = release.split(num_rows, data_ratio, nesting)
         parts = Split(train, test, test, sessions)
-    else:
+    elif protocol.split == "users":
         of_users = split_users(sessions.users)
         train = of_users.train
         if protocol.nesting == "prefix":
@@ -78,6 +78,11 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
                 release.draw_fraction(len(train), data_ratio, protocol.nesting)
             ]
         parts = dataclasses.replace(of_users, train=train, sessions=sessions)
+    else:
+        raise ValueError(
+            "Expected a split that is known here. "
+            f"Received: protocol.split={protocol.split!r}"
+        )
     for name in ("train", "validation", "test"):
         if not len(getattr(parts, name)):
             raise ValueError(

@@ -5,30 +5,10 @@ import pytest
 
 from nextitnet_tf import data
 from nextitnet_tf.recipe import FINE_TUNINGS
-from nextitnet_tf.vocabulary import Vocabulary
+from tests.data.domains import make_sessions
+from tests.data.domains import many_pairs
 
 CLEAN, RELEASE = FINE_TUNINGS["clean"], FINE_TUNINGS["release"]
-
-
-def make_sessions(num_rows=40, raw_ids=(None, 30, 10, 20), t=4):
-    """Sessions whose item 1 is called 30, ..."""
-    generator = np.random.default_rng(0)
-    rows = generator.integers(1, len(raw_ids), (num_rows, t), dtype="int32")
-    vocabulary = Vocabulary(
-        list(raw_ids), [0] + [5] * (len(raw_ids) - 1), 0, history_length=t - 1
-    )
-    users = np.arange(num_rows, dtype="int32")
-    return data.Sessions(rows, users, vocabulary, {"source": "test"})
-
-
-@pytest.fixture(name="csv")
-def fixture_csv(tmp_path):
-    def write(text):
-        path = tmp_path / "pairs.csv"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 def test_source_items_by_the_numbers_of_pre_training(csv):
@@ -92,14 +72,6 @@ def test_source_items_by_the_numbers_of_the_file(csv):
 def test_files_that_cannot_be_used(csv, text, tuning, message):
     with pytest.raises(ValueError, match=message):
         data.read_pairs(csv(text), make_sessions(), tuning)
-
-
-def many_pairs(csv, num_users=50):
-    lines = [
-        f"10,20,30,,{u % 5},{(u + 1) % 5}\n".replace(",0", ",5")
-        for u in range(num_users)
-    ]
-    return data.read_pairs(csv("".join(lines)), make_sessions(), CLEAN)
 
 
 def test_no_user_is_in_two_parts(csv):

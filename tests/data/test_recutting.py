@@ -1,6 +1,9 @@
 """Sessions cut at other places: nothing is lost, nothing invented."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 
 from nextitnet_tf import data
 from nextitnet_tf.data.recutting import Pieces
@@ -90,8 +93,7 @@ def test_each_item_is_predicted_once():
 
 def test_a_pass_is_a_function_of_its_number():
     sessions = make_sessions(ROWS * 1, USERS)
-    protocol = dict(PROTOCOLS["clean"].__dict__, recut=True)
-    protocol = type(PROTOCOLS["clean"])(**protocol)
+    protocol = dataclasses.replace(PROTOCOLS["clean"], recut=True)
 
     def batches(first_step, count):
         dataset = data.make_training_dataset(
@@ -103,3 +105,8 @@ def test_a_pass_is_a_function_of_its_number():
     for step in (1, 3, 5):
         np.testing.assert_array_equal(batches(step, 1)[0], whole[step])
     assert not np.array_equal(np.sort(whole[0]), np.sort(whole[2]))
+
+
+def test_cutting_anew_needs_a_new_order():
+    with pytest.raises(ValueError, match="recut=True, reshuffle=False"):
+        dataclasses.replace(PROTOCOLS["release"], recut=True)

@@ -699,6 +699,17 @@ def test_smoothed_labels_need_the_full_softmax():
         make_recipe(label_smoothing=0.1, protocol=PROTOCOLS["release"])
 
 
+def test_a_copied_optimizer_needs_a_learning_rate_that_stays():
+    """It would go on where the schedule of the stage before ended."""
+    stages = (
+        Stage(1),
+        Stage(2, method="adjacent", switches=(("optimizer", True),)),
+    )
+    with pytest.raises(ValueError, match="decay='cosine'"):
+        make_recipe(*stages, decay="cosine")
+    assert make_recipe(*stages).decay == "constant"
+
+
 def test_a_run_that_stops_on_unseen_items(sessions, tmp_path):
     """Its best evaluation is the best by that ranking."""
     protocol = dataclasses.replace(PROTOCOLS["clean"], stop_on_unseen=True)

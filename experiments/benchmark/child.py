@@ -1,0 +1,60 @@
+"""A job in a process of its own, and the memory that it takes there."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def run(job: str, *arguments: str) -> dict[str, Any]:
+    """Runs a job in a process of its own.
+
+    Args:
+        job: a name in `processes.JOBS`.
+        *arguments: for it.
+
+    Returns:
+        What it measured, and `process_seconds`, from start to end.
+
+    Raises:
+        ChildProcessError: it failed.
+    """
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.benchmark.processes", job]
+        + list(arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ChildProcessError(f"the job {job} failed: {last}")
+    return {
+        **json.loads(done.stdout.strip().splitlines()[-1]),
+        "process_seconds": seconds,
+    }
+
+
+def peak_gb() -> float:
+    """The most memory that this program has had at once."""
+    return _memory_gb("VmHWM")
+
+
+def forget_peak() -> float:
+    """Makes `peak_gb` begin again; what the program has now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _memory_gb("VmRSS")
+
+
+def _memory_gb(field: str) -> float:
+    # Of this program alone: what getrusage says is inherited from whoever
+    # started it.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kib = re.search(rf"{field}:\s+(\d+) kB", status)
+    assert kib is not None
+    return int(kib.group(1)) * 1024 / 1e9
