@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from collections.abc import Iterable
 
 from absl import app
 from absl import flags
@@ -54,12 +55,19 @@ def _is_remark(line: str) -> bool:
 _import_tensorflow_quietly()
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
     """Parses flags and calls `main`; no user error ends in a traceback.
 
     What was asked for and cannot be had (ValueError, OSError) is one line on
     stderr and exit status 1; Ctrl-C is exit status 130.
+
+    Args:
+        main: what the command does; it returns its exit status, or None.
+        takes: names of the flags that --help lists beside those that the
+            command's own module defines or adopts.
     """
+    for name in takes:
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
 
     def guarded(argv: list[str]) -> int:
         if len(argv) > 1:

@@ -19,9 +19,11 @@ from absl import flags as absl_flags
 from experiments import command  # first: it quietens TensorFlow
 from experiments import kinds
 from experiments import papers
+from experiments import target_flags
 
+TABLES = ["2", "4", "5", "6", "7"]
 _TABLE = absl_flags.DEFINE_enum(
-    "table", "2", ["2", "4", "5", "6", "7"], "Which of the paper's tables."
+    "table", "2", TABLES, "Which of the paper's tables."
 )
 
 
@@ -31,4 +33,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    tables = [papers.find(f"table{name}") for name in TABLES]
+    command.run(main, takes=target_flags.taken_by(*tables))

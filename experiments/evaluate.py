@@ -40,17 +40,14 @@ _EXCLUDE_SEEN = absl_flags.DEFINE_boolean(
     "Leaves the items of the history itself out of the ranking (but for one "
     "that does follow), as SASRec's authors do; StackRec's release ranks them.",
 )
-absl_flags.adopt_module_key_flags(flags)
-
-
-_USED = (
+_TAKES = (
     *("model", "part", "exclude_seen", *flags.DATA, "protocol"),
     *(*flags.FIELDS, "batch_size", "strategy"),
 )
 
 
 def main() -> None:
-    flag_values.check_used("evaluate", _USED)
+    flag_values.check_used("evaluate", _TAKES)
     path = Path(_MODEL.value)
     is_all = _PART.value == "all"
     run = trained_as.run_beside(path)
@@ -83,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, takes=_TAKES)

@@ -16,6 +16,7 @@ from experiments import target_flags
 from experiments import transferring
 from experiments.papers.rows import Choices
 from experiments.papers.stackrec import paper_data
+from experiments.reporting import against_counting
 from experiments.reporting import all_stages
 from experiments.reporting import by_depth
 from experiments.reporting import clock
@@ -120,6 +121,24 @@ def _published(target: ModuleType, choices: Choices) -> str:
     return write()
 
 
+def _against_counting(target: ModuleType, choices: Choices) -> str:
+    """Trained models beside counting: all that its command names."""
+    protocol = flags.protocol()
+    rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
+    store = running.open_store(
+        flags.sessions_folder(), flags.output_folder(), [protocol.item_ids]
+    )
+
+    def write() -> str:
+        return against_counting.write(
+            rows, store, flags.output_folder(), target.NAME, target.TITLE
+        )
+
+    if not target_flags.TABLE_ONLY.value:
+        running.train(rows, store, write)
+    return write()
+
+
 _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "table": _table,
     "by_depth": _figure(by_depth.write),
@@ -128,6 +147,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "similarity": _figure(similarity.write, needs_model=True),
     "transfer": transferring.run,
     "published": _published,
+    "against_counting": _against_counting,
 }
 
 

@@ -12,8 +12,6 @@ convergence. An interrupted run goes on where it was.
 from pathlib import Path
 from typing import Any
 
-from absl import flags as absl_flags
-
 from datasets import synthetic
 from experiments import command  # first: it quietens TensorFlow
 from experiments import flag_values
@@ -43,11 +41,11 @@ OPTIONS: dict[str, Any] = {
     "eval_every": 50,
     "patience": 4,
 }
-absl_flags.adopt_module_key_flags(target_flags)
+_TAKES = ("output", "seeds", "table_only")
 
 
 def main() -> None:
-    flag_values.check_used("quickstart", ("output", "seeds", "table_only"))
+    flag_values.check_used("quickstart", _TAKES)
     output = Path(flags.OUTPUT.value or "results/quickstart")
     output.mkdir(parents=True, exist_ok=True)
     folder = synthetic.prepare_synthetic(output / "sessions", t=16)
@@ -81,4 +79,4 @@ def make_rows(seed: int) -> list[Row]:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, takes=_TAKES)

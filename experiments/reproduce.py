@@ -79,4 +79,5 @@ def _import_commands() -> None:
 
 if __name__ == "__main__":
     _import_commands()
-    command.run(main)
+    targets = [papers.find(name) for name in papers.names()]
+    command.run(main, takes=target_flags.taken_by(*targets))

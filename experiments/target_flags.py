@@ -96,6 +96,22 @@ TUNE = flag_values.define_fields(
 )
 # What every target takes, and what some do (`USES` of a target).
 EVERY_TARGET = (*shared.TRAINING, "seeds", "table_only")
+# The same of a target whose recipes say all but protocol and seed themselves.
+_OF_OWN_RECIPES = (
+    *(*shared.DATA, "output", "protocol", *shared.FIELDS, "strategy"),
+    *("seeds", "table_only"),
+)
+
+
+def taken_by(*targets: ModuleType) -> list[str]:
+    """Names of the flags that targets take, each once."""
+    uses = dict.fromkeys(
+        name for target in targets for name in getattr(target, "USES", ())
+    )
+    tuning = [flag.name for flag in TUNE.values()] if "tune" in uses else []
+    is_free = not all(getattr(t, "HAS_OWN_RECIPES", False) for t in targets)
+    usual = EVERY_TARGET if is_free else _OF_OWN_RECIPES
+    return [*(name for name in uses if name != "tune"), *usual, *tuning]
 
 
 def apply_defaults(defaults: Mapping[str, str]) -> None:
@@ -118,17 +134,7 @@ def check(target: ModuleType, name: str, own: Collection[str] = ()) -> None:
         name: what it is called.
         own: flags of the command itself.
     """
-    used = [
-        *own,
-        *(flag for flag in target.USES if flag != "tune"),
-        *EVERY_TARGET,
-        *(
-            (flag.name for flag in TUNE.values())
-            if "tune" in target.USES
-            else ()
-        ),
-    ]
-    flag_values.check_used(f"Target {name}", used)
+    flag_values.check_used(f"Target {name}", [*own, *taken_by(target)])
     names = getattr(target, "NAMES", ())
     for setting in SETTINGS.value or ():
         if setting not in names:

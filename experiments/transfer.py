@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, takes=target_flags.taken_by(table3))

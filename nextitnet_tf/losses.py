@@ -11,12 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-# Rows of logits are computed a chunk at a time. A chunk of so many logits
-# stays in a CPU's cache, if it still has so many rows that the matrix
-# products are worth it; otherwise it is as large as some 200 MB of
-# working memory allows.
+# Rows of logits are computed a chunk at a time: as many as stay in a CPU's
+# cache, but no fewer than make the matrix products worth it, as far as some
+# 200 MB of working memory allow.
 _LOGITS_IN_CACHE = 1 << 21
-_ROWS_WORTH_IT = 256
+_ROWS_WORTH_IT = 128
 _LOGITS_IN_MEMORY = 1 << 24
 # Where the number of rows is not known, no more than a usual batch has.
 _ROWS_OF_UNKNOWN = 1024
@@ -242,9 +241,8 @@ def _softmax_loss(
 
 def _rows_a_chunk(num_rows, num_columns):
     """Rows of logits at a time; `num_rows` may be None, unknown."""
-    rows = _LOGITS_IN_CACHE // num_columns
-    if rows < _ROWS_WORTH_IT:
-        rows = max(_LOGITS_IN_MEMORY // num_columns, 1)
+    rows = max(_LOGITS_IN_CACHE // num_columns, _ROWS_WORTH_IT)
+    rows = max(min(rows, _LOGITS_IN_MEMORY // num_columns), 1)
     if num_rows is None:
         return min(rows, _ROWS_OF_UNKNOWN)
     num_chunks = -(-num_rows // min(rows, num_rows))

@@ -17,6 +17,9 @@ from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.stacking import SWITCHES
 from nextitnet_tf.stacking import source_blocks
 
+# Of very few rows a pass is too little to learn from, or to evaluate after.
+LEAST_STEPS_OF_PASS = 25
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -34,6 +37,9 @@ class Stage:
         max_steps: training steps at most.
         eval_every: steps between two evaluations.
         patience: evaluations without a better MRR@5 before stopping.
+        budget_in: "steps", or "passes": then `max_steps` and `eval_every`
+            count passes over the training rows, so that a recipe fits data
+            of any size. A pass counts `LEAST_STEPS_OF_PASS` steps at least.
     """
 
     num_blocks: int
@@ -44,9 +50,11 @@ class Stage:
     max_steps: int = 20_000
     eval_every: int = 100
     patience: int = 5
+    budget_in: str = "steps"
 
     def __post_init__(self):
         make_plain(self)
+        check_choice(self, "budget_in", ("steps", "passes"))
         check_choice(self, "method", (None, *METHODS, "continue"))
         check_choice(self, "preset", (None, *PRESETS))
         names = [name for name, _ in self.switches]

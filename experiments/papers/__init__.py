@@ -27,7 +27,6 @@ from experiments.reporting.claims import Claim
 # The papers whose targets have no prefix: the first one, and what the field
 # publishes.
 _WITHOUT_PREFIX = ("stackrec", "field")
-_KINDS_OF_TARGET = ("table", "figure", "leave")
 
 
 def names() -> list[str]:
@@ -57,7 +56,7 @@ def _modules() -> dict[str, str]:
     """Modules of targets, by the targets' names."""
     found = {}
     for path in Path(__file__).parent.glob("*/*.py"):
-        if path.stem.startswith(_KINDS_OF_TARGET):
+        if "\nKIND = " in path.read_text(encoding="utf-8"):
             paper = path.parent.name
             own = path.stem.replace("_", "-")
             name = own if paper in _WITHOUT_PREFIX else f"{paper}-{own}"

@@ -101,6 +101,52 @@ def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
     _save(figure, path)
 
 
+def draw_depths(records: list[dict], path: Path, title: str) -> None:
+    """Metric against depth, a line a model, counting as level lines.
+
+    Args:
+        records: of `against_counting`: `family`, `num_blocks` (None of a
+            model without), `is_counted`, and `unseen` with the spread of
+            `mrr_at_5`.
+        path: png to write.
+        title: above it.
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+    trained = [r for r in records if r["num_blocks"]]
+    for family in dict.fromkeys(record["family"] for record in trained):
+        points = [
+            (r["num_blocks"], r["unseen"]["mrr_at_5"])
+            for r in sorted(trained, key=lambda r: r["num_blocks"])
+            if r["family"] == family
+        ]
+        axis.errorbar(
+            [depth for depth, _ in points],
+            [found["mean"] for _, found in points],
+            yerr=[
+                [found["mean"] - found["min"] for _, found in points],
+                [found["max"] - found["mean"] for _, found in points],
+            ],
+            marker="o",
+            capsize=3,
+            label=family,
+        )
+    counted = [r for r in records if r["is_counted"]]
+    for style, record in zip(_STYLES, counted, strict=False):
+        level = record["unseen"]["mrr_at_5"]["mean"]
+        axis.axhline(
+            level, color="grey", linestyle=style, label=record["model"]
+        )
+    depths = sorted({r["num_blocks"] for r in trained})
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(depths, [str(depth) for depth in depths], minor=False)
+    axis.set_xlabel("blocks")
+    axis.set_ylabel("test MRR@5 without seen items")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
+    axis.set_title(title, fontsize="medium")
+    _save(figure, path)
+
+
 def draw_stages(records: list[dict], path: Path, title: str) -> None:
     """Metric against training seconds of all stages, coloured by depth.
 

@@ -11,6 +11,7 @@ from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
+from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.stacking import Stacker
 from nextitnet_tf.training import fitting
@@ -74,12 +75,22 @@ class NextItem(Task):
             self.recipe,
             self.sessions,
             jit_compile,
-            self.recipe.stages[index].max_steps,
+            self.budget(index).max_steps,
         )
 
     def budget(self, index: int) -> Budget:
         stage = self.recipe.stages[index]
-        return Budget(stage.max_steps, stage.eval_every, stage.patience)
+        unit = 1
+        if stage.budget_in == "passes":
+            batches = data.num_batches(
+                len(self._split(index).train),
+                self.batch_size,
+                self.recipe.protocol,
+            )
+            unit = max(batches, LEAST_STEPS_OF_PASS)
+        return Budget(
+            stage.max_steps * unit, stage.eval_every * unit, stage.patience
+        )
 
     def training_batches(self, index: int, model, first_step: int):
         recipe = self.recipe

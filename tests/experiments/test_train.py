@@ -144,7 +144,7 @@ def test_a_model_without_run_json(train, run_command, tmp_path):
     code, _, err = run_command(*EVALUATE, "--raw=my.csv")
     check_one_line(code, err, "out/run.json", "another or damaged")
     one_more = (tmp_path / "my.csv").read_text() + "".join(
-        f"u40,i{k},{k}\n" for k in range(7)
+        f"u{user},i{k},{k}\n" for user in range(40, 45) for k in range(7)
     )
     (tmp_path / "other.csv").write_text(one_more)
     (tmp_path / "out" / "run.json").unlink()

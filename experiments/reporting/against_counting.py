@@ -1,0 +1,230 @@
+"""Trained models beside counting: who is above the floor, at which depth."""
+
+import statistics
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.papers.rows import Row
+from experiments.reporting import columns
+from experiments.reporting import floor as of_floor
+from experiments.reporting import notes
+from experiments.reporting import pictures
+from experiments.reporting.columns import Column
+from experiments.reporting.statistics import spread
+from experiments.reporting.store import Store
+from nextitnet_tf import atomic_files
+from nextitnet_tf import metrics
+from nextitnet_tf.training import Run
+
+_KEPT = ("mrr_at_5", "hit_rate_at_10", "ndcg_at_10")
+
+
+def _spread(name: str, metric: str, form: str = ".4f"):
+    def cell(record: Mapping[str, Any]) -> str:
+        found = record[name][metric]
+        sd = "" if found["sd"] is None else f" ± {found['sd']:{form}}"
+        return f"{found['mean']:{form}}{sd}"
+
+    return cell
+
+
+COLUMNS = (
+    Column("Model", lambda r: r["model"]),
+    Column("Seeds", lambda r: str(len(r["seeds"]))),
+    Column("Unseen MRR@5", _spread("unseen", "mrr_at_5")),
+    Column("Above the floor", lambda r: r["above_unseen"]),
+    Column("Unseen HR@10", _spread("unseen", "hit_rate_at_10")),
+    Column("Unseen NDCG@10", _spread("unseen", "ndcg_at_10")),
+    Column("MRR@5", _spread("all", "mrr_at_5")),
+    Column("Above the floor", lambda r: r["above"]),
+    Column("Steps", lambda r: ", ".join(str(n) for n in r["steps"] if n)),
+    Column("Parameters", lambda r: f"{r['num_parameters']:,}"),
+)
+
+
+def write(
+    rows: Sequence[Row], store: Store, output: Path, name: str, title: str
+) -> str:
+    """Writes NAME.md, NAME.json and, of several depths, NAME.png.
+
+    Args:
+        rows: of the table; those not run yet are left out. Of a counted
+            model with several settings, the one that validates best is
+            shown, and of the counted models the best of all is the floor.
+        store: of the runs.
+        output: folder that gets the files.
+        name: of the files.
+        title: the heading.
+
+    Returns:
+        The table, as markdown.
+    """
+    done = [(row, run) for row in rows if (run := store.find(row.recipe))]
+    if not done:
+        return "Nothing is done yet.\n"
+    counted = [(r, run) for r, run in done if of_floor.is_counted(r.recipe)]
+    floor = of_floor.best([run for _, run in counted])
+    of_label: dict[str, list[tuple[Row, Run]]] = {}
+    for row, run in _best_of_each_family(counted):
+        of_label[row.label] = [(row, run)]
+    for row, run in done:
+        if not of_floor.is_counted(row.recipe):
+            of_label.setdefault(row.label, []).append((row, run))
+    records = [
+        _record(label, found, floor, store) for label, found in of_label.items()
+    ]
+    said = _notes(done, floor, records, store)
+    text = "\n".join(
+        [
+            f"# {title}",
+            "",
+            *columns.table(COLUMNS, records),
+            "",
+            *(f"- {columns.escape(note)}" for note in said),
+            "",
+        ]
+    )
+    atomic_files.write_text(output / f"{name}.md", text)
+    atomic_files.write_json(
+        output / f"{name}.json",
+        {"title": title, "data": store.meta, "notes": said, "rows": records},
+    )
+    depths = {r["num_blocks"] for r in records if r["num_blocks"]}
+    if len(depths) > 2:
+        pictures.draw_depths(records, output / f"{name}.png", title)
+    return text
+
+
+def _best_of_each_family(
+    counted: Sequence[tuple[Row, Run]],
+) -> list[tuple[Row, Run]]:
+    """Of the settings of each counted model, the one that validates best."""
+    of_family: dict[str, list[tuple[Row, Run]]] = {}
+    for row, run in counted:
+        of_family.setdefault(row.family, []).append((row, run))
+    return [
+        max(found, key=lambda pair: pair[1].summary["best_validation"])
+        for found in of_family.values()
+    ]
+
+
+def _record(
+    label: str,
+    done: Sequence[tuple[Row, Run]],
+    floor: Run | None,
+    store: Store,
+) -> dict[str, Any]:
+    """A model over its seeds."""
+    first, run = done[0]
+    runs = [run for _, run in done]
+    found = {
+        name: [
+            metrics.from_ranks(store.ranks(run, exclude_seen)) for run in runs
+        ]
+        for name, exclude_seen in (("unseen", True), ("all", False))
+    }
+    is_floor = of_floor.is_counted(first.recipe)
+    told = {
+        name: {}
+        if is_floor or floor is None
+        else of_floor.compare(runs, floor, store, exclude_seen) or {}
+        for name, exclude_seen in (("unseen", True), ("all", False))
+    }
+    return {
+        "model": label,
+        "recommender": first.recipe.model,
+        "family": first.family,
+        "num_blocks": first.num_blocks if first.has_blocks else None,
+        "is_counted": is_floor,
+        "is_floor": floor is not None and run.folder == floor.folder,
+        "seeds": [row.seed for row, _ in done],
+        **{
+            name: {
+                metric: spread([of_seed[metric] for of_seed in of_name])
+                for metric in _KEPT
+            }
+            for name, of_name in found.items()
+        },
+        "above_unseen": of_floor.said(told["unseen"] or None, len(runs)),
+        "above": of_floor.said(told["all"] or None, len(runs)),
+        "over_floor": told,
+        "validation": statistics.mean(
+            run.summary["best_validation"] for run in runs
+        ),
+        "steps": [run.summary["best_step"] for run in runs],
+        "num_parameters": run.summary["num_parameters"],
+        "num_sessions": run.summary["num_sessions"],
+    }
+
+
+def _notes(
+    done: Sequence[tuple[Row, Run]],
+    floor: Run | None,
+    records: Sequence[Mapping[str, Any]],
+    store: Store,
+) -> list[str]:
+    """What a reader must know, beginning with what the table shows."""
+    first, _ = done[0]
+    names = dict.fromkeys(
+        " ".join(
+            [
+                run.summary["protocol"]["name"],
+                *run.summary["protocol_differences"],
+            ]
+        )
+        for _, run in done
+    )
+    return [
+        *_in_short(records),
+        notes.of_data("Data", store) + ".",
+        f"Protocol {' and '.join(names)}; "
+        f"{records[0]['num_sessions']:,} test sessions. Training stops, and "
+        f"settings are chosen, by the validation's "
+        f"{_MONITORS[first.recipe.protocol.stop_on_unseen]}.",
+        "Unseen: the items of the history are left out of the ranking, as "
+        "`recommend` answers; it is what decides here. Beside it all items "
+        "are ranked.",
+        "Counted models are shown with the setting that validates best among "
+        "those tried; the floor is the counted model that validates best. "
+        "Above the floor: the difference of MRR@5 with 95 % of a paired "
+        "bootstrap over users and seeds, and a verdict where there are three "
+        "seeds.",
+        "± is the standard deviation between seeds. Steps: to the best "
+        "evaluation of each seed.",
+        *([] if floor else ["Nothing is counted yet: there is no floor."]),
+    ]
+
+
+_MONITORS = {True: "MRR@5 without seen items", False: "MRR@5 of all items"}
+
+
+def _in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which models are above the floor, in a sentence."""
+    floor = next((r for r in records if r["is_floor"]), None)
+    trained = [r for r in records if not r["is_counted"]]
+    if floor is None or not trained:
+        return []
+    sides: dict[str, list[str]] = {
+        side: [] for side in ("above it", "not told apart from it", "below it")
+    }
+    for record in trained:
+        found = record["over_floor"]["unseen"]
+        if found:
+            is_above, is_below = found["low"] > 0, found["high"] < 0
+            sides[
+                "above it"
+                if is_above
+                else "below it"
+                if is_below
+                else "not told apart from it"
+            ].append(record["model"])
+    told = [
+        f"{', '.join(names)} {side}" for side, names in sides.items() if names
+    ]
+    return [
+        f"In short: the floor is {floor['model']} with "
+        f"{floor['unseen']['mrr_at_5']['mean']:.4f}; {'; '.join(told)} (by "
+        "the 95 % range of the ranking without seen items)."
+    ]
