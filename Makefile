@@ -44,6 +44,7 @@ TAKES_benchmark := OUTPUT
 TAKES_convert := CHECKPOINT MODEL SESSIONS OUTPUT
 TAKES_prepare := RAW OUTPUT
 TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT
+TAKES_tune := DATASET RAW SESSIONS OUTPUT
 TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
 TAKES_recommend := MODEL HISTORY INPUT K
 GIVEN := $(foreach v,$(.VARIABLES),$(if \
@@ -67,7 +68,7 @@ $(foreach goal,$(or $(MAKECMDGOALS),help),$(eval $(call check,$(goal),$(if \
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax check lint format \
 	step-times fidelity conclusions report benchmark convert prepare train \
-	evaluate recommend clean
+	tune evaluate recommend clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -77,11 +78,11 @@ help: ## list the targets
 	@echo
 	@echo 'tables and figures:'
 	@awk 'FNR == 1 { text = $$0; takes = ""; name = "" } \
-		FNR == 1 && match(FILENAME, /(table|figure)[0-9]+\.py$$/) { \
-			name = substr(FILENAME, RSTART, RLENGTH - 3); \
-			split(FILENAME, part, "/"); paper = part[3]; \
-			if (paper != "stackrec") name = paper "-" name; \
-			sub(/^r?"""/, "", text); sub(/\.$$/, "", text) } \
+		FNR == 1 { sub(/^r?"""/, "", text); sub(/\.$$/, "", text) } \
+		/^KIND = / { split(FILENAME, part, "/"); paper = part[3]; \
+			name = part[4]; sub(/\.py$$/, "", name); gsub(/_/, "-", name); \
+			if (paper != "stackrec" && paper != "field") \
+				name = paper "-" name } \
 		/^USES = / { takes = "DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS" } \
 		/"presets"/ && !/^DEFAULTS/ { takes = takes " PRESETS" } \
 		/"settings"/ && !/^DEFAULTS/ { takes = takes " SETTINGS" } \
@@ -89,8 +90,7 @@ help: ## list the targets
 		/^DEFAULTS = / && name { printf "  %-24s %s (%s)\n", \
 			"reproduce-" name, text, takes }' experiments/papers/*/*.py
 	@printf '  %-24s %s\n' \
-		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()' \
-		reproduce-leave-one-out 'the last item of each user, beside published values (DATASET RAW SESSIONS OUTPUT SEEDS SETTINGS)'
+		reproduce-table1 'StackRec, Table 1: what the prepared data sets hold ()'
 	@echo
 	@echo 'variables: PYTHON GPU $(VARIABLES)'
 	@echo '           ARGS="--flag=value ..." is passed on as it is'
@@ -140,6 +140,9 @@ prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RA
 train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT DATASET PROTOCOL)
 	@$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
+
+tune: need-RAW-or-SESSIONS $(INSTALLED) ## look for the settings of a model: ARGS="--model=sasrec --trials=20" (RAW or SESSIONS, OUTPUT DATASET)
+	@$(BIN)/python -m experiments.tune $(COMMON_FLAGS) $(ARGS)
 
 evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained model (MODEL, RAW or SESSIONS, DATASET PROTOCOL)
 	@$(BIN)/python -m experiments.evaluate "--model=$$MODEL" $(DATA_FLAGS) \

@@ -33,6 +33,10 @@ def _import_tensorflow_quietly() -> None:
             import tensorflow
 
             tensorflow.config.list_physical_devices()
+            # Each run ranks with a function of its own: no retracing.
+            tensorflow.get_logger().addFilter(
+                lambda record: "tf.function retracing" not in str(record.msg)
+            )
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

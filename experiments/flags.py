@@ -108,8 +108,34 @@ BATCH_SIZE = flags.DEFINE_integer(
     "--dataset=coldrec 64.",
     lower_bound=1,
 )
+BUDGET_IN = flags.DEFINE_enum(
+    "budget_in",
+    None,
+    ["steps", "passes"],
+    "What --max_steps and --eval_every count: training steps, or passes over "
+    "the training sessions.",
+)
 LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", 1e-3, "Adam's learning rate.", lower_bound=0.0
+)
+DECAY = flags.DEFINE_enum(
+    "decay",
+    None,
+    ["constant", "cosine"],
+    "Whether the learning rate falls to a hundredth over a stage's steps; "
+    "where nobody says, it is constant.",
+)
+WEIGHT_DECAY = flags.DEFINE_float(
+    "weight_decay",
+    None,
+    "AdamW's decay of matrices and tables; the default is none.",
+    lower_bound=0.0,
+)
+LABEL_SMOOTHING = flags.DEFINE_float(
+    "label_smoothing",
+    None,
+    "Share of a target that is spread over all items; the default is none.",
+    lower_bound=0.0,
 )
 EMBEDDING_DIM = flags.DEFINE_integer(
     "embedding_dim",
@@ -142,27 +168,36 @@ FIELDS = flag_values.define_fields(
 )
 _RECIPE = (
     *("protocol", *FIELDS, "strategy", "max_steps", "eval_every", "patience"),
-    *("batch_size", "learning_rate", "embedding_dim", "dilation_rates"),
-    *("use_alpha", "dtype"),
+    *("budget_in", "batch_size", "learning_rate", "decay", "weight_decay"),
+    *("label_smoothing", "embedding_dim", "dilation_rates", "use_alpha"),
+    "dtype",
 )
 TRAINING = (*DATA, "output", *_RECIPE)
 
 
-def all_protocols() -> dict[str, recipe.Protocol]:
-    """Every protocol by name, with what flags and data set change of it."""
+def all_protocols(
+    named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
+) -> dict[str, recipe.Protocol]:
+    """Every protocol by name, with what flags and data set change of it.
+
+    Args:
+        named: what each is where nobody says.
+    """
     changes = {
         **paper_data.protocol_changes(DATASET.value or ""),
         **flag_values.given(FIELDS),
     }
     return {
         name: dataclasses.replace(protocol, **changes)
-        for name, protocol in recipe.PROTOCOLS.items()
+        for name, protocol in named.items()
     }
 
 
-def protocols() -> list[recipe.Protocol]:
-    """The protocols the flags ask for."""
-    known = all_protocols()
+def protocols(
+    named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
+) -> list[recipe.Protocol]:
+    """The protocols the flags ask for; see `all_protocols`."""
+    known = all_protocols(named)
     for name in PROTOCOL.value:
         if name not in known:
             raise ValueError(
@@ -171,9 +206,11 @@ def protocols() -> list[recipe.Protocol]:
     return [known[name] for name in known if name in PROTOCOL.value]
 
 
-def protocol() -> recipe.Protocol:
-    """The one protocol the flags ask for."""
-    found = protocols()
+def protocol(
+    named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
+) -> recipe.Protocol:
+    """The one protocol the flags ask for; see `all_protocols`."""
+    found = protocols(named)
     if len(found) != 1:
         raise ValueError(
             f"--protocol takes one name here. Received: {PROTOCOL.value}"
@@ -187,8 +224,17 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
     Args:
         default: for what no flag says.
     """
-    holders = {flag.name: flag for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE)}
+    holders = {
+        flag.name: flag for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE, BUDGET_IN)
+    }
     return {**(default or {}), **flag_values.given(holders)}
+
+
+def optimization() -> dict[str, Any]:
+    """What flags say of the optimizer, its rate and its batches apart."""
+    return flag_values.given(
+        {flag.name: flag for flag in (DECAY, WEIGHT_DECAY, LABEL_SMOOTHING)}
+    )
 
 
 def recipe_options() -> dict[str, Any]:
@@ -200,6 +246,7 @@ def recipe_options() -> dict[str, Any]:
     return {
         "batch_size": BATCH_SIZE.value or usual["batch_size"],
         "learning_rate": LEARNING_RATE.value,
+        **optimization(),
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,
             "dilation_rates": rates,

@@ -8,13 +8,16 @@ command that was interrupted goes on where it was.
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Sequence
 from types import ModuleType
 
 from experiments import flags
 from experiments import running
 from experiments import target_flags
 from experiments import transferring
+from experiments.papers import counted
 from experiments.papers.rows import Choices
+from experiments.papers.rows import Row
 from experiments.papers.stackrec import paper_data
 from experiments.reporting import against_counting
 from experiments.reporting import all_stages
@@ -25,13 +28,16 @@ from experiments.reporting import found
 from experiments.reporting import published
 from experiments.reporting import similarity
 from experiments.reporting import tables
+from experiments.reporting.store import Store
+from nextitnet_tf.protocol import Protocol
+from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
 
 def _table(target: ModuleType, choices: Choices) -> str:
     """A table shows every line that is done in its folder."""
     protocols, seeds = flags.protocols(), target_flags.seeds()
     rows = found.asked_rows(target, choices, protocols, seeds)
-    if not rows:
+    if not rows and target_flags.COUNTING not in choices.settings:
         raise ValueError(
             "Expected at least one setting and protocol. Received: "
             f"settings={target_flags.SETTINGS.value}, "
@@ -39,12 +45,17 @@ def _table(target: ModuleType, choices: Choices) -> str:
         )
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
+    floors = _floors(choices, protocols, store)
     described = paper_data.PAPER_DATA.get(choices.figures_of or "")
     has_figures = choices.figures_of in getattr(target, "PAPER", {})
 
     def write() -> str:
+        done = found.done_rows(target, choices, protocols, seeds, store)
         return tables.write(
-            found.done_rows(target, choices, protocols, seeds, store),
+            [
+                *_floors(choices, [row.recipe.protocol for row in done], store),
+                *done,
+            ],
             store,
             output,
             target.TITLE,
@@ -56,8 +67,25 @@ def _table(target: ModuleType, choices: Choices) -> str:
         recipes = [row.recipe for row in rows]
         clock.measure(recipes, store, output / clock.FILE_NAME)
     elif not target_flags.TABLE_ONLY.value:
-        running.train(rows, store, write)
+        running.train([*floors, *rows], store, write)
     return write()
+
+
+def _floors(
+    choices: Choices, protocols: Sequence[Protocol], store: Store
+) -> list[Row]:
+    """What is counted under each protocol of a table."""
+    num_items = next(iter(store.sessions.values())).num_items
+    return [
+        row
+        for protocol in dict.fromkeys(protocols)
+        for row in counted.rows(
+            dataclasses.replace(choices, protocol=protocol),
+            "counting",
+            num_items,
+        )
+        if row.recipe.model != "most_pop"  # a baseline of the paper's
+    ]
 
 
 def _figure(
@@ -123,7 +151,7 @@ def _published(target: ModuleType, choices: Choices) -> str:
 
 def _against_counting(target: ModuleType, choices: Choices) -> str:
     """Trained models beside counting: all that its command names."""
-    protocol = flags.protocol()
+    protocol = flags.protocol(TUNED_PROTOCOLS)
     rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
     store = running.open_store(
         flags.sessions_folder(), flags.output_folder(), [protocol.item_ids]

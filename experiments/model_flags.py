@@ -1,6 +1,9 @@
 """The flags that say what a model is: its class, its depth, its arguments."""
 
+import dataclasses
 import sys
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -13,6 +16,8 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
+from nextitnet_tf.tuned import TUNED
+from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
 # The models that are trained; others are counted.
 _TRAINED = {
@@ -28,10 +33,18 @@ def _in_short(of_class: type) -> str:
     return head.partition(": ")[2].rstrip(".")
 
 
+_DEPTHS = ["2", "4", "8"]
 NUM_BLOCKS = flags.DEFINE_list(
     "num_blocks",
-    ["2", "4", "8"],
-    "Depths, from the first stage to the last.",
+    None,
+    "Depths, from the first stage to the last. The default is the depth that "
+    "validated best where the model was tuned ("
+    + ", ".join(
+        f"{name} {recipe.stages[0].num_blocks}"
+        for name, recipe in TUNED.items()
+        if recipe.model in _TRAINED
+    )
+    + f"), else {','.join(_DEPTHS)}.",
 )
 METHOD = flags.DEFINE_enum(
     "method", "adjacent", list(METHODS), "How blocks are stacked."
@@ -87,9 +100,16 @@ NUM_HEADS = flags.DEFINE_integer(
 DROPOUT_RATE = flags.DEFINE_float(
     "dropout_rate",
     None,
-    "For all but nextitnet and grec: share of values that is dropped. The "
-    "default of sasrec and ssept is 0 (their authors take 0.2 to 0.5), of "
-    "gru4rec 0, of caser 0.5, of nfm 0.2.",
+    "For all but grec: share of values that is dropped in training. The "
+    "default of nextitnet, sasrec and gru4rec is what was tuned (under "
+    "protocol release 0), of ssept 0, of caser 0.5, of nfm 0.2.",
+    lower_bound=0.0,
+    upper_bound=0.99,
+)
+EMBEDDING_DROPOUT_RATE = flags.DEFINE_float(
+    "embedding_dropout_rate",
+    None,
+    "For gru4rec: share of the items' vectors that is dropped in training.",
     lower_bound=0.0,
     upper_bound=0.99,
 )
@@ -101,25 +121,62 @@ SEED = flags.DEFINE_integer(
 def recipe() -> Recipe:
     """What the flags ask to be trained.
 
+    What no flag says is what `nextitnet_tf.tuned` has of the model, if it has
+    something and the protocol is `clean`; else the defaults of the flags.
+
     Raises:
         ValueError: flags of another model.
     """
-    options = shared.recipe_options()
-    options["model_config"] = _model_config(options["model_config"])
-    return Recipe(
-        stages=tuple(
-            Stage(
-                depth,
-                method=METHOD.value if i else None,
-                preset=PRESET.value,
-                **shared.budget(),
-            )
-            for i, depth in enumerate(_depths())
-        ),
-        protocol=shared.protocol(),
-        model=MODEL.value,
+    tuned = TUNED.get(MODEL.value)
+    if tuned is None or shared.PROTOCOL.value != ["clean"]:
+        options = shared.recipe_options()
+        options["model_config"] = _model_config(options["model_config"])
+        return Recipe(
+            stages=_stages(_depths(_DEPTHS), shared.budget()),
+            protocol=shared.protocol(),
+            model=MODEL.value,
+            seed=SEED.value,
+            **options,
+        )
+    protocol = shared.protocol(TUNED_PROTOCOLS)
+    of_flags = shared.recipe_options()
+    changes = {
+        "learning_rate": shared.LEARNING_RATE,
+        "batch_size": shared.BATCH_SIZE,
+    }
+    options = {n: of_flags[n] for n, f in changes.items() if f.present}
+    if protocol.sampled_fraction:  # it has no smoothed labels
+        options["label_smoothing"] = 0.0
+    said = {
+        name: value
+        for name, value in of_flags["model_config"].items()
+        if flags.FLAGS[name].present
+    }
+    first = tuned.stages[0]
+    budget = {"patience": first.patience}
+    if not (shared.MAX_STEPS.present or shared.EVAL_EVERY.present):
+        names = ("max_steps", "eval_every", "budget_in")
+        budget |= {name: getattr(first, name) for name in names}
+    return dataclasses.replace(
+        tuned,
+        stages=_stages(_depths([str(first.num_blocks)]), shared.budget(budget)),
+        protocol=protocol,
         seed=SEED.value,
-        **options,
+        **{**options, **shared.optimization()},
+        model_config={**tuned.model_config, **_model_config(said)},
+    )
+
+
+def _stages(depths: Sequence[int], budget: Mapping) -> tuple[Stage, ...]:
+    """One stage a depth, each stacked upon the one before."""
+    return tuple(
+        Stage(
+            depth,
+            method=METHOD.value if i else None,
+            preset=PRESET.value,
+            **budget,
+        )
+        for i, depth in enumerate(depths)
     )
 
 
@@ -128,9 +185,10 @@ def has_blocks(model: str) -> bool:
     return "num_blocks" in MODELS[model].arguments()
 
 
-def _depths() -> list[int]:
+def _depths(usual: list[str]) -> list[int]:
     if has_blocks(MODEL.value):
-        return flag_values.whole_numbers(NUM_BLOCKS)
+        said = usual if NUM_BLOCKS.value is None else NUM_BLOCKS.value
+        return flag_values.parse(NUM_BLOCKS.name, said, int)
     if NUM_BLOCKS.present:
         raise ValueError(
             f"--model={MODEL.value} has no blocks. "
@@ -143,13 +201,14 @@ def _model_config(common: dict[str, Any]) -> dict[str, Any]:
     """What the flags say of the model, and of it alone."""
     own = (
         *(VARIANT, BLOCK, TIE_OUTPUT),
-        *(MASK_FRACTION, NUM_HEADS, DROPOUT_RATE),
+        *(MASK_FRACTION, NUM_HEADS, DROPOUT_RATE, EMBEDDING_DROPOUT_RATE),
     )
     config = {**common, **flag_values.given({flag.name: flag for flag in own})}
     if VARIANT.value == "original" and not shared.USE_ALPHA.present:
         config["use_alpha"] = False
     arguments = _TRAINED[MODEL.value].arguments()
-    names = [*common, *(flag.name for flag in own)]
+    usual = shared.recipe_options()["model_config"]
+    names = [*{**usual, "dtype": None}, *(flag.name for flag in own)]
     known = [n for n in names if n == "dtype" or n in arguments]
     for name in set(config) - set(known):
         if flags.FLAGS[name].present:

@@ -13,6 +13,9 @@ from nextitnet_tf.recipe import Stage
 from nextitnet_tf.training import Run
 from nextitnet_tf.training import runs
 
+# Fields of a protocol that decide nothing of an evaluation.
+_OF_TRAINING = ("recut", "stop_on_unseen")
+
 
 def run_beside(path: Path) -> Run | None:
     """What run.json beside a model says, if it is of that model.
@@ -56,9 +59,14 @@ def recipe(run: Run | None) -> Recipe:
         )
     protocol = run.recipe.protocol
     asked = flag_values.given(flags.FIELDS)
-    # A protocol of another name may be the same in all that it decides.
+    # A protocol of another name may be the same in all that it decides, and
+    # how rows were cut and training stopped is no matter of evaluating.
+    flagged = dataclasses.replace(
+        flags.protocol(),
+        **{name: getattr(protocol, name) for name in _OF_TRAINING},
+    )
     if flags.PROTOCOL.present and (
-        runs.identity(flags.protocol()) != runs.identity(protocol)
+        runs.identity(flagged) != runs.identity(protocol)
     ):
         asked["name"] = flags.protocol().name
     for name, value in asked.items():
@@ -81,7 +89,11 @@ def recipe(run: Run | None) -> Recipe:
 
 def protocol_name(recipe: Recipe) -> str:
     """The protocol, and in what it differs from the one of that name."""
-    differences = protocol_differences(recipe.protocol)
+    differences = [
+        difference
+        for difference in protocol_differences(recipe.protocol)
+        if difference.split("=")[0] not in _OF_TRAINING
+    ]
     return " ".join([recipe.protocol.name, *differences])
 
 

@@ -10,14 +10,19 @@ import dataclasses
 from collections.abc import Mapping
 
 from nextitnet_tf.protocol import PROTOCOLS
+from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 
 # Cutting histories at new places in each pass is worth most of all; early
-# stopping looks at what a user would see.
-_CLEAN = dataclasses.replace(
-    PROTOCOLS["clean"], recut=True, stop_on_unseen=True
-)
+# stopping looks at what a user would see. Who is in which part of the split,
+# and what is reported, is as in the protocol of that name.
+TUNED_PROTOCOLS: Mapping[str, Protocol] = {
+    **PROTOCOLS,
+    "clean": dataclasses.replace(
+        PROTOCOLS["clean"], recut=True, stop_on_unseen=True
+    ),
+}
 
 
 def _recipe(model: str, num_blocks: int, passes: int, **options) -> Recipe:
@@ -30,7 +35,7 @@ def _recipe(model: str, num_blocks: int, passes: int, **options) -> Recipe:
     )
     return Recipe(
         stages=(stage,),
-        protocol=_CLEAN,
+        protocol=TUNED_PROTOCOLS["clean"],
         model=model,
         decay="cosine",
         **options,

@@ -103,7 +103,9 @@ def test_weights_of_0_take_a_row_out():
 # --- in chunks ------------------------------------------------------------
 
 
-@pytest.fixture(params=[(1, 1), (60, 1), (90, 1), (1, 400), (1 << 21, 1)])
+@pytest.fixture(
+    params=[(1, 1), (60, 400), (90, 400), (1, 400), (1 << 21, 1 << 21)]
+)
 def chunks(request, monkeypatch):
     """7 rows of 30 columns in chunks of 1, 2, 3 (uneven), 7 and 7 rows."""
     in_cache, memory = request.param

@@ -26,7 +26,7 @@ METHOD_NAMES = {
     "adjacent": "StackA",
     "adjacent_release": "StackA",
 }
-_STAGE_OPTIONS = ("max_steps", "eval_every", "patience")
+_STAGE_OPTIONS = ("max_steps", "eval_every", "patience", "budget_in")
 
 # The paper's MRR@5, HR@5, NDCG@5 and speed-up of a line.
 Figures = tuple[float | None, ...]

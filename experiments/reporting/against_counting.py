@@ -206,23 +206,12 @@ def _in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
     trained = [r for r in records if not r["is_counted"]]
     if floor is None or not trained:
         return []
-    sides: dict[str, list[str]] = {
-        side: [] for side in ("above it", "not told apart from it", "below it")
-    }
+    sides: dict[str, list[str]] = {}
     for record in trained:
         found = record["over_floor"]["unseen"]
         if found:
-            is_above, is_below = found["low"] > 0, found["high"] < 0
-            sides[
-                "above it"
-                if is_above
-                else "below it"
-                if is_below
-                else "not told apart from it"
-            ].append(record["model"])
-    told = [
-        f"{', '.join(names)} {side}" for side, names in sides.items() if names
-    ]
+            sides.setdefault(of_floor.side(found), []).append(record["model"])
+    told = [f"{', '.join(names)} {side}" for side, names in sides.items()]
     return [
         f"In short: the floor is {floor['model']} with "
         f"{floor['unseen']['mrr_at_5']['mean']:.4f}; {'; '.join(told)} (by "

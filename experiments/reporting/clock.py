@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.reporting import floor
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
@@ -127,7 +128,7 @@ def measure(recipes: Iterable[Recipe], store, path: Path) -> None:
     """
     done = set()
     for recipe in recipes:
-        if recipe.model == "most_pop":
+        if floor.is_counted(recipe):
             continue
         sessions: data.Sessions = store.sessions_of(recipe)
         depth = recipe.stages[-1].num_blocks

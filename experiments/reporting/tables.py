@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.papers.rows import Row
 from experiments.reporting import columns
+from experiments.reporting import floor
 from experiments.reporting import notes
 from experiments.reporting import over_seeds
 from experiments.reporting import pictures
@@ -101,7 +102,11 @@ def write(
     records = of_records.to_records(lines, store)
     groups = of_records.to_groups(lines, records, store)
     records += of_records.ceilings(lines, store)
-    of_table = notes.of_table(lines, store, paper_data, measured)
+    done = [(line.row, line.run) for line in lines]
+    of_table = [
+        *notes.of_table(lines, store, paper_data, measured),
+        *floor.notes(done, store),
+    ]
     shown = [sentence(records), ""] if sentence else []
     text = to_markdown(records, title, of_table, groups, shown)
     atomic_files.write_text(output / f"{name}.md", text)

@@ -178,6 +178,25 @@ def test_other_models(train, arguments, shown):
     assert shown in out
 
 
+@pytest.mark.slow
+def test_the_floor_is_named(train, tmp_path):
+    """Who counts upwards is counted exactly."""
+    code, out, err = train("--num_blocks=1")
+    assert code == 0, err[-2000:]
+    (line,) = [x for x in out.splitlines() if x.startswith("floor: ")]
+    assert "which is counted, has MRR@5 1.0000 without seen items" in line
+    assert "below it" in line or "not told apart from it" in line
+    assert "WARNING" not in err
+    # Counting is a run like any other: it is not done again.
+    runs = list((tmp_path / "out" / "runs").glob("markov-*/run.json"))
+    before = [run.stat().st_mtime_ns for run in runs]
+    code, again, _ = train("--num_blocks=1")
+    assert again == out
+    assert before == [run.stat().st_mtime_ns for run in runs] and before
+    code, out, _ = train("--num_blocks=1", "--nofloor")
+    assert code == 0 and "floor" not in out
+
+
 def test_flags_of_another_model(train, tmp_path):
     code, _, err = train("--num_heads=2")
     check_one_line(code, err, "--model=nextitnet", "--num_heads=2")

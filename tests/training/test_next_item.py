@@ -19,6 +19,7 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
+from nextitnet_tf.training import next_item
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import runs as runs_on_disk
 from tests.checks import write_sessions
@@ -558,6 +559,37 @@ def test_training_learns(sessions, tmp_path):
     assert done.summary["test"]["mrr_at_5"] > 0.5
     losses = [p["loss"] for p in done.summary["curve"]]
     assert losses[-1] < losses[0] < np.log(31) + 0.1
+
+
+def test_a_budget_in_passes(sessions, tmp_path, monkeypatch):
+    """240 of the 300 rows train: 15 batches of 16 are a pass."""
+    monkeypatch.setattr(next_item, "LEAST_STEPS_OF_PASS", 3)
+    stage = Stage(1, max_steps=3, eval_every=2, budget_in="passes")
+    (done,) = run(make_recipe(stage), sessions, tmp_path)
+    assert [p["step"] for p in done.summary["curve"]] == [30, 45]
+    # Half of the rows: 120, 7 batches and a half.
+    half = Stage(1, 0.5, max_steps=2, eval_every=1, budget_in="passes")
+    (done,) = run(make_recipe(half), sessions, tmp_path)
+    assert [p["step"] for p in done.summary["curve"]] == [8, 16]
+    # A pass has a least number of steps.
+    monkeypatch.setattr(next_item, "LEAST_STEPS_OF_PASS", 20)
+    (done,) = run(make_recipe(half), sessions, tmp_path / "again")
+    assert [p["step"] for p in done.summary["curve"]] == [20, 40]
+
+
+def test_a_rate_decays_over_the_passes(sessions, tmp_path, monkeypatch):
+    """To a hundredth at the last of 2 passes of 15 steps, not before."""
+    monkeypatch.setattr(next_item, "LEAST_STEPS_OF_PASS", 3)
+    stage = Stage(1, max_steps=2, eval_every=1, budget_in="passes")
+    recipe = make_recipe(stage, decay="cosine", learning_rate=0.01)
+    task = next_item.NextItem(recipe, sessions)
+    model = task.begin(0, None)
+    task.compile(0, model, jit_compile=False)
+    rate = model.optimizer._learning_rate
+    assert float(rate(0)) == pytest.approx(0.01)
+    # Half-way: (1 + 0.01) / 2 of it.
+    assert float(rate(15)) == pytest.approx(0.01 * 0.505)
+    assert float(rate(30)) == pytest.approx(0.0001)
 
 
 # --- other models, errors -------------------------------------------------

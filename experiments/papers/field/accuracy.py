@@ -17,8 +17,6 @@ import dataclasses
 from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
-from nextitnet_tf.protocol import PROTOCOLS
-from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.tuned import TUNED
 
@@ -38,35 +36,15 @@ DEFAULTS = {"protocol": "clean"}
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then what is trained."""
-    choices = dataclasses.replace(
-        choices, protocol=tuned_protocol(choices.protocol)
-    )
     found = []
     if "counting" in choices.settings:
         whole = dataclasses.replace(choices.protocol, recut=False)
-        found = [
-            counted.without_seed(row)
-            for row in counted.tried_rows(
-                dataclasses.replace(choices, protocol=whole), "counting"
-            )
-        ]
+        found = counted.tried_rows(Choices(whole), "counting")
     return found + [
         Row(name, "baseline", recipe_of(name, choices), family=family)
         for name, family in _FAMILIES.items()
         if name in choices.settings
     ]
-
-
-def tuned_protocol(protocol: Protocol) -> Protocol:
-    """A protocol with what is tuned of `clean`, unless flags changed it."""
-    usual, tuned = PROTOCOLS["clean"], TUNED["nextitnet"].protocol
-    changes = {
-        f.name: getattr(tuned, f.name)
-        for f in dataclasses.fields(Protocol)
-        if getattr(protocol, f.name) == getattr(usual, f.name)
-    }
-    is_clean = protocol.name == usual.name
-    return dataclasses.replace(protocol, **changes) if is_clean else protocol
 
 
 def recipe_of(

@@ -17,6 +17,7 @@ time, so that its last items are partly arbitrary.
 
 from typing import Any
 
+from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
@@ -58,12 +59,6 @@ _OF_DATA = {"beauty": (1, 0.2, 175), "ml1m": (2, 0.1, 144)}
 _BATCH_SIZE = 128
 _PATIENCE = 10
 _PASSES = 40
-_COUNTED = {
-    "most_pop": "MostPop",
-    "markov": "Markov",
-    "item_knn": "ItemKNN",
-    "ease": "EASE",
-}
 
 
 def preparation(dataset: str) -> dict[str, Any]:
@@ -75,15 +70,7 @@ def rows(choices: Choices) -> list[Row]:
     """Counting, and SASRec as its authors have it, with a softmax."""
     found = []
     if "counting" in choices.settings:
-        found = [
-            Row(
-                "counting",
-                "baseline",
-                choices.recipe(choices.stage(1), model=name, model_config={}),
-                family=label,
-            )
-            for name, label in _COUNTED.items()
-        ]
+        found = counted.usual_rows(choices, "counting")
     blocks, dropout, steps = _OF_DATA.get(
         choices.figures_of or "", _OF_DATA["beauty"]
     )

@@ -1,0 +1,44 @@
+"""Counts on the sessions of a trained model, and says which is better."""
+
+from experiments.papers import counted
+from experiments.papers.rows import Choices
+from experiments.reporting import floor
+from experiments.reporting import wording
+from experiments.reporting.store import Store
+from nextitnet_tf import metrics
+from nextitnet_tf import training
+
+
+def beside(run: training.Run, store: Store) -> str:
+    """What counting gives on the same sessions, and where the run is.
+
+    Args:
+        run: trained, in the folder of the store.
+        store: finds and gets the runs.
+
+    Returns:
+        A sentence. The counted model in it is the one that validates best;
+        both are compared by the ranking that the training stopped on.
+    """
+    protocol = run.recipe.protocol
+    sessions = store.sessions_of(run.recipe)
+    done = [
+        training.run(row.recipe, sessions, store.folder, verbose=0)[-1]
+        for row in counted.rows(
+            Choices(protocol), "counting", sessions.num_items
+        )
+    ]
+    best = max(done, key=lambda one: one.summary["best_validation"])
+    is_unseen = protocol.stop_on_unseen
+    of_counting, of_run = (
+        metrics.from_ranks(store.ranks(one, is_unseen))["mrr_at_5"]
+        for one in (best, run)
+    )
+    found = floor.compare([run], best, store, is_unseen)
+    assert found is not None  # both have just kept their ranks
+    difference = wording.shown(*(found[k] for k in floor.ENDS))
+    return (
+        f"floor: {counted.FAMILIES[best.recipe.model]}, which is counted, has "
+        f"MRR@5 {of_counting:.4f}{' without seen items' * is_unseen}; the "
+        f"model has {of_run:.4f}, {floor.side(found)}: {difference}"
+    )

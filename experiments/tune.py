@@ -1,0 +1,88 @@
+r"""Looks for the settings of a model: one factor at a time, then together.
+
+  python -m experiments.tune --dataset=ml1m --raw=interactions.csv.gz \
+    --model=nextitnet --trials=20
+
+Begins with the plain model under protocol `clean`, changes one factor at a
+time (dropout, learning rate, width, ...), then takes those that helped
+together. The validation decides, by the ranking without seen items. Writes
+OUTPUT/tuning-MODEL.md and .json after each trial. A trial is a run in
+OUTPUT/runs: start the command again and it goes on where it was. How long
+histories are is decided when they are prepared (--t). With --start=tuned the
+search begins with what `make train` takes by default.
+"""
+
+import sys
+
+from absl import flags as absl_flags
+
+from experiments import command  # first: it quietens TensorFlow
+from experiments import flag_values
+from experiments import flags
+from experiments import model_flags
+from experiments import running
+from experiments import tuning
+from experiments.reporting import search_table
+from nextitnet_tf import distribution
+from nextitnet_tf import training
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+from nextitnet_tf.tuned import TUNED
+from nextitnet_tf.tuned import TUNED_PROTOCOLS
+
+_TRIALS = absl_flags.DEFINE_integer(
+    "trials", 20, "Recipes that are tried at most.", lower_bound=1
+)
+_START = absl_flags.DEFINE_enum(
+    "start", "plain", ["plain", "tuned"], "Where the search begins."
+)
+_TAKES = (
+    *("trials", "start", "model", "seed", *flags.DATA, "output", "strategy"),
+    *("max_steps", "eval_every", "patience", "budget_in"),
+)
+# In passes over the data.
+_BUDGET = {"max_steps": 40, "eval_every": 1, "patience": 5}
+
+
+def main() -> None:
+    flag_values.check_used("tune", _TAKES)
+    start = _start(model_flags.MODEL.value)
+    output = flags.output_folder()
+    store = running.open_store(
+        flags.sessions_folder(), output, [start.protocol.item_ids]
+    )
+    strategy = distribution.make_strategy(flags.STRATEGY.value)
+    trials: list[tuning.Trial] = []
+
+    def evaluate(recipe: Recipe) -> float:
+        if len(trials) >= _TRIALS.value:
+            raise tuning.OutOfTrials
+        sessions = store.sessions_of(recipe)
+        (run,) = training.run(recipe, sessions, store.folder, strategy=strategy)
+        return run.summary["best_validation"]
+
+    def report(trial: tuning.Trial) -> None:
+        trials.append(trial)
+        print(f"[{len(trials)}] {trial.value:.4f}", file=sys.stderr)
+        search_table.write(trials, store, output, start.model)
+
+    tuning.search(start, tuning.factors_of(start), evaluate, report)
+    print(search_table.write(trials, store, output, start.model))
+
+
+def _start(model: str) -> Recipe:
+    """Where the search begins, with the budget that flags ask for."""
+    plain = Recipe(
+        (Stage(4 if model_flags.has_blocks(model) else 1),),
+        protocol=TUNED_PROTOCOLS["clean"],
+        model=model,
+    )
+    recipe = TUNED.get(model, plain) if _START.value == "tuned" else plain
+    budget = {"budget_in": "passes", **flags.budget(_BUDGET)}
+    changes = {**budget, "seed": model_flags.SEED.value}
+    is_recut = _START.value == "tuned"
+    return tuning.changed(recipe, {**changes, "recut": is_recut})
+
+
+if __name__ == "__main__":
+    command.run(main, takes=_TAKES)

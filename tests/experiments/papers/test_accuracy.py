@@ -1,0 +1,73 @@
+"""What is trained beside counting, and what is counted."""
+
+import dataclasses
+
+import pytest
+
+from experiments import papers
+from experiments.papers import counted
+from experiments.papers.field import accuracy
+from experiments.papers.rows import Choices
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.protocol import PROTOCOLS
+from nextitnet_tf.tuned import TUNED
+from nextitnet_tf.tuned import TUNED_PROTOCOLS
+
+
+def make_rows(protocol=TUNED_PROTOCOLS["clean"], seed=2):
+    return accuracy.rows(Choices(protocol, seed=seed, settings=accuracy.NAMES))
+
+
+def test_the_rows():
+    assert papers.find("accuracy") is accuracy
+    rows = make_rows()
+    assert [row.label for row in rows] == [
+        "MostPop",
+        "Markov (order 1)",
+        *(f"Markov (order 5, decay {d})" for d in ("0.5", "0.7", "0.85")),
+        *(f"ItemKNN (decay {d})" for d in ("0.5", "0.7", "0.85")),
+        *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
+        *("NextItNet-4", "SASRec-2", "GRU4Rec"),
+    ]
+    # Counting draws nothing: the same runs whatever the seed, whole rows.
+    assert {row.recipe.seed for row in rows[:-3]} == {0}
+    assert not any(row.recipe.protocol.recut for row in rows[:-3])
+    assert {row.recipe.seed for row in rows[-3:]} == {2}
+    assert all(row.recipe.protocol.recut for row in rows[-3:])
+
+
+def test_a_sampled_softmax_has_no_smoothed_labels():
+    protocol = dataclasses.replace(
+        TUNED_PROTOCOLS["clean"], sampled_fraction=0.2
+    )
+    gru4rec = make_rows(protocol)[-1].recipe
+    assert (gru4rec.label_smoothing, TUNED["gru4rec"].label_smoothing) == (
+        *(0.0, 0.1),
+    )
+
+
+def test_floors_that_take_seconds():
+    choices = Choices(PROTOCOLS["release"], seed=1)
+    few, many = (
+        [row.label for row in counted.rows(choices, "x", num_items)]
+        for num_items in (5_000, 5_001)
+    )
+    assert few == ["MostPop", "Markov", "ItemKNN", "EASE"]
+    assert many == few[:-1]
+
+
+@pytest.mark.parametrize("name", list(TUNED))
+def test_tuned_recipes_are_of_the_models(name):
+    recipe = TUNED[name]
+    assert recipe.model == name
+    assert set(recipe.model_config) <= MODELS[name].arguments()
+    (stage,) = recipe.stages
+    assert stage.budget_in == "passes" and stage.eval_every == 1
+    # What decides who is in the test is as under protocol clean.
+    clean = dataclasses.asdict(PROTOCOLS["clean"])
+    differ = {
+        key
+        for key, value in dataclasses.asdict(recipe.protocol).items()
+        if value != clean[key]
+    }
+    assert differ == {"recut", "stop_on_unseen"}

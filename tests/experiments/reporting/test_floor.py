@@ -1,0 +1,162 @@
+"""Trained models beside counting, by hand."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from experiments.papers.rows import Row
+from experiments.reporting import against_counting
+from experiments.reporting import floor
+from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+
+# 200 sessions of as many users: where each model ranks what did follow.
+_ALWAYS, _NEVER = np.zeros(200, "uint8"), np.full(200, 99, "uint8")
+_HALF = np.where(np.arange(200) % 2, 0, 99).astype("uint8")
+# Of the model's name and its `order`, if it has one: ranks of all items,
+# ranks without seen ones, and what it has on the validation.
+RESULTS = {
+    ("markov", 1): (_NEVER, _NEVER, 0.1),
+    ("markov", 5): (_HALF, _HALF, 0.5),
+    ("item_knn", None): (_ALWAYS, _NEVER, 0.2),
+    ("nextitnet", None): (_HALF, _ALWAYS, 0.9),
+    ("gru4rec", None): (_NEVER, _NEVER, 0.3),
+    ("sasrec", None): (_HALF, _HALF, 0.5),
+}
+
+
+class Runs:
+    """A run for each model of `RESULTS`, whatever the seed."""
+
+    meta = {"source": "x.csv", "num_items": 5}
+    sessions = {"frequency": SimpleNamespace(rows=np.zeros((9, 4)), meta=meta)}
+
+    def find(self, recipe):
+        key = recipe.model, recipe.model_config.get("order")
+        if key not in RESULTS:
+            return None
+        return SimpleNamespace(
+            folder=SimpleNamespace(name=f"{key}-{recipe.seed}"),
+            key=key,
+            summary={
+                "best_step": 10 + recipe.seed,
+                "best_validation": RESULTS[key][2],
+                "num_parameters": 1234,
+                "num_sessions": 200,
+                "protocol": {"name": "clean"},
+                "protocol_differences": [],
+            },
+        )
+
+    def ranks(self, run, exclude_seen):
+        return RESULTS[run.key][exclude_seen]
+
+    def users(self, run):
+        return np.arange(200)
+
+    def once(self, key, compute):
+        return compute()
+
+
+def make_row(model, family, seed=0, **config):
+    recipe = Recipe(
+        (Stage(1),),
+        protocol=PROTOCOLS["clean"],
+        model=model,
+        model_config=config,
+        seed=seed,
+    )
+    note = ", ".join(f"{k} {v}" for k, v in config.items())
+    return Row("x", "baseline", recipe, family=family, note=note)
+
+
+ROWS = [
+    make_row("markov", "Markov", order=1),
+    make_row("markov", "Markov", order=5),
+    make_row("item_knn", "ItemKNN"),
+    *(make_row("nextitnet", "NextItNet", seed) for seed in (0, 1, 2)),
+    make_row("gru4rec", "GRU4Rec"),
+    make_row("sasrec", "SASRec"),
+    make_row("caser", "Caser"),  # not done
+]
+
+
+def write(tmp_path, rows=ROWS):
+    return against_counting.write(rows, Runs(), tmp_path, "a", "Title")
+
+
+def test_the_table(tmp_path):
+    text = write(tmp_path)
+    assert (tmp_path / "a.md").read_text() == text
+    lines = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith("| ") and "---" not in line
+    }
+    assert list(lines) == [
+        *("Model", "Markov (order 5)", "ItemKNN", "NextItNet-1", "GRU4Rec"),
+        "SASRec-1",
+    ]
+    # Of the two Markov chains, the one that validates best.
+    assert lines["Markov (order 5)"][:3] == ["1", "0.5000", ""]
+    # Half of the sessions are gained in all seeds: 0.5, three seeds.
+    seeds, unseen, above, *_ = lines["NextItNet-1"]
+    assert (seeds, unseen) == ("3", "1.0000 ± 0.0000")
+    assert above.startswith("+0.5000 (+0.4") and above.endswith(": above")
+    assert lines["GRU4Rec"][2].startswith("-0.5000 (")
+    assert lines["GRU4Rec"][2].endswith(": one seed")
+    assert lines["SASRec-1"][2] == "+0.0000 (+0.0000 to +0.0000): one seed"
+    assert "the floor is Markov (order 5) with 0.5000" in text
+    assert (
+        "NextItNet-1 above it; GRU4Rec below it; SASRec-1 not told apart "
+        "from it" in text
+    )
+    records = json.loads((tmp_path / "a.json").read_text())["rows"]
+    assert records[2]["over_floor"]["unseen"]["difference"] == 0.5
+    assert records[2]["steps"] == [10, 11, 12]
+    assert not (tmp_path / "a.png").exists()  # one depth
+
+
+def test_without_counting(tmp_path):
+    text = write(tmp_path, ROWS[3:4])
+    assert "there is no floor" in text and "above" not in text.split("- ")[0]
+    assert write(tmp_path, ROWS[-1:]) == "Nothing is done yet.\n"
+
+
+def test_notes_of_a_table():
+    runs = Runs()
+    done = [(row, run) for row in ROWS if (run := runs.find(row.recipe))]
+    of_all, of_unseen = floor.notes(done, runs)
+    assert "ranking of all items: Markov, which is counted, has 0.5000" in (
+        of_all
+    )
+    # NextItNet and SASRec rank all items as the chain does.
+    assert "0 above it; 2 not told apart from it; 1 below it" in of_all
+    assert "ranking without seen items" in of_unseen
+    assert "1 above it (NextItNet-1)" in of_unseen
+    assert floor.notes(done[3:], runs) == []
+
+
+def test_the_best_of_what_is_counted():
+    runs = Runs()
+    found = [runs.find(row.recipe) for row in ROWS[:3]]
+    assert floor.best(found).key == ("markov", 5)
+    assert floor.best([]) is None
+    # One of an earlier version does not say how it validates.
+    del found[1].summary["best_validation"]
+    assert floor.best(found).key == ("item_knn", None)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side"),
+    [
+        (0.1, 0.2, "above it"),
+        (-0.1, 0.1, "not told apart from it"),
+        (-0.2, -0.1, "below it"),
+    ],
+)
+def test_sides(low, high, side):
+    assert floor.side({"difference": 0.0, "low": low, "high": high}) == side
