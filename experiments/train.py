@@ -4,7 +4,7 @@ r"""Trains on anybody's own data: shallow, stack, fine-tune.
     --num_blocks=2,4,8
 
 --num_blocks names the depths: the first is trained from scratch, each other
-is stacked upon the one before (at most doubled) and fine-tuned; a single
+is stacked upon the one before and fine-tuned; a single
 depth is plain training. --model says of what; NFM, Caser and GRU4Rec are
 baselines without blocks, and take no --num_blocks.
 

@@ -11,7 +11,8 @@ METHODS = ("adjacent", "cross", "random", "embedding", "adjacent_release")
 # What can be copied from the shallow model, in the order it is described.
 # "blocks" are convolutions, or query, key and value; "feed_forward" are the
 # dense layers of a Transformer block. "tied" is no part: it lets the copies of
-# one block share their steps ever after.
+# one block share their steps ever after. Nor is "identity": with it alpha is
+# copied to the first copy of a block alone, and the others start at 0.
 SWITCHES = (
     "blocks",
     "feed_forward",
@@ -21,6 +22,7 @@ SWITCHES = (
     "head",
     "optimizer",
     "tied",
+    "identity",
 )
 
 # A preset says so for each method. What blocks that start fresh would get
@@ -56,6 +58,16 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
         "random": _ALL,
         "embedding": ("embedding",),
     },
+    # Every parameter, but alpha of the copies that are added: where blocks
+    # keep their dilations (StackC by whole cycles, StackR), the deep model
+    # begins as the very function that the shallow one has learned.
+    "identity": {
+        "adjacent": (*_ALL, "identity"),
+        "adjacent_release": (*_ALL, "identity"),
+        "cross": (*_ALL, "identity"),
+        "random": _ALL,
+        "embedding": ("embedding",),
+    },
 }
 PRESETS = tuple(_PRESETS)
 
@@ -65,8 +77,9 @@ def source_blocks(
 ) -> list[int | None]:
     """Which shallow block each block of the deep model is copied from.
 
-    Doubling repeats every block. For fewer new blocks, the top blocks are
-    the ones repeated and those below keep their places.
+    Doubling repeats every block, and so does any multiple. Where the new
+    blocks do not go round, the top blocks are repeated once more than those
+    below.
 
     >>> source_blocks(num_source=4, num_target=8, method="adjacent")
     [0, 0, 1, 1, 2, 2, 3, 3]
@@ -74,6 +87,10 @@ def source_blocks(
     [0, 1, 2, 3, 0, 1, 2, 3]
     >>> source_blocks(num_source=4, num_target=6, method="adjacent")
     [0, 1, 2, 2, 3, 3]
+    >>> source_blocks(num_source=2, num_target=7, method="adjacent")
+    [0, 0, 0, 1, 1, 1, 1]
+    >>> source_blocks(num_source=2, num_target=7, method="cross")
+    [0, 1, 0, 1, 0, 1, 1]
     >>> source_blocks(num_source=2, num_target=4, method="random")
     [0, 1, None, None]
     >>> source_blocks(num_source=4, num_target=5, method="adjacent_release")
@@ -81,13 +98,14 @@ def source_blocks(
 
     Args:
         num_source: L, blocks of the shallow model.
-        num_target: blocks of the deep one, from L + 1 to 2 L.
-        method: "adjacent" (StackA) puts a copy next to its original;
+        num_target: blocks of the deep one, L + 1 or more; the paper has up
+            to 2 L.
+        method: "adjacent" (StackA) puts copies next to their original;
             "cross" (StackC) puts the copies on top, in order; "random"
             (StackR) puts fresh blocks on top; "embedding" (StackE) starts
             all blocks fresh; "adjacent_release" is what the release computes
-            for StackA of Transformers, whose copies are neither neighbours
-            nor those of the top blocks.
+            for StackA of Transformers, up to 2 L, whose copies are neither
+            neighbours nor those of the top blocks.
 
     Returns:
         One 0-based index a deep block; None where a block starts fresh.
@@ -108,10 +126,10 @@ def source_blocks(
             "Stacking needs a model with at least one block. "
             f"Received: num_source={num_source}"
         )
-    if not num_source < num_target <= 2 * num_source:
+    if not num_source < num_target:
         raise ValueError(
-            f"{num_source} blocks can be stacked to {num_source + 1} to "
-            f"{2 * num_source} blocks. Received: num_target={num_target}"
+            f"{num_source} blocks can be stacked to {num_source + 1} blocks "
+            f"or more. Received: num_target={num_target}"
         )
     if method == "embedding":
         return [None] * num_target
@@ -119,12 +137,13 @@ def source_blocks(
         return [*range(num_source), *[None] * (num_target - num_source)]
     if method == "adjacent_release":
         return _adjacent_release(num_source, num_target)
-    num_kept = 2 * num_source - num_target
-    kept: list[int | None] = list(range(num_kept))
-    doubled = list(range(num_kept, num_source))
+    rounds, more = divmod(num_target, num_source)
+    top = range(num_source - more, num_source)
     if method == "adjacent":
-        return kept + [i for i in doubled for _ in range(2)]
-    return kept + doubled + doubled
+        return [
+            i for i in range(num_source) for _ in range(rounds + (i in top))
+        ]
+    return [*range(num_source)] * rounds + [*top]
 
 
 def _adjacent_release(num_source: int, num_target: int) -> list[int | None]:
@@ -133,6 +152,11 @@ def _adjacent_release(num_source: int, num_target: int) -> list[int | None]:
     It has 6 for the number of added blocks and means to double the top ones.
     """
     added = num_target - num_source
+    if added > num_source:
+        raise ValueError(
+            "The release's StackA of Transformers at most doubles the depth. "
+            f"Received: num_source={num_source}, num_target={num_target}"
+        )
     sources: list[int | None] = [
         j if j < num_source else (j - added) // 2 + added
         for j in range(num_target)
@@ -167,7 +191,7 @@ def preset_switches(preset: str, method: str) -> dict[str, bool]:
     ['blocks', 'embedding']
 
     Args:
-        preset: "release", "paper" or "best".
+        preset: "release", "paper", "best" or "identity".
         method: one of `METHODS`.
 
     Returns:
@@ -197,10 +221,12 @@ class Stacker:
             "embedding" (StackE), or "adjacent_release" (see
             `source_blocks`).
         preset: what is copied. For StackA and StackC: "release" (kernels,
-            biases and the item embedding), "paper" (every parameter) or
-            "best" (every parameter but alpha). StackR keeps alpha and norms
-            of the kept blocks under all three, and the head but under
-            "release"; StackE copies the item embedding alone. Default: what
+            biases and the item embedding), "paper" (every parameter),
+            "best" (every parameter but alpha) or "identity" (every
+            parameter, alpha of the first copy of each block alone). StackR
+            keeps alpha and norms of the kept blocks under all of them, and
+            the head but under "release"; StackE copies the item embedding
+            alone. Default: what
             our ablations on ML-1M favour for the model, its `best_preset`:
             "best", of Transformers "paper" (results/ml1m, Tables 2 and 7).
         switches: overrides of the preset, by name: {"alpha": True, ...};
@@ -259,7 +285,7 @@ class Stacker:
 
         Args:
             model: a `SequentialRecommender` with `blocks`.
-            num_blocks: depth of the new one, from L + 1 to 2 L (default).
+            num_blocks: depth of the new one, L + 1 or more; default 2 L.
 
         Returns:
             A model of the same class.
@@ -300,12 +326,16 @@ def _layer_pairs(model, deep, sources, switches):
     for part, layers in deep.parts().items():
         if switches[part]:
             yield from zip(of_shallow[part], layers, strict=True)
+    copied = set()
     for block, source in zip(deep.blocks, sources, strict=True):
         if source is None:
             continue
+        is_first = source not in copied
+        copied.add(source)
         shallow_parts = model.blocks[source].parts()
         for part, layers in block.parts().items():
-            if switches[part]:
+            starts_at_zero = part == "alpha" and switches["identity"]
+            if switches[part] and (is_first or not starts_at_zero):
                 yield from zip(shallow_parts[part], layers, strict=True)
 
 

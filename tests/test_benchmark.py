@@ -10,10 +10,12 @@ from experiments.benchmark import cases
 from experiments.benchmark import child
 from experiments.benchmark import growth
 from experiments.benchmark import machine
+from experiments.benchmark import padding
 from experiments.benchmark import processes
 from experiments.benchmark import recommending
 from experiments.benchmark import report
 from experiments.benchmark import steps
+from experiments.benchmark.settings import Settings
 from nextitnet_tf import release
 from tests import checks
 
@@ -49,6 +51,25 @@ def test_steps_of_a_tiny_model(monkeypatch):
         timing = timed(step, repetitions=2)
         assert len(timing.seconds) == 2
         assert 0 < timing.median < timing.first_seconds
+
+
+def test_what_padding_costs(monkeypatch, tmp_path):
+    """Of rows whose paddings are where Beauty's are."""
+    item_ids, targets = padding.make_rows(padding.Padded())
+    assert item_ids.shape == targets.shape == (128, 50)
+    share = (targets == 0).mean()
+    assert share == pytest.approx(0.88, abs=0.02)
+    # Padding is on the left, and each target follows its item.
+    assert ((targets[:, :-1] == 0) >= (targets[:, 1:] == 0)).all()
+    assert (targets[:, :-1] == item_ids[:, 1:]).all()
+    monkeypatch.setattr(steps, "_WARM_UP_SECONDS", 0.01)
+    tiny = padding.Padded(8, num_items=30, batch_size=8, length=10)
+    monkeypatch.setattr(padding, "STEPS", (tiny,))
+    settings = Settings(2, gflop_per_second=1.0, table=tmp_path)
+    (found,) = padding.measure(settings)
+    ratio = found["seconds_all"] / found["seconds_real"]
+    assert found["ratio"] == pytest.approx(ratio) and ratio > 0
+    assert "| width 8 |" in padding.to_markdown([found])[2]
 
 
 def test_a_csv_of_sessions_that_can_be_read(tmp_path):

@@ -11,7 +11,8 @@ it is of this machine.
 
 Cases: steps (training and evaluation), processes (import, first step, memory,
 reading), growth (a step's time against blocks, t and items), recommend
-(histories a second and memory, against a full sort), accuracy (how soon a
+(histories a second and memory, against a full sort), padding (a step with
+every position counted, and with real targets only), accuracy (how soon a
 stacked model is as good as one from scratch: read from --table, not measured,
 so that it goes into a report of any machine). `steps` and `growth` need Keras
 alone: where only JAX is installed, `KERAS_BACKEND=jax python -m

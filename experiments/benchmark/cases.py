@@ -8,6 +8,7 @@ from types import ModuleType
 
 from experiments.benchmark import accuracy
 from experiments.benchmark import growth
+from experiments.benchmark import padding
 from experiments.benchmark import processes
 from experiments.benchmark import recommending
 from experiments.benchmark import training_steps
@@ -17,6 +18,7 @@ CASES: dict[str, ModuleType] = {
     "processes": processes,
     "growth": growth,
     "recommend": recommending,
+    "padding": padding,
     "accuracy": accuracy,
 }
 

@@ -87,14 +87,14 @@ def time_training(step: Step, repetitions: int = 7) -> Timing:
         "float32",
     )
     batch = (rows[:, :-1], rows[:, 1:], weights)
-    return _time(lambda: model.train_on_batch(*batch), repetitions)
+    return time_calls(lambda: model.train_on_batch(*batch), repetitions)
 
 
 def time_evaluation(step: Step, repetitions: int = 7) -> Timing:
     """Times evaluating a batch: all metrics, all items ranked."""
     model = make_model(step)
     rows = _rows(step)
-    return _time(
+    return time_calls(
         lambda: model.test_on_batch(rows[:, :-1], rows[:, -1]), repetitions
     )
 
@@ -121,7 +121,8 @@ def _rows(step: Step) -> np.ndarray:
     return generator.integers(1, step.num_items + 1, shape).astype("int32")
 
 
-def _time(call, repetitions: int) -> Timing:
+def time_calls(call, repetitions: int) -> Timing:
+    """Times what a call does, the first one apart."""
     began = time.perf_counter()
     call()
     first = time.perf_counter() - began
