@@ -6,7 +6,8 @@ Reads RESULTS/*/table.json, table3.json, ..., figure6.json (of `make
 reproduce-table2`, ...) and writes RESULTS/README.md: for each conclusion what
 the paper says, what was measured on which data, and whether it holds. Trains
 nothing. It is about the folders that are committed, or those that --only
-names.
+names. Where RESULTS stands beside docs/, it also writes docs/accuracy.md: what
+to start from, and what was tried.
 """
 
 from absl import flags
@@ -14,6 +15,7 @@ from absl import flags
 from experiments import command  # first: it quietens TensorFlow
 from experiments import papers
 from experiments import report_flags
+from experiments.reporting import accuracy_page
 from experiments.reporting import claims
 from nextitnet_tf import atomic_files
 
@@ -25,6 +27,10 @@ def main() -> None:
     root, shown = report_flags.chosen("conclusions")
     text = claims.write_up(shown, papers.claims())
     atomic_files.write_text(root / "README.md", text)
+    docs = root.parent / "docs"
+    if docs.is_dir():
+        page = accuracy_page.make_page(shown)
+        atomic_files.write_text(docs / "accuracy.md", page)
     print(text)
 
 

@@ -123,7 +123,8 @@ def _published(target: ModuleType, choices: Choices) -> str:
     """A table beside published values, of data kept as those were."""
     protocol = flags.protocol()
     # The target has a budget of its own, where no flag says.
-    unsaid = flags.budget().keys() ^ {"max_steps", "eval_every", "patience"}
+    usual = {"max_steps", "eval_every", "patience", "budget_in"}
+    unsaid = usual - flags.budget().keys()
     options = {k: v for k, v in choices.options.items() if k not in unsaid}
     choices = dataclasses.replace(choices, options=options)
     rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())

@@ -184,6 +184,7 @@ def choices(target: ModuleType) -> Choices:
         ratios=flag_values.numbers(RATIOS),
         schedules=schedules,
         patiences=flag_values.whole_numbers(STAGE_PATIENCE),
+        dataset=dataset,
         figures_of=(
             dataset
             if dataset in getattr(target, "PAPER", {})

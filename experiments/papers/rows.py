@@ -171,6 +171,7 @@ class Choices:
         patiences: evaluations after which a shallow stage ends, a line each.
         figures_of: the data set of the paper whose figures may stand beside
             ours, if any.
+        dataset: what the data are called.
         options: of every `Stage` (max_steps, eval_every, patience) and of
             the `Recipe` (batch_size, learning_rate, model_config).
     """
@@ -186,6 +187,7 @@ class Choices:
     schedules: Sequence[Sequence[int]] = ()
     patiences: Sequence[int] = ()
     figures_of: str | None = None
+    dataset: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def stage(self, num_blocks: int, ratio: float = 1.0, **changes) -> Stage:

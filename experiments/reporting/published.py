@@ -17,7 +17,7 @@ from nextitnet_tf import metrics
 from nextitnet_tf.protocol import Protocol
 
 _METRICS = {"HR@10": "hit_rate_at_10", "NDCG@10": "ndcg_at_10"}
-_COLUMNS = (
+COLUMNS = (
     Column("Model", lambda r: r["model"]),
     Column("Seeds", lambda r: str(len(r["seeds"])) if "seeds" in r else ""),
     Column("HR@10", lambda r: _shown(r, "hit_rate_at_10")),
@@ -71,7 +71,7 @@ def write(
         [
             f"# {title}",
             "",
-            *columns.table(_COLUMNS, records),
+            *columns.table(COLUMNS, records),
             "",
             *(f"- {note}" for note in notes),
             "",

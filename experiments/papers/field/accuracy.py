@@ -36,15 +36,19 @@ DEFAULTS = {"protocol": "clean"}
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then what is trained."""
-    found = []
-    if "counting" in choices.settings:
-        whole = dataclasses.replace(choices.protocol, recut=False)
-        found = counted.tried_rows(Choices(whole), "counting")
-    return found + [
+    return counted_rows(choices) + [
         Row(name, "baseline", recipe_of(name, choices), family=family)
         for name, family in _FAMILIES.items()
         if name in choices.settings
     ]
+
+
+def counted_rows(choices: Choices) -> list[Row]:
+    """What is counted, if it is asked for; of rows as they were prepared."""
+    if "counting" not in choices.settings:
+        return []
+    whole = dataclasses.replace(choices.protocol, recut=False)
+    return counted.tried_rows(Choices(whole), "counting")
 
 
 def recipe_of(

@@ -32,8 +32,9 @@ def test_the_rows():
         "EASE",
         "SASRec-1 (width 64)",
         "SASRec-1 (width 256)",
+        *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-2", "gated SASRec-2"),
     ]
-    recipe = rows[-2].recipe
+    recipe = rows[4].recipe
     assert (recipe.batch_size, recipe.learning_rate) == (128, 1e-3)
     assert recipe.seed == 2 and recipe.protocol.stop_on_unseen
     assert recipe.model_config == {
@@ -48,8 +49,23 @@ def test_the_rows():
     )
 
 
+def test_other_models_count_passes():
+    nextitnet, grec, _, _, gated = make_rows("beauty")[-5:]
+    stage = nextitnet.recipe.stages[0]
+    assert (stage.max_steps, stage.eval_every, stage.budget_in) == (
+        *(40, 1, "passes"),
+    )
+    assert nextitnet.recipe.model_config == {
+        **{"embedding_dim": 64, "dropout_rate": 0.2},
+    }
+    assert "dropout_rate" not in grec.recipe.model_config
+    assert gated.recipe.model_config["block"] == "gated"
+    stage = make_rows("beauty", max_steps=20, eval_every=10)[-1].last
+    assert (stage.max_steps, stage.budget_in) == (20, "steps")
+
+
 def test_of_movielens_and_with_a_budget_of_ones_own():
-    (row,) = [r for r in make_rows("ml1m", max_steps=20, eval_every=10)][-1:]
+    row = make_rows("ml1m", max_steps=20, eval_every=10)[5]
     stage = row.recipe.stages[0]
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (2, 20, 10)
     assert row.recipe.model_config["dropout_rate"] == 0.1

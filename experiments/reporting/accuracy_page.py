@@ -1,0 +1,85 @@
+"""What to start from, and what was tried: docs/accuracy.md."""
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.reporting import against_counting
+from experiments.reporting import columns
+from experiments.reporting import published
+from experiments.reporting import search_table
+from experiments.reporting.columns import Column
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.tuned import TUNED
+
+HEAD = """\
+# Accuracy
+
+Written by `make conclusions` from what `make reproduce-accuracy`,
+`make reproduce-depth`, `make tune` and `make reproduce-leave-one-out` have
+left in `results/`. A model that is trained must be above what counting gives
+in seconds (the floor); the ranking that decides leaves out the items of the
+history, as `recommend` does.
+
+## What to start from
+
+`make train RAW=my.csv` takes these settings (`nextitnet_tf/tuned.py`); a flag
+changes any of them, and `make tune` looks for better ones on your data.
+"""
+
+
+def _said(recipe: Recipe) -> str:
+    return ", ".join(f"{k}={v}" for k, v in recipe.model_config.items())
+
+
+_RECIPES = (
+    Column("Model", lambda r: r.model),
+    Column("Blocks", lambda r: str(r.stages[0].num_blocks)),
+    Column("Arguments", _said),
+    Column("Learning rate", lambda r: f"{r.learning_rate:g}, {r.decay}"),
+    Column("Smoothing", lambda r: f"{r.label_smoothing:g}"),
+    Column("Batch", lambda r: str(r.batch_size)),
+    Column("Passes", lambda r: str(r.stages[0].max_steps)),
+    Column("Patience", lambda r: str(r.stages[0].patience)),
+    Column("Cut anew", lambda r: "yes" if r.protocol.recut else "no"),
+)
+
+
+def make_page(folders: Sequence[Path]) -> str:
+    """The whole document.
+
+    Args:
+        folders: of results, one a data set.
+    """
+    lines = [HEAD, *columns.table(_RECIPES, TUNED.values()), ""]
+    sections: Mapping[str, tuple[str, Sequence[Column]]] = {
+        "accuracy": ("Beside counting", against_counting.COLUMNS),
+        "depth": ("By depth", against_counting.COLUMNS),
+        "leave_one_out": ("By the field's protocol", published.COLUMNS),
+        "tuning-*": ("Settings tried", search_table.COLUMNS),
+    }
+    for pattern, (title, shown) in sections.items():
+        found = list(_tables(folders, pattern, shown))
+        if found:
+            lines += [f"## {title}", "", *found]
+    return "\n".join(lines)
+
+
+def _tables(
+    folders: Sequence[Path], pattern: str, shown: Sequence[Column]
+) -> Iterator[str]:
+    for folder in folders:
+        for path in sorted(folder.glob(f"{pattern}.json")):
+            content: dict[str, Any] = json.loads(
+                path.read_text(encoding="utf-8")
+            )
+            yield f"### {folder.name}: {columns.escape(content['title'])}"
+            yield ""
+            yield from columns.table(shown, content["rows"])
+            yield ""
+            for note in content["notes"]:
+                yield f"- {columns.escape(note)}"
+            yield ""
