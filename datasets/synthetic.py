@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,22 @@ from datasets.errors import DataError
 from datasets.synthetic_law import Law
 from datasets.synthetic_law import ceiling
 from datasets.synthetic_law import make_law
+
+# What is generated, by the name of the data set: choices of
+# `prepare_synthetic`.
+GENERATED: dict[str, dict[str, Any]] = {
+    "synthetic": {},
+    # Most of what can be known takes seven look-ups one after the other, each
+    # in what the one before it has found: a shallow model cannot do them.
+    "deep": {
+        "num_rows": 60_000,
+        "t": 16,
+        "num_items": 120,
+        "num_groups": 6,
+        "lags": (1, 2, 3, 4, 5, 6, 7, 8),
+        "weights": (0.05, 0.05, 0.1, 0.1, 0.2, 0.2, 0.2),
+    },
+}
 
 
 def generate(

@@ -26,8 +26,8 @@ DATASET = flags.DEFINE_string(
     "dataset",
     None,
     "Name of the data. ml20 is downloaded unless --raw says where it is, "
-    "synthetic is generated; any other name needs --raw or --sessions. By "
-    "default the name of the raw file.",
+    "synthetic and deep (a law that needs depth) are generated; any other "
+    "name needs --raw or --sessions. By default the name of the raw file.",
 )
 RAW = flags.DEFINE_string(
     "raw",
@@ -291,8 +291,9 @@ def sessions_folder(
     folder = Path(SESSIONS.value or f"data/{name}{suffix}")
     how = preparation(usual)
     raw = RAW.value
-    if raw is None and name == "synthetic":
-        return synthetic.prepare_synthetic(folder, **how)
+    if raw is None and name in synthetic.GENERATED:
+        law = synthetic.GENERATED[name]
+        return synthetic.prepare_synthetic(folder, **{**law, **how})
     if raw is None and (SESSIONS.value or (folder / "meta.json").is_file()):
         _check_prepared(folder)
         return folder

@@ -25,6 +25,7 @@ from experiments.reporting import by_depth
 from experiments.reporting import clock
 from experiments.reporting import convergence
 from experiments.reporting import found
+from experiments.reporting import growth_table
 from experiments.reporting import published
 from experiments.reporting import similarity
 from experiments.reporting import tables
@@ -168,6 +169,25 @@ def _against_counting(target: ModuleType, choices: Choices) -> str:
     return write()
 
 
+def _growth(target: ModuleType, choices: Choices) -> str:
+    """A figure of all stages, on a clock that is measured once they are."""
+    text = _figure(growth_table.write)(target, choices)
+    if target_flags.TABLE_ONLY.value:
+        return text
+    protocol, output = flags.protocol(), flags.output_folder()
+    rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
+    store = running.open_store(
+        flags.sessions_folder(), output, [protocol.item_ids]
+    )
+    recipes = [
+        row.recipe.up_to(i)
+        for row in rows
+        for i in range(len(row.recipe.stages))
+    ]
+    clock.measure_missing(recipes, store, output / clock.FILE_NAME)
+    return growth_table.write(rows, store, output, target.NAME, target.TITLE)
+
+
 _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "table": _table,
     "by_depth": _figure(by_depth.write),
@@ -177,6 +197,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "transfer": transferring.run,
     "published": _published,
     "against_counting": _against_counting,
+    "growth": _growth,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from experiments.papers.rows import Row
 from experiments.reporting import clock
 from experiments.reporting import columns
+from experiments.reporting import lines
 from experiments.reporting import notes
 from experiments.reporting import pictures
 from experiments.reporting import records as of_records
@@ -93,6 +94,31 @@ def write(
     return text
 
 
+def done_records(
+    rows: Sequence[Row], store: Store, output: Path
+) -> list[dict[str, Any]]:
+    """What `to_records` gives of the rows that are done.
+
+    Each also says `protocol`, and how the time of a step was `measured`.
+    """
+    done = [
+        (row, runs) for row in rows if (runs := _stages(row, store)) is not None
+    ]
+    summaries = [run.summary for _, runs in done for run in runs]
+    seconds = clock.Clock(output / clock.FILE_NAME, summaries)
+    is_idle = all(seconds.is_idle(summary) for summary in summaries)
+    return [
+        {
+            **record,
+            "protocol": row.recipe.protocol.name,
+            "measured": notes.SAME_RUN if is_idle else _SHARED,
+        }
+        for record, (row, _) in zip(
+            to_records(done, seconds), done, strict=True
+        )
+    ]
+
+
 def to_records(
     done: Sequence[tuple[Row, Sequence[Run]]], seconds: clock.Clock
 ) -> list[dict[str, Any]]:
@@ -121,14 +147,15 @@ def whole_curve(
 
     Returns:
         One point an evaluation: `stage`, `num_blocks`, `step` (of the
-        stage), `seconds` since the beginning of the first stage, and
-        `val_mrr_at_5`. A stage takes all the steps it was trained for, those
-        after its best evaluation included.
+        stage), `seconds` and `flop` since the beginning of the first stage,
+        and `val_mrr_at_5`. A stage takes all the steps it was trained for,
+        those after its best evaluation included.
     """
-    points, before = [], 0.0
+    points, before, flop_before = [], 0.0, 0.0
     for i, (stage, seconds) in enumerate(
         zip(stages, step_seconds, strict=True)
     ):
+        flop = lines.flops_per_step(stage)
         for point in stage["curve"]:
             points.append(
                 {
@@ -136,10 +163,12 @@ def whole_curve(
                     "num_blocks": stage["stages"][-1]["num_blocks"],
                     "step": point["step"],
                     "seconds": before + point["step"] * seconds,
+                    "flop": flop_before + point["step"] * flop,
                     MONITOR: point[monitor_of(stage)],
                 }
             )
         before += stage["curve"][-1]["step"] * seconds
+        flop_before += stage["curve"][-1]["step"] * flop
     return points
 
 

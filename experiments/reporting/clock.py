@@ -144,6 +144,18 @@ def measure(recipes: Iterable[Recipe], store, path: Path) -> None:
         print(f"{name}: {1000 * seconds:.1f} ms a step", flush=True)
 
 
+def measure_missing(recipes: Iterable[Recipe], store, path: Path) -> None:
+    """`measure`, of the kinds of step that the file has not."""
+    missing = []
+    for recipe in recipes:
+        depth = recipe.stages[-1].num_blocks
+        sessions = store.sessions_of(recipe)
+        name = _on_device(training.describe(recipe.at_depth(depth), sessions))
+        if name not in read(path):
+            missing.append(recipe)
+    measure(missing, store, path)
+
+
 def read(path: Path) -> dict[str, Any]:
     """What was measured before; {} if nothing was."""
     if not path.is_file():
