@@ -26,11 +26,20 @@ _MANY = 50
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """The columns to read; `time` is None where the file's order is time."""
+    """The columns to read.
+
+    Attributes:
+        user: its name.
+        item: its name.
+        time: None where the file's order is that of time.
+        is_timestamp: whether `time` tells the time, and not only the order
+            of a user's interactions.
+    """
 
     user: str
     item: str
     time: str | None
+    is_timestamp: bool = False
 
 
 def column_names(raw: RawFile) -> tuple[str, ...]:
@@ -149,6 +158,7 @@ def find_columns(
     if time == "file":
         return Columns(user, item, None)
     found = find("order", order_column)
+    is_timestamp = found is None
     if found is None or timestamp_column is not None:
         timestamp = find("timestamp", timestamp_column)
         found = timestamp if found is None else found
@@ -158,7 +168,7 @@ def find_columns(
             "with --timestamp_column or --order_column, or pass --time=file "
             f"if the lines are in order. Received: columns {_listed(names)}"
         )
-    return Columns(user, item, found)
+    return Columns(user, item, found, is_timestamp)
 
 
 def with_article(role: str) -> str:

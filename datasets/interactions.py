@@ -137,7 +137,12 @@ def prepare_interactions(
     about = {"source": source or "memory", "raw": raw, "choices": choices}
     # Nobody else holds what is read, so that memory is free once it is used.
     return _write(
-        folder, _read(table, label, found_columns), label, about, force
+        folder,
+        _read(table, label, found_columns),
+        label,
+        about,
+        force,
+        has_times=found_columns.is_timestamp,
     )
 
 
@@ -192,6 +197,7 @@ def _write(
     label: str,
     about: dict[str, Any],
     force: bool,
+    has_times: bool,
 ) -> pathlib.Path:
     """Filters, sorts, cuts, numbers and writes interactions.
 
@@ -201,6 +207,7 @@ def _write(
         label: what messages call them.
         about: source, raw files and choices, which say how.
         force: whether a prepared folder gives way.
+        has_times: whether times of different users can be compared.
     """
     choices = about["choices"]
     counts = [_count("read", found)]
@@ -240,8 +247,18 @@ def _write(
         [found.item_ids[index] for index in order],
         occurrences[order],
         {**about, "counts": counts},
+        times=_seconds(found.times[ends])
+        if has_times and found.times is not None
+        else None,
         replace=force,
     )
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    """Times as numbers: those of the file, dates as seconds since 1970."""
+    if times.dtype.kind != "M":
+        return times.astype("float64")
+    return times.astype("datetime64[us]").astype("int64") / 1e6
 
 
 def _check_choices(

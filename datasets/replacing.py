@@ -88,5 +88,7 @@ def _is_ours(folder: pathlib.Path) -> bool:
             return True
     except (OSError, ValueError, TypeError):
         pass
-    pattern = re.compile(r"meta\.json|users\.npy|items\.csv|sessions-\d+\.npy")
+    pattern = re.compile(
+        r"meta\.json|(users|times)\.npy|items\.csv|sessions-\d+\.npy"
+    )
     return all(pattern.fullmatch(file.name) for file in folder.iterdir())

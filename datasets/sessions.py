@@ -4,6 +4,8 @@
 |---|---|
 | `sessions-00000.npy`, ... | little-endian int32, C order, rows x t |
 | `users.npy` | little-endian int32, row -> user 0..num_users - 1 |
+| `times.npy` | little-endian float64, row -> time of its latest item; only \
+where the raw data have timestamps, in their unit |
 | `items.csv` | `id,raw_id,count`: ids 1, 2, ... num_items in order |
 | `meta.json` | what follows, and source, raw files, choices, counts |
 
@@ -41,6 +43,7 @@ from datasets.session_arrays import check_arrays
 
 FORMAT_VERSION = 1
 ROWS_PER_FILE = 4_000_000
+TIMES = "times.npy"
 
 PathLike = str | os.PathLike[str]
 
@@ -56,6 +59,7 @@ def write_sessions(
     counts: np.ndarray,
     meta: Mapping[str, Any],
     *,
+    times: np.ndarray | None = None,
     replace: bool = False,
     rows_per_file: int = ROWS_PER_FILE,
 ) -> pathlib.Path:
@@ -75,6 +79,7 @@ def write_sessions(
             counts before and after each filter). `format_version`, `t`,
             `num_rows`, `num_users`, `num_items`, `item_id_type` and `files`
             are added.
+        times: `(num_rows,)` time of the latest item of each row, if known.
         replace: whether a prepared folder of that name gives way.
         rows_per_file: rows in each `sessions-*.npy`.
 
@@ -88,6 +93,13 @@ def write_sessions(
     folder = pathlib.Path(folder)
     raw_ids = [_plain_id(raw_id) for raw_id in raw_ids]
     check_arrays(rows, users, raw_ids, counts)
+    if times is not None and (
+        times.shape != users.shape or not np.isfinite(times).all()
+    ):
+        raise DataError(
+            "Expected a finite time for each row. Received: times of shape "
+            f"{times.shape} for rows of shape {rows.shape}"
+        )
     meta = {
         **meta,
         "format_version": FORMAT_VERSION,
@@ -104,6 +116,8 @@ def write_sessions(
                 rows[start : start + rows_per_file],
             )
         _save_int32(partial / "users.npy", users)
+        if times is not None:
+            np.save(partial / TIMES, times.astype("<f8"), allow_pickle=False)
         with open(
             partial / "items.csv", "w", encoding="utf-8", newline=""
         ) as file:
@@ -211,6 +225,8 @@ def _check_checksums(
     folder: pathlib.Path, files: list[pathlib.Path], listed: Any
 ) -> None:
     files = [*files, folder / "users.npy", folder / "items.csv"]
+    if (folder / TIMES).is_file():
+        files.append(folder / TIMES)
     if not isinstance(listed, dict):
         listed = {}
     for name in sorted(set(listed) ^ {file.name for file in files}):

@@ -5,23 +5,24 @@ from experiments.papers.rows import Choices
 from experiments.reporting import floor
 from experiments.reporting import wording
 from experiments.reporting.store import Store
+from nextitnet_tf import data
 from nextitnet_tf import metrics
 from nextitnet_tf import training
 
 
-def beside(run: training.Run, store: Store) -> str:
+def beside(run: training.Run, sessions: data.Sessions) -> str:
     """What counting gives on the same sessions, and where the run is.
 
     Args:
-        run: trained, in the folder of the store.
-        store: finds and gets the runs.
+        run: trained; counted runs go beside its folder.
+        sessions: that it was trained on.
 
     Returns:
         A sentence. The counted model in it is the one that validates best;
         both are compared by the ranking that the training stopped on.
     """
     protocol = run.recipe.protocol
-    sessions = store.sessions_of(run.recipe)
+    store = Store(run.folder.parent, {protocol.item_ids: sessions})
     done = [
         training.run(row.recipe, sessions, store.folder, verbose=0)[-1]
         for row in counted.rows(

@@ -68,8 +68,9 @@ PROTOCOL = flags.DEFINE_list(
     "protocol",
     ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
-    "'clean' without its flaws, 'leave_one_out' as the field publishes; tables "
-    "take several, comma separated. Any field of a protocol can be changed "
+    "'clean' without its flaws, 'leave_one_out' as the field publishes, "
+    "'temporal' what comes after by what came before; tables take several, "
+    "comma separated. Any field of a protocol can be changed "
     "by the flag of its name.",
 )
 STRATEGY = flags.DEFINE_enum(

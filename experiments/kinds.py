@@ -90,9 +90,15 @@ def _floors(
 
 
 def _figure(
-    writer: Callable, needs_model: bool = False
+    writer: Callable, needs_model: bool = False, measures: bool = False
 ) -> Callable[[ModuleType, Choices], str]:
-    """A figure shows what its command names."""
+    """A figure shows what its command names.
+
+    Args:
+        writer: of the figure.
+        needs_model: whether it looks at the models.
+        measures: whether steps of all stages are timed at the end.
+    """
 
     def run_figure(target: ModuleType, choices: Choices) -> str:
         protocol = flags.protocol()
@@ -115,6 +121,13 @@ def _figure(
 
         if not target_flags.TABLE_ONLY.value:
             running.train(rows, store, write, needs_model)
+            if measures:
+                recipes = [
+                    row.recipe.up_to(i)
+                    for row in rows
+                    for i in range(len(row.recipe.stages))
+                ]
+                clock.measure_missing(recipes, store, output / clock.FILE_NAME)
         return write()
 
     return run_figure
@@ -169,25 +182,6 @@ def _against_counting(target: ModuleType, choices: Choices) -> str:
     return write()
 
 
-def _growth(target: ModuleType, choices: Choices) -> str:
-    """A figure of all stages, on a clock that is measured once they are."""
-    text = _figure(growth_table.write)(target, choices)
-    if target_flags.TABLE_ONLY.value:
-        return text
-    protocol, output = flags.protocol(), flags.output_folder()
-    rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
-    store = running.open_store(
-        flags.sessions_folder(), output, [protocol.item_ids]
-    )
-    recipes = [
-        row.recipe.up_to(i)
-        for row in rows
-        for i in range(len(row.recipe.stages))
-    ]
-    clock.measure_missing(recipes, store, output / clock.FILE_NAME)
-    return growth_table.write(rows, store, output, target.NAME, target.TITLE)
-
-
 _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "table": _table,
     "by_depth": _figure(by_depth.write),
@@ -197,7 +191,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "transfer": transferring.run,
     "published": _published,
     "against_counting": _against_counting,
-    "growth": _growth,
+    "growth": _figure(growth_table.write, measures=True),
 }
 
 

@@ -18,7 +18,7 @@ import sys
 from absl import flags
 
 from experiments import command  # first: it quietens TensorFlow
-from experiments import histories
+from nextitnet_tf import histories
 from nextitnet_tf.models import saved
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)

@@ -4,9 +4,8 @@ r"""Trains on anybody's own data: shallow, stack, fine-tune.
     --num_blocks=2,4,8
 
 --num_blocks names the depths: the first is trained from scratch, each other
-is stacked upon the one before and fine-tuned; a single
-depth is plain training. --model says of what; NFM, Caser and GRU4Rec are
-baselines without blocks, and take no --num_blocks.
+is stacked upon the one before and fine-tuned; a single depth is plain training.
+--model says of what; NFM, Caser and GRU4Rec have no blocks.
 
 The csv has a user, an item and a timestamp (or order) column; see
 `python -m datasets.prepare --help` for what else can be prepared.
@@ -15,8 +14,8 @@ it run.json, which says how it was trained:
 
   python -m experiments.recommend --model=results/my/model.keras --history=...
 
-At the end it counts (Markov chain, item neighbours, EASE, popularity), which
-takes seconds, and says whether the model is above the best of that.
+At the end it counts (Markov, ItemKNN, EASE), which takes seconds, and says
+whether the model is above the best of that.
 """
 
 import shutil
@@ -28,7 +27,6 @@ from experiments import command  # first: it quietens TensorFlow
 from experiments import counting
 from experiments import flags
 from experiments import model_flags
-from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -56,14 +54,13 @@ def main() -> None:
         needs_model=True,
     )
     _publish(runs[-1], output)
-    known = {recipe.protocol.item_ids: sessions}
     for run in runs:
         print(
             f"{_shown(run)}: {command.metrics_line(run.summary['test'])}, "
             f"best after {run.summary['best_step']} steps"
         )
     if _FLOOR.value:
-        print(counting.beside(runs[-1], Store(output / "runs", known)))
+        print(counting.beside(runs[-1], sessions))
     print(f"protocol {recipe.protocol.name}; model in {output}/model.keras")
 
 

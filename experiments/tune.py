@@ -21,10 +21,10 @@ from experiments import flag_values
 from experiments import flags
 from experiments import model_flags
 from experiments import running
-from experiments import tuning
 from experiments.reporting import search_table
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf import tuning
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.tuned import TUNED

@@ -56,7 +56,9 @@ class Protocol:
             20 %; "leave_one_out" tests each user's last item, validates
             the last but one and trains on the others;
             "users" is 80/10/10, stopping on validation, reporting on
-            test, no user in two of them.
+            test, no user in two of them; "temporal" trains on what was
+            over before `train_until`, validates before `validate_until`
+            and tests what follows, whoever the user is.
         nesting: of the training fractions: "release" with its flaw,
             "repaired", or "prefix" (of one seeded permutation).
         reshuffle: whether each pass over the rows has an order of its own.
@@ -72,6 +74,10 @@ class Protocol:
             (`data.recutting`).
         stop_on_unseen: whether early stopping looks at the ranking without
             the other items of a session, as `recommend` answers.
+        train_until: of the temporal split: a date (2020-01-31), a time in
+            the unit of the raw data, or, below 1, the share of the rows
+            that are over by then.
+        validate_until: the same.
     """
 
     name: str = field(metadata=A_LABEL)
@@ -89,10 +95,14 @@ class Protocol:
     overwrites_rows: bool = False
     recut: bool = False
     stop_on_unseen: bool = False
+    train_until: str = "0.8"
+    validate_until: str = "0.9"
 
     def __post_init__(self):
         check_choice(self, "item_ids", ("first_appearance", "frequency"))
-        check_choice(self, "split", ("rows", "users", "leave_one_out"))
+        check_choice(
+            self, "split", ("rows", "users", "leave_one_out", "temporal")
+        )
         check_choice(self, "nesting", ("release", "repaired", "prefix"))
         if not 0 <= self.sampled_fraction < 1:
             raise ValueError(
@@ -144,6 +154,10 @@ PROTOCOLS["leave_one_out"] = replace(
     name="leave_one_out",
     split="leave_one_out",
     stop_on_unseen=True,
+)
+# Nobody knows the future: what follows a time tests what came before it.
+PROTOCOLS["temporal"] = replace(
+    PROTOCOLS["clean"], name="temporal", split="temporal", stop_on_unseen=True
 )
 
 

@@ -11,8 +11,8 @@ METHODS = ("adjacent", "cross", "random", "embedding", "adjacent_release")
 # What can be copied from the shallow model, in the order it is described.
 # "blocks" are convolutions, or query, key and value; "feed_forward" are the
 # dense layers of a Transformer block. "tied" is no part: it lets the copies of
-# one block share their steps ever after. Nor is "identity": with it alpha is
-# copied to the first copy of a block alone, and the others start at 0.
+# one block share their steps ever after. Nor is "identity": alpha then goes to
+# the first copy of a block alone.
 SWITCHES = (
     "blocks",
     "feed_forward",
@@ -58,9 +58,7 @@ _PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
         "random": _ALL,
         "embedding": ("embedding",),
     },
-    # Every parameter, but alpha of the copies that are added: where blocks
-    # keep their dilations (StackC by whole cycles, StackR), the deep model
-    # begins as the very function that the shallow one has learned.
+    # The deep model begins as the shallow one is (StackC, StackR).
     "identity": {
         "adjacent": (*_ALL, "identity"),
         "adjacent_release": (*_ALL, "identity"),
@@ -77,9 +75,8 @@ def source_blocks(
 ) -> list[int | None]:
     """Which shallow block each block of the deep model is copied from.
 
-    Doubling repeats every block, and so does any multiple. Where the new
-    blocks do not go round, the top blocks are repeated once more than those
-    below.
+    Any multiple repeats every block alike; where the new blocks do not go
+    round, the top ones are repeated once more.
 
     >>> source_blocks(num_source=4, num_target=8, method="adjacent")
     [0, 0, 1, 1, 2, 2, 3, 3]
@@ -87,8 +84,6 @@ def source_blocks(
     [0, 1, 2, 3, 0, 1, 2, 3]
     >>> source_blocks(num_source=4, num_target=6, method="adjacent")
     [0, 1, 2, 2, 3, 3]
-    >>> source_blocks(num_source=2, num_target=7, method="adjacent")
-    [0, 0, 0, 1, 1, 1, 1]
     >>> source_blocks(num_source=2, num_target=7, method="cross")
     [0, 1, 0, 1, 0, 1, 1]
     >>> source_blocks(num_source=2, num_target=4, method="random")
@@ -103,9 +98,8 @@ def source_blocks(
         method: "adjacent" (StackA) puts copies next to their original;
             "cross" (StackC) puts the copies on top, in order; "random"
             (StackR) puts fresh blocks on top; "embedding" (StackE) starts
-            all blocks fresh; "adjacent_release" is what the release computes
-            for StackA of Transformers, up to 2 L, whose copies are neither
-            neighbours nor those of the top blocks.
+            all blocks fresh; "adjacent_release" is what the release has for
+            StackA of Transformers, copies in no order, up to 2 L.
 
     Returns:
         One 0-based index a deep block; None where a block starts fresh.

@@ -8,6 +8,7 @@ passes over the data, so that they fit data of any size.
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
@@ -70,4 +71,15 @@ TUNED: Mapping[str, Recipe] = {
             "embedding_dropout_rate": 0.3,
         },
     ),
+}
+# Arguments of the counted models that are tried: the ones that validate best
+# speak for the model.
+COUNTED: Mapping[str, list[dict[str, Any]]] = {
+    "most_pop": [{}],
+    "markov": [
+        {"order": 1},
+        *({"order": 5, "decay": decay} for decay in (0.5, 0.7, 0.85)),
+    ],
+    "item_knn": [{"decay": decay} for decay in (0.5, 0.7, 0.85)],
+    "ease": [{"ridge": ridge, "decay": 0.7} for ridge in (100.0, 300.0)],
 }

@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "target_weights": set(),
     "metrics": set(),
     "distribution": set(),
+    "comparing": set(),
+    "histories": set(),
     "layers": {"losses"},
     "models": {
         "atomic_files",
@@ -32,6 +34,8 @@ MAY_IMPORT = {
     },
     "optimizer_slots": set(),
     "stacking": {"optimizer_slots"},
+    "tuned": {"protocol", "recipe"},
+    "tuning": {"models", "protocol", "recipe"},
     "release": {"models", "stacking", "vocabulary"},
     "data": {"protocol", "recipe", "release", "vocabulary"},
     "training": {
@@ -75,7 +79,7 @@ PAPERS_MAY_IMPORT = {
     ),
     *(
         f"nextitnet_tf.{name}"
-        for name in ("atomic_files", "protocol", "recipe", "release")
+        for name in ("atomic_files", "protocol", "recipe", "release", "tuned")
     ),
 }
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}

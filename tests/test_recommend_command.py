@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import nextitnet_tf
-from experiments import histories
 from nextitnet_tf import Vocabulary
+from nextitnet_tf import histories
 
 ROOT = pathlib.Path(__file__).parents[1]
 # What `str.splitlines` takes for line ends, quotes, commas, outer spaces.

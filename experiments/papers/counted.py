@@ -4,6 +4,7 @@ from typing import Any
 
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from nextitnet_tf.tuned import COUNTED
 
 FAMILIES = {
     "most_pop": "MostPop",
@@ -11,29 +12,18 @@ FAMILIES = {
     "item_knn": "ItemKNN",
     "ease": "EASE",
 }
-# Of these, the one that validates best speaks for the model.
-_TRIED: dict[str, list[dict[str, Any]]] = {
-    "most_pop": [{}],
-    "markov": [
-        {"order": 1},
-        *({"order": 5, "decay": decay} for decay in (0.5, 0.7, 0.85)),
-    ],
-    "item_knn": [{"decay": decay} for decay in (0.5, 0.7, 0.85)],
-    "ease": [{"ridge": ridge, "decay": 0.7} for ridge in (100.0, 300.0)],
-}
-
-
 # Beyond, EASE's matrix of items by items takes longer than a few seconds.
 _EASE_ITEMS = 5_000
 
 
-def rows(choices: Choices, setting: str, num_items: int) -> list[Row]:
-    """What is a matter of seconds: the models with their usual settings.
+def rows(choices: Choices, setting: str, num_items: int = 0) -> list[Row]:
+    """The models with their usual settings.
 
     Args:
         choices: what was asked for.
         setting: of the rows.
-        num_items: of the data; EASE is left out where there are many.
+        num_items: of the data, where all is to be a matter of seconds; EASE
+            is left out if they are many.
     """
     return [
         _row(choices, setting, model, {})
@@ -42,16 +32,11 @@ def rows(choices: Choices, setting: str, num_items: int) -> list[Row]:
     ]
 
 
-def usual_rows(choices: Choices, setting: str) -> list[Row]:
-    """Every model with its usual settings."""
-    return [_row(choices, setting, model, {}) for model in FAMILIES]
-
-
 def tried_rows(choices: Choices, setting: str) -> list[Row]:
     """Every model with each of the settings that are tried."""
     return [
         _row(choices, setting, model, config)
-        for model, configs in _TRIED.items()
+        for model, configs in COUNTED.items()
         for config in configs
     ]
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.papers.rows import Row
-from experiments.reporting import columns
+from experiments.reporting import document
 from experiments.reporting import floor as of_floor
 from experiments.reporting import notes
 from experiments.reporting import pictures
 from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
-from nextitnet_tf import atomic_files
 from nextitnet_tf import metrics
 from nextitnet_tf.training import Run
 
@@ -76,20 +75,8 @@ def write(
         _record(label, found, floor, store) for label, found in of_label.items()
     ]
     said = _notes(done, floor, records, store)
-    text = "\n".join(
-        [
-            f"# {title}",
-            "",
-            *columns.table(COLUMNS, records),
-            "",
-            *(f"- {columns.escape(note)}" for note in said),
-            "",
-        ]
-    )
-    atomic_files.write_text(output / f"{name}.md", text)
-    atomic_files.write_json(
-        output / f"{name}.json",
-        {"title": title, "data": store.meta, "notes": said, "rows": records},
+    text = document.write(
+        output / name, title, COLUMNS, records, said, data=store.meta
     )
     depths = {r["num_blocks"] for r in records if r["num_blocks"]}
     if len(depths) > 2:
@@ -183,6 +170,7 @@ def _notes(
         f"{records[0]['num_sessions']:,} test sessions. Training stops, and "
         f"settings are chosen, by the validation's "
         f"{_MONITORS[first.recipe.protocol.stop_on_unseen]}.",
+        *notes.leaks(row.recipe.protocol for row, _ in done),
         "Unseen: the items of the history are left out of the ranking, as "
         "`recommend` answers; it is what decides here. Beside it all items "
         "are ranked.",

@@ -10,7 +10,6 @@ from typing import Any
 from experiments.papers.rows import Row
 from experiments.reporting import clock
 from experiments.reporting import columns
-from experiments.reporting import lines
 from experiments.reporting import notes
 from experiments.reporting import pictures
 from experiments.reporting import records as of_records
@@ -19,6 +18,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
+from nextitnet_tf.training import flops_per_step
 from nextitnet_tf.training import monitor_of
 
 _SHARED = (
@@ -137,13 +137,16 @@ def to_records(
 
 
 def whole_curve(
-    stages: Sequence[dict[str, Any]], step_seconds: Sequence[float]
+    stages: Sequence[dict[str, Any]],
+    step_seconds: Sequence[float],
+    step_flops: Sequence[float],
 ) -> list[dict[str, Any]]:
     """The evaluations of all stages, on one clock.
 
     Args:
         stages: their summaries, in order.
         step_seconds: of a step of each.
+        step_flops: arithmetic of a step of each.
 
     Returns:
         One point an evaluation: `stage`, `num_blocks`, `step` (of the
@@ -152,10 +155,9 @@ def whole_curve(
         those after its best evaluation included.
     """
     points, before, flop_before = [], 0.0, 0.0
-    for i, (stage, seconds) in enumerate(
-        zip(stages, step_seconds, strict=True)
+    for i, (stage, seconds, flop) in enumerate(
+        zip(stages, step_seconds, step_flops, strict=True)
     ):
-        flop = lines.flops_per_step(stage)
         for point in stage["curve"]:
             points.append(
                 {
@@ -191,7 +193,11 @@ def _record(
 ) -> dict[str, Any]:
     stages = [run.summary for run in runs]
     last = stages[-1]
-    points = whole_curve(stages, [seconds.step_seconds(s) for s in stages])
+    points = whole_curve(
+        stages,
+        [seconds.step_seconds(stage) for stage in stages],
+        [flops_per_step(stage) for stage in stages],
+    )
     return {
         "model": row.label,
         "copied": row.copied,

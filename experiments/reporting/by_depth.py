@@ -7,13 +7,13 @@ from typing import Any
 
 from experiments.papers.rows import Row
 from experiments.reporting import columns
+from experiments.reporting import document
 from experiments.reporting import notes
 from experiments.reporting import pictures
 from experiments.reporting.columns import Column
 from experiments.reporting.lines import Line
 from experiments.reporting.lines import read_lines
 from experiments.reporting.store import Store
-from nextitnet_tf import atomic_files
 
 COLUMNS = (
     Column("Data", lambda r: r["data"]),
@@ -37,27 +37,18 @@ def write(
     by_size = sorted(
         records, key=lambda r: (len(r["data"]), r["data"], r["num_blocks"])
     )
-    text = "\n".join(
+    text = document.write(
+        output / name,
+        title,
+        COLUMNS,
+        by_size,
         [
-            f"# {title}",
-            "",
-            *columns.table(COLUMNS, by_size, keep_empty=True),
-            "",
-            f"- {columns.escape(notes.of_data('Data', store))}. Protocol "
-            f"{protocol}; {records[0]['num_sessions']:,} test sessions.",
-            "",
-        ]
-    )
-    atomic_files.write_text(output / f"{name}.md", text)
-    atomic_files.write_json(
-        output / f"{name}.json",
-        {
-            "title": title,
-            "data": store.meta,
-            "protocol": protocol,
-            "versions": lines[0].summary["versions"],
-            "points": records,
-        },
+            f"{notes.of_data('Data', store)}. Protocol {protocol}; "
+            f"{records[0]['num_sessions']:,} test sessions."
+        ],
+        data=store.meta,
+        protocol=protocol,
+        versions=lines[0].summary["versions"],
     )
     pictures.draw_by_depth(records, output / f"{name}.png", title)
     return text

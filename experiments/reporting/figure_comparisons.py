@@ -18,7 +18,7 @@ _ALIKE = 0.9
 
 def by_depth(contents: Sequence[Content], about: About) -> Iterator[str]:
     """Which depth is best, with little and with all data."""
-    points = [p for content in contents for p in content["points"]]
+    points = [p for content in contents for p in content["rows"]]
     for data in dict.fromkeys(p["data"] for p in points):
         of_data = sorted(
             (p["num_blocks"], statistics.mean(p["values"]), p["seeds"])

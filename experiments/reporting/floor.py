@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from experiments.papers.rows import Row
 from experiments.reporting import wording
-from experiments.reporting.statistics import compare_ranks
-from experiments.reporting.statistics import reciprocal_ranks
 from experiments.reporting.statistics import verdict
 from experiments.reporting.store import Store
+from nextitnet_tf.comparing import compare_ranks
+from nextitnet_tf.comparing import reciprocal_ranks
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.training import Run

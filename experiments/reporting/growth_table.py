@@ -8,13 +8,12 @@ from typing import Any
 
 from experiments.papers.rows import Row
 from experiments.reporting import all_stages
-from experiments.reporting import columns
+from experiments.reporting import document
 from experiments.reporting import notes
 from experiments.reporting import pictures
 from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
-from nextitnet_tf import atomic_files
 from nextitnet_tf.training import MONITOR
 
 # The target that all lines run for: what the direct model has in the mean of
@@ -71,20 +70,8 @@ def write(
             "." if len(found[0]["seeds"]) > 2 else "; no verdict without three."
         ),
     ]
-    text = "\n".join(
-        [
-            f"# {columns.escape(title)}",
-            "",
-            *columns.table(COLUMNS, found),
-            "",
-            *(f"- {columns.escape(note)}" for note in said),
-            "",
-        ]
-    )
-    atomic_files.write_text(output / f"{name}.md", text)
-    atomic_files.write_json(
-        output / f"{name}.json",
-        {"title": title, "data": store.meta, "notes": said, "rows": found},
+    text = document.write(
+        output / name, title, COLUMNS, found, said, data=store.meta
     )
     pictures.draw_stages(records, output / f"{name}.png", title)
     return text

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from experiments.papers.rows import Row
 from experiments.reporting import clock
 from experiments.reporting.store import Store
 from nextitnet_tf.training import Run
+from nextitnet_tf.training import flops_per_step
 from nextitnet_tf.training import monitor_of
 
 
@@ -103,23 +103,6 @@ def _sooner(
                 / (point["step"] * cost_of_step(line))
             )
     return None
-
-
-def flops_per_step(summary: Mapping[str, Any]) -> float:
-    """Arithmetic of a training step, by the weights that take part in it.
-
-    A weight of a block, or of a column of the softmax, is multiplied and
-    added once a position, and twice more for the gradients. What attention
-    does without weights is not counted; biases and norms count as if they
-    were multiplied, and so do tables other than the items'. For rows of one
-    model and depth, the ratio is exact.
-    """
-    width = summary["model_config"].get("embedding_dim", 64)
-    columns = summary["data"]["num_items"] + 1
-    in_blocks = summary["num_parameters"] - 2 * width * columns
-    share = summary["protocol"]["sampled_fraction"] or 1.0
-    positions = summary["batch_size"] * (summary["data"]["t"] - 1)
-    return 6 * positions * (max(in_blocks, 0) + share * columns * width)
 
 
 def reference_of(line: Line, lines: Sequence[Line]) -> Line | None:

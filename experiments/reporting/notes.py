@@ -1,10 +1,12 @@
 """What a reader must know to use the numbers of a table."""
 
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 from experiments.reporting.lines import Line
 from experiments.reporting.store import Store
+from nextitnet_tf.protocol import Protocol
 
 _PROTOCOLS = {
     "release": "Protocol release: the original release's. Training stops and "
@@ -14,7 +16,19 @@ _PROTOCOLS = {
     "says nesting=repaired.",
     "clean": "Protocol clean: split by users 80/10/10, stops on validation, "
     "reports on test; padding is never an item; fractions are nested.",
+    "temporal": "Protocol temporal: trains on what was over before a time, "
+    "validates until a second, tests what follows, whoever the user is.",
 }
+# Splits in which training knows what comes after a test, and by what they are.
+_LEAKING = {
+    "rows": "sessions",
+    "users": "users",
+    "leave_one_out": "the last item of each user",
+}
+_LEAK = (
+    "A split by {splits} knows the future: it trains on what happened after "
+    "some of its tests, as no service can. Protocol temporal does not."
+)
 _UNSEEN = (
     "Unseen MRR@5: the same model and sessions, the session's other items "
     "left out of the ranking, as SASRec's authors evaluate and `recommend` "
@@ -67,6 +81,7 @@ def of_table(
         "Sessions is how many were evaluated.",
         *([_UNSEEN] if has_unseen else []),
         *(_PROTOCOLS[name] for name in names if name in _PROTOCOLS),
+        *leaks(line.row.recipe.protocol for line in lines),
         _COPIED,
         _SPEEDUP,
         "Seconds: training steps to the best evaluation times the time of "
@@ -108,6 +123,14 @@ def of_table(
             "more, and the original release stops and reports on the test set."
         )
     return notes
+
+
+def leaks(protocols: Iterable[Protocol]) -> list[str]:
+    """A warning where training knows what comes after a test."""
+    splits = sorted({p.split for p in protocols if p.split in _LEAKING})
+    if not splits:
+        return []
+    return [_LEAK.format(splits=" and by ".join(_LEAKING[s] for s in splits))]
 
 
 def of_data(what: str, store: Store) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.reporting import columns
 from experiments.reporting.columns import Column
-from experiments.reporting.statistics import compare_ranks
 from experiments.reporting.statistics import spread
+from nextitnet_tf.comparing import compare_ranks
 
 # Setting, model, what was copied, protocol: all but the seed.
 Key = tuple[str, str, str, str]

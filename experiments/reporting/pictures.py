@@ -91,13 +91,7 @@ def draw_by_depth(records: list[dict], path: Path, title: str) -> None:
                     [depth] * len(values), values, 9, color=drawn.get_color()
                 )
     depths = sorted({r["num_blocks"] for r in records})
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(depths, [str(depth) for depth in depths], minor=False)
-    axis.set_xlabel("blocks")
-    axis.set_ylabel("test MRR@5")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
-    axis.set_title(title, fontsize="medium")
+    _finish_by_depth(axis, depths, "test MRR@5", title)
     _save(figure, path)
 
 
@@ -137,13 +131,7 @@ def draw_depths(records: list[dict], path: Path, title: str) -> None:
             level, color="grey", linestyle=style, label=record["model"]
         )
     depths = sorted({r["num_blocks"] for r in trained})
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(depths, [str(depth) for depth in depths], minor=False)
-    axis.set_xlabel("blocks")
-    axis.set_ylabel("test MRR@5 without seen items")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
-    axis.set_title(title, fontsize="medium")
+    _finish_by_depth(axis, depths, "test MRR@5 without seen items", title)
     _save(figure, path)
 
 
@@ -234,6 +222,17 @@ def draw_similarity(
     figure.colorbar(image, label="cosine similarity")
     axis.set_title(title, fontsize="medium")
     _save(figure, path)
+
+
+def _finish_by_depth(axis, depths, y_label: str, title: str) -> None:
+    """Depths on a logarithmic axis, and what it is all about."""
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(depths, [str(depth) for depth in depths], minor=False)
+    axis.set_xlabel("blocks")
+    axis.set_ylabel(y_label)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
+    axis.set_title(title, fontsize="medium")
 
 
 def _panels(count: int):

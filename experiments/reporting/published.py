@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from experiments.papers.rows import Row
-from experiments.reporting import columns
+from experiments.reporting import document
+from experiments.reporting import notes as of_notes
 from experiments.reporting.columns import Column
 from experiments.reporting.store import Store
-from nextitnet_tf import atomic_files
 from nextitnet_tf import metrics
 from nextitnet_tf.protocol import Protocol
 
@@ -67,22 +67,7 @@ def write(
         return "Nothing is done yet.\n"
     protocol = next(iter(of_model.values()))[0].recipe.protocol
     notes = _notes(store, protocol)
-    text = "\n".join(
-        [
-            f"# {title}",
-            "",
-            *columns.table(COLUMNS, records),
-            "",
-            *(f"- {note}" for note in notes),
-            "",
-        ]
-    )
-    atomic_files.write_text(output / f"{name}.md", text)
-    atomic_files.write_json(
-        output / f"{name}.json",
-        {"title": title, "notes": notes, "rows": records},
-    )
-    return text
+    return document.write(output / name, title, COLUMNS, records, notes)
 
 
 def _one(value: float | None) -> dict[str, Any]:
@@ -131,6 +116,7 @@ def _notes(store: Store, protocol: Protocol) -> list[str]:
         "last but one stops training, all others are trained on; it is ranked "
         "among all items that are not in the history. "
         f"{len(targets):,} users are evaluated.",
+        *of_notes.leaks([protocol]),
         f"Of these targets {cold:,} are in no training history (cold), "
         f"{again:,} in the user's own; they count like all others.",
         "Means over seeds, with the standard deviation between seeds after "

@@ -9,8 +9,8 @@ from experiments.papers.rows import Row
 from experiments.reporting import lines as of_lines
 from experiments.reporting import over_seeds
 from experiments.reporting.lines import Line
-from experiments.reporting.statistics import reciprocal_ranks
 from experiments.reporting.store import Store
+from nextitnet_tf.comparing import reciprocal_ranks
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
 from nextitnet_tf.training import monitor_of

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.reporting import columns
+from experiments.reporting import document
 from experiments.reporting import notes
 from experiments.reporting.columns import Column
 from experiments.reporting.store import Store
-from experiments.tuning import Trial
-from nextitnet_tf import atomic_files
 from nextitnet_tf import metrics
+from nextitnet_tf.tuning import Trial
 
 COLUMNS = (
     Column("Trial", lambda r: str(r["number"])),
@@ -56,23 +56,14 @@ def write(
         "gain first. Gain: over the first trial. * is the best.",
         f"Where nothing is changed: {_described(trials[0])}.",
     ]
-    title = f"Settings tried for {model}"
-    text = "\n".join(
-        [
-            f"# {title}",
-            "",
-            *columns.table(COLUMNS, records),
-            "",
-            *(f"- {columns.escape(note)}" for note in said),
-            "",
-        ]
+    return document.write(
+        output / f"tuning-{model}",
+        f"Settings tried for {model}",
+        COLUMNS,
+        records,
+        said,
+        data=store.meta,
     )
-    atomic_files.write_text(output / f"tuning-{model}.md", text)
-    atomic_files.write_json(
-        output / f"tuning-{model}.json",
-        {"title": title, "data": store.meta, "notes": said, "rows": records},
-    )
-    return text
 
 
 def _record(

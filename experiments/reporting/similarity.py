@@ -14,29 +14,12 @@ from experiments.papers.rows import Row
 from experiments.reporting import pictures
 from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
+from nextitnet_tf.comparing import block_similarity
 from nextitnet_tf.training.runs import MODEL
 from nextitnet_tf.training.runs import Run
 
 # Test sessions that cosines are averaged over, as in the paper.
 NUM_SESSIONS = 100
-
-
-def block_similarity(model, item_ids) -> np.ndarray:
-    """Mean cosine between the outputs of each two blocks.
-
-    Args:
-        model: a built recommender with L blocks.
-        item_ids: (B, T).
-
-    Returns:
-        (L, L); the diagonal is 1.
-    """
-    outputs = [np.array(state) for state in model.states(item_ids)][1:]
-    stacked = np.stack(outputs).astype("float64")  # (L, B, T, D)
-    length = np.linalg.norm(stacked, axis=-1, keepdims=True)
-    directions = stacked / np.maximum(length, np.finfo("float64").tiny)
-    cosines = np.einsum("ibtd,jbtd->ijbt", directions, directions)
-    return cosines.mean(axis=(2, 3))
 
 
 def write(

@@ -43,7 +43,8 @@ class Store:
 
     def name(self, recipe: Recipe) -> str:
         """What the run of a recipe is called."""
-        return runs.name_of(recipe, self.sessions_of(recipe).fingerprint)
+        sessions = self.sessions_of(recipe)
+        return runs.name_of(recipe, sessions.fingerprint_for(recipe.protocol))
 
     def find(self, recipe: Recipe) -> Run | None:
         """The run of a recipe's last stage, if it is done."""

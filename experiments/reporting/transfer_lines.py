@@ -18,11 +18,11 @@ from experiments.reporting import lines as of_lines
 from experiments.reporting import over_seeds
 from experiments.reporting import records as of_records
 from experiments.reporting.lines import Line
-from experiments.reporting.statistics import compare_ranks
-from experiments.reporting.statistics import reciprocal_ranks
 from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import training
+from nextitnet_tf.comparing import compare_ranks
+from nextitnet_tf.comparing import reciprocal_ranks
 from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol

@@ -20,6 +20,7 @@ RawId = int | str
 FORMAT_VERSION = 1
 USERS = "users.npy"
 ITEMS = "items.csv"
+TIMES = "times.npy"
 META = "meta.json"
 COLUMNS = ["id", "raw_id", "count"]
 
@@ -40,6 +41,8 @@ class SessionFolder(NamedTuple):
         raw_ids: of items 1, 2, ...
         counts: how often items 1, 2, ... occur in the rows.
         meta: what meta.json says.
+        times: (num_rows,) float64 time of each row's latest item, in the raw
+            data's unit; None where those have no timestamps.
     """
 
     rows: np.ndarray
@@ -47,6 +50,7 @@ class SessionFolder(NamedTuple):
     raw_ids: list[RawId]
     counts: list[int]
     meta: dict[str, Any]
+    times: np.ndarray | None
 
 
 def read_session_folder(folder: Path) -> SessionFolder:
@@ -104,6 +108,7 @@ def read_session_folder(folder: Path) -> SessionFolder:
         raw_ids,
         counts,
         meta,
+        _read_times(folder / TIMES, meta),
     )
 
 
@@ -161,6 +166,8 @@ def _check_files(folder: Path, files: list[Path], meta: dict) -> None:
                 repr(about)[:40],
             )
     names = {path.name for path in files} | {USERS, ITEMS}
+    if (folder / TIMES).exists():
+        names.add(TIMES)
     for name in sorted(names ^ set(listed)):
         raise _error(
             folder / META,
@@ -190,16 +197,17 @@ def _check_files(folder: Path, files: list[Path], meta: dict) -> None:
             )
 
 
-def _load(path: Path, ndim: int) -> np.ndarray:
-    """A little-endian int32 array in C order, memory-mapped."""
-    expected = f"a whole .npy file of little-endian int32, {ndim}-D, C order"
+def _load(path: Path, ndim: int, dtype: str = "<i4") -> np.ndarray:
+    """A little-endian array in C order, memory-mapped."""
+    kind = {"<i4": "int32", "<f8": "float64"}[dtype]
+    expected = f"a whole .npy file of little-endian {kind}, {ndim}-D, C order"
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # damaged headers raise errors of any kind
         raise _error(path, expected, _one_line(error)) from None
     if not isinstance(array, np.memmap):
         raise _error(path, expected, type(array).__name__)
-    if array.dtype.str != "<i4" or array.ndim != ndim:
+    if array.dtype.str != dtype or array.ndim != ndim:
         raise _error(
             path, expected, f"dtype={array.dtype.str}, shape={array.shape}"
         )
@@ -258,6 +266,19 @@ def _read_users(path: Path, meta: dict) -> np.ndarray:
             f"user={users[row]}",
         )
     return users
+
+
+def _read_times(path: Path, meta: dict) -> np.ndarray | None:
+    if not path.exists():
+        return None
+    times = np.array(_load(path, ndim=1, dtype="<f8"))
+    if len(times) != meta["num_rows"] or not np.isfinite(times).all():
+        raise _error(
+            path,
+            f"a finite time for each of num_rows={meta['num_rows']} rows",
+            f"shape={times.shape}",
+        )
+    return times
 
 
 def _read_items(path: Path, meta: dict) -> tuple[list[RawId], list[int]]:

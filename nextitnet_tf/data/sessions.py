@@ -29,6 +29,7 @@ import numpy as np
 
 from nextitnet_tf import release
 from nextitnet_tf.data.session_folder import read_session_folder
+from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.vocabulary import RawId
 from nextitnet_tf.vocabulary import Vocabulary
 
@@ -42,12 +43,15 @@ class Sessions:
         users: (num_rows,) int32 user of each row.
         vocabulary: raw ids by model id.
         meta: what preparing wrote down.
+        times: (num_rows,) float64 time of each row's latest item, in the
+            unit of the raw data, where those have timestamps.
     """
 
     rows: np.ndarray
     users: np.ndarray
     vocabulary: Vocabulary
     meta: dict
+    times: np.ndarray | None = None
 
     @property
     def num_items(self) -> int:
@@ -72,6 +76,13 @@ class Sessions:
         digest.update(names.encode())
         return digest.hexdigest()[:16]
 
+    def fingerprint_for(self, protocol: Protocol) -> str:
+        """The fingerprint, with the times where they decide the split."""
+        if protocol.split != "temporal" or self.times is None:
+            return self.fingerprint
+        digest = hashlib.sha256(np.ascontiguousarray(self.times).data)
+        return f"{self.fingerprint}-{digest.hexdigest()[:16]}"
+
 
 def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     """Reads a folder of prepared sessions.
@@ -93,7 +104,9 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
             "Expected item_ids 'frequency' or 'first_appearance'. Received: "
             f"{item_ids=}"
         )
-    rows, users, on_disk, occurrences, meta = read_session_folder(Path(folder))
+    rows, users, on_disk, occurrences, meta, times = read_session_folder(
+        Path(folder)
+    )
     raw_ids: list[RawId | None] = [None, *on_disk]
     counts = [0, *occurrences]
     padding_id = 0
@@ -107,4 +120,4 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     vocabulary = Vocabulary(
         raw_ids, counts, padding_id, history_length=rows.shape[1] - 1
     )
-    return Sessions(rows, users, vocabulary, meta)
+    return Sessions(rows, users, vocabulary, meta, times)

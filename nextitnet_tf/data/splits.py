@@ -7,6 +7,7 @@ import numpy as np
 
 from nextitnet_tf import release
 from nextitnet_tf.data import leave_one_out
+from nextitnet_tf.data import temporal
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.recipe import Protocol
 
@@ -60,6 +61,13 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
     num_rows = len(sessions.rows)
     if protocol.split == "leave_one_out":
         parts = _leave_one_out(sessions, data_ratio)
+    elif protocol.split == "temporal":
+        train, validation, test = temporal.rows_by_time(
+            sessions.times, protocol.train_until, protocol.validate_until
+        )
+        order = np.random.default_rng(_SPLIT_SEED).permutation(train)
+        train = order[: int(data_ratio * len(order))]
+        parts = Split(train, validation, test, sessions)
     elif protocol.split == "rows":
         nesting = protocol.nesting
         if nesting == "prefix":

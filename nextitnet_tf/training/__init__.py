@@ -4,6 +4,7 @@ recipe, sessions -> task -> stages -> fitting -> run on disk
 """
 
 from nextitnet_tf.training import transfer
+from nextitnet_tf.training.cost import flops_per_step
 from nextitnet_tf.training.next_item import compile_model
 from nextitnet_tf.training.next_item import evaluate
 from nextitnet_tf.training.next_item import make_model
@@ -24,6 +25,7 @@ __all__ = [
     "compile_model",
     "describe",
     "evaluate",
+    "flops_per_step",
     "identity",
     "make_model",
     "measure_step_seconds",

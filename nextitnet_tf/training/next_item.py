@@ -23,6 +23,9 @@ from nextitnet_tf.training.task import Budget
 from nextitnet_tf.training.task import Evaluation
 from nextitnet_tf.training.task import Task
 
+# Splits whose test has users that training has not.
+_NEW_USERS = ("users", "temporal")
+
 
 class NextItem(Task):
     """A recipe on sessions.
@@ -46,7 +49,7 @@ class NextItem(Task):
 
     @functools.cached_property
     def names(self) -> Sequence[str]:
-        fingerprint = self.sessions.fingerprint
+        fingerprint = self.sessions.fingerprint_for(self.recipe.protocol)
         return [
             runs.name_of(self.recipe.up_to(index), fingerprint)
             for index in range(len(self.recipe.stages))
@@ -160,11 +163,11 @@ def read_runs(
 def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     """A fresh model of a recipe's class and configuration."""
     model_class = MODELS[recipe.model]
-    if model_class.needs_users and recipe.protocol.split == "users":
+    if model_class.needs_users and recipe.protocol.split in _NEW_USERS:
         raise ValueError(
             f"A {model_class.__name__} must know the users it is asked for: "
             "expected split='rows', which has every user's sessions on both "
-            "sides. Received: split='users'"
+            f"sides. Received: split={recipe.protocol.split!r}"
         )
     config = model_class.config_for(
         num_blocks=num_blocks,

@@ -81,7 +81,7 @@ def rows(choices: Choices) -> list[Row]:
     """Counting, and SASRec as its authors have it, with a softmax."""
     found = []
     if "counting" in choices.settings:
-        found = counted.usual_rows(choices, "counting")
+        found = counted.rows(choices, "counting")
     found += [
         _sasrec(choices, width)
         for width in (64, 256)

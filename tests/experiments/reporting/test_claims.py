@@ -213,7 +213,7 @@ def test_depths():
         for b, v, s in ((8, [0.1], [0]), (4, [0.1, 0.2], [0, 1]))
     ]
     alone = {"data": "100%", "num_blocks": 4, "values": [0.5], "seeds": [0]}
-    found = figure_comparisons.by_depth([{"points": [*points, alone]}], {})
+    found = figure_comparisons.by_depth([{"rows": [*points, alone]}], {})
     assert list(found) == [
         "- On 40% of the data: 4 blocks 0.1500 (2 seeds), 8 blocks 0.1000 (1 "
         "seed); best with 4."

@@ -57,7 +57,7 @@ def test_figure_1(tmp_path, make_line, given_lines):
         "- Data: hand&lt;1>, 1,000 sessions of t = 20, 50 items. Protocol "
         "release; 1,234 test sessions.\n"
     ) in text
-    found = json.loads((tmp_path / "figure1.json").read_text())["points"]
+    found = json.loads((tmp_path / "figure1.json").read_text())["rows"]
     assert [
         (p["data"], p["data_ratio"], p["num_blocks"], p["values"])
         for p in found
@@ -103,8 +103,9 @@ def stage(num_blocks, *values):
 def test_all_of_the_time_counts():
     """The shallow stage's steps after its best, too."""
     points = all_stages.whole_curve(
-        [stage(2, 0.1, 0.3, 0.2), stage(4, 0.25, 0.4)], [0.01, 0.02]
+        [stage(2, 0.1, 0.3, 0.2), stage(4, 0.25, 0.4)], [0.01, 0.02], [3, 5]
     )
+    assert [p["flop"] for p in points] == [300, 600, 900, 1400, 1900]
     assert [p["seconds"] for p in points] == pytest.approx([1, 2, 3, 5, 7])
     assert [p["num_blocks"] for p in points] == [2, 2, 2, 4, 4]
     assert all_stages.seconds_to(points, 0.4) == pytest.approx(7)

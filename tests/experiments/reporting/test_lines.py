@@ -10,6 +10,7 @@ from experiments.papers.stackrec import table6
 from experiments.reporting import lines as of_lines
 from experiments.reporting import records as of_records
 from experiments.reporting import tables
+from nextitnet_tf import training
 from nextitnet_tf.recipe import PROTOCOLS
 
 RELEASE, CLEAN = PROTOCOLS["release"], PROTOCOLS["clean"]
@@ -55,8 +56,8 @@ def test_speedup_in_flops(make_line):
     reference = make_line(rows["NextItNet-8 (60%)"], [0.2, 0.5], in_blocks=250)
     line = make_line(rows["CL-NextItNet-4"], [0.1, 0.2, 0.6])
     # 50 of 100 columns of 3 channels; forward and two gradients, 70 places.
-    assert of_lines.flops_per_step(line.summary) == 6 * 70 * (50 + 150)
-    assert of_lines.flops_per_step(reference.summary) == 6 * 70 * (250 + 150)
+    assert training.flops_per_step(line.summary) == 6 * 70 * (50 + 150)
+    assert training.flops_per_step(reference.summary) == 6 * 70 * (250 + 150)
     found = of_lines.speedup_in_flops(line, reference)
     assert found == pytest.approx(200 * 400 / (300 * 200))
 

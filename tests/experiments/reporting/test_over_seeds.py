@@ -5,6 +5,7 @@ import pytest
 
 from experiments.reporting import over_seeds
 from experiments.reporting import statistics
+from nextitnet_tf import comparing
 
 SCRATCH = ("60-80", "scratch", "", "clean")
 DEEP = ("60-80", "deep", "", "clean")
@@ -33,11 +34,11 @@ def entry(
 
 
 def test_reciprocal_ranks():
-    found = statistics.reciprocal_ranks(np.array([0, 1, 4, 5, 99, 255]))
+    found = comparing.reciprocal_ranks(np.array([0, 1, 4, 5, 99, 255]))
     np.testing.assert_allclose(found, [1, 0.5, 0.2, 0, 0, 0])
     clipped = np.array([0, 254, 255], "uint8")
     np.testing.assert_allclose(
-        statistics.reciprocal_ranks(clipped, at=500), [1, 1 / 255, 1 / 256]
+        comparing.reciprocal_ranks(clipped, at=500), [1, 1 / 255, 1 / 256]
     )
 
 
@@ -171,8 +172,8 @@ def test_noise_is_not_marked():
     marked = 0
     for seed in range(40):
         ours, theirs = generator.integers(0, 10, (2, 2, 300))
-        _, low, high = statistics.paired_bootstrap(
-            *(statistics.reciprocal_ranks(x) for x in (ours, theirs)), seed=seed
+        _, low, high = comparing.paired_bootstrap(
+            *(comparing.reciprocal_ranks(x) for x in (ours, theirs)), seed=seed
         )
         marked += low > 0 or high < 0
     # 2 are expected of 40; with two seeds an interval is a little narrow.
@@ -183,7 +184,7 @@ def test_seeds_that_disagree_are_noise():
     """+1 in one seed and -0.9 in the other is no difference."""
     scores = np.stack([np.ones(500), np.zeros(500)])
     others = np.stack([np.zeros(500), np.full(500, 0.9)])
-    difference, low, high = statistics.paired_bootstrap(scores, others)
+    difference, low, high = comparing.paired_bootstrap(scores, others)
     assert difference == pytest.approx(0.05)
     assert low < 0 < high
 
@@ -195,8 +196,8 @@ def test_sessions_of_one_user_are_drawn_together():
     scores = np.repeat(of_users, 3)[None]
     users = np.repeat(np.arange(400), 3)
     zeros = np.zeros_like(scores)
-    mean, low, high = statistics.paired_bootstrap(scores, zeros, groups=users)
-    alone = statistics.paired_bootstrap(of_users[None], zeros[:, :400])
+    mean, low, high = comparing.paired_bootstrap(scores, zeros, groups=users)
+    alone = comparing.paired_bootstrap(of_users[None], zeros[:, :400])
     assert mean == pytest.approx(of_users.mean())
     # 1.96 standard errors to either side, s / sqrt(400).
     width = 2 * 1.96 * of_users.std() / 20
@@ -207,7 +208,7 @@ def test_sessions_of_one_user_are_drawn_together():
 def test_users_with_more_sessions_count_more():
     """3 sessions of 1.0 and one of 0: the mean of any draw is a share."""
     scores = np.array([[1.0, 1.0, 1.0, 0.0]])
-    mean, low, high = statistics.paired_bootstrap(
+    mean, low, high = comparing.paired_bootstrap(
         scores, np.zeros_like(scores), groups=np.array([5, 5, 5, 9])
     )
     assert (mean, low, high) == (0.75, 0.0, 1.0)

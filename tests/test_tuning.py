@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import tuning
+from nextitnet_tf import tuning
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 
