@@ -10,6 +10,7 @@ from absl import flags
 
 from experiments import flag_values
 from experiments import flags as shared
+from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models.sasrec import BLOCKS
 from nextitnet_tf.recipe import Recipe
@@ -20,11 +21,7 @@ from nextitnet_tf.tuned import TUNED
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
 # The models that are trained; others are counted.
-_TRAINED = {
-    name: of_name
-    for name, of_name in MODELS.items()
-    if not hasattr(of_name, "adapt")
-}
+_TRAINED = {n: model for n, model in MODELS.items() if n not in COUNTED}
 
 
 def _in_short(of_class: type) -> str:

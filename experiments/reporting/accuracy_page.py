@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from experiments.reporting import against_counting
 from experiments.reporting import columns
 from experiments.reporting import published
 from experiments.reporting import search_table
+from experiments.reporting import wording
 from experiments.reporting.columns import Column
-from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.tuned import TUNED
 
 HEAD = """\
@@ -31,14 +30,10 @@ changes any of them, and `make tune` looks for better ones on your data.
 """
 
 
-def _said(recipe: Recipe) -> str:
-    return ", ".join(f"{k}={v}" for k, v in recipe.model_config.items())
-
-
 _RECIPES = (
     Column("Model", lambda r: r.model),
     Column("Blocks", lambda r: str(r.stages[0].num_blocks)),
-    Column("Arguments", _said),
+    Column("Arguments", lambda r: wording.changes(r.model_config)),
     Column("Learning rate", lambda r: f"{r.learning_rate:g}, {r.decay}"),
     Column("Smoothing", lambda r: f"{r.label_smoothing:g}"),
     Column("Batch", lambda r: str(r.batch_size)),
@@ -73,9 +68,7 @@ def _tables(
 ) -> Iterator[str]:
     for folder in folders:
         for path in sorted(folder.glob(f"{pattern}.json")):
-            content: dict[str, Any] = json.loads(
-                path.read_text(encoding="utf-8")
-            )
+            content = json.loads(path.read_text(encoding="utf-8"))
             yield f"### {folder.name}: {columns.escape(content['title'])}"
             yield ""
             yield from columns.table(shown, content["rows"])

@@ -15,6 +15,7 @@ from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
 from nextitnet_tf import metrics
+from nextitnet_tf.models import COUNTED
 from nextitnet_tf.training import Run
 
 _KEPT = ("mrr_at_5", "hit_rate_at_10", "ndcg_at_10")
@@ -63,13 +64,13 @@ def write(
     done = [(row, run) for row in rows if (run := store.find(row.recipe))]
     if not done:
         return "Nothing is done yet.\n"
-    counted = [(r, run) for r, run in done if of_floor.is_counted(r.recipe)]
+    counted = [(r, run) for r, run in done if r.recipe.model in COUNTED]
     floor = of_floor.best([run for _, run in counted])
     of_label: dict[str, list[tuple[Row, Run]]] = {}
     for row, run in _best_of_each_family(counted):
         of_label[row.label] = [(row, run)]
     for row, run in done:
-        if not of_floor.is_counted(row.recipe):
+        if row.recipe.model not in COUNTED:
             of_label.setdefault(row.label, []).append((row, run))
     records = [
         _record(label, found, floor, store) for label, found in of_label.items()
@@ -112,7 +113,7 @@ def _record(
         ]
         for name, exclude_seen in (("unseen", True), ("all", False))
     }
-    is_floor = of_floor.is_counted(first.recipe)
+    is_floor = first.recipe.model in COUNTED
     told = {
         name: {}
         if is_floor or floor is None

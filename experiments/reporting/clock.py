@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting import floor
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
+from nextitnet_tf.models import COUNTED
 from nextitnet_tf.recipe import Recipe
 
 FILE_NAME = "step_times.json"
@@ -128,7 +128,7 @@ def measure(recipes: Iterable[Recipe], store, path: Path) -> None:
     """
     done = set()
     for recipe in recipes:
-        if floor.is_counted(recipe):
+        if recipe.model in COUNTED:
             continue
         sessions: data.Sessions = store.sessions_of(recipe)
         depth = recipe.stages[-1].num_blocks

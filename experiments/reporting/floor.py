@@ -9,17 +9,11 @@ from experiments.reporting.statistics import verdict
 from experiments.reporting.store import Store
 from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.comparing import reciprocal_ranks
-from nextitnet_tf.models import MODELS
-from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.models import COUNTED
 from nextitnet_tf.training import Run
 
 # Of a comparison: the mean, and where its range begins and ends.
 ENDS = ("difference", "low", "high")
-
-
-def is_counted(recipe: Recipe) -> bool:
-    """Whether a recipe's model is counted, not trained."""
-    return hasattr(MODELS[recipe.model], "adapt")
 
 
 def best(runs: Sequence[Run]) -> Run | None:
@@ -108,13 +102,13 @@ def _note(
     store: Store,
     exclude_seen: bool,
 ) -> str:
-    floor = best([run for row, run in done if is_counted(row.recipe)])
+    floor = best([run for row, run in done if row.recipe.model in COUNTED])
     lines: dict[tuple[str, str, str], list[Run]] = {}
     family = ""
     for row, run in done:
         if floor is not None and run.folder == floor.folder:
             family = row.family
-        if not is_counted(row.recipe):
+        if row.recipe.model not in COUNTED:
             key = row.setting, row.label, row.copied
             lines.setdefault(key, []).append(run)
     if floor is None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
+from nextitnet_tf.models import COUNTED
+
 _SHOWN_METHOD = "adjacent"
 
 
@@ -12,8 +14,8 @@ def of_growth(records: Iterable[Mapping[str, Any]]) -> str:
     """Stacking against scratch: how much sooner, how good.
 
     Args:
-        records: of `records.to_records`, MostPop and the ceiling among them
-            where they are known.
+        records: of `records.to_records`, counted models and the ceiling
+            among them where they are known.
 
     Returns:
         The sentence, of the deepest models that both were trained; it says so
@@ -66,12 +68,19 @@ def _sooner(stacked: list[Mapping[str, Any]]) -> str:
 
 
 def _frame(rows: list[Mapping[str, Any]]) -> str:
-    """What is trivial and what is possible."""
-    popular = [r for r in rows if r.get("recommender") == "most_pop"]
+    """What counting gives, and what is possible."""
+    counted = [
+        r
+        for r in rows
+        if r.get("recommender") in COUNTED and r["best_validation"] is not None
+    ]
     ceiling = [r for r in rows if "role" not in r]
     parts = []
-    if popular:
-        parts.append(f"MostPop has {_mean(popular):.4f}")
+    if counted:
+        best = max(counted, key=lambda r: r["best_validation"])
+        parts.append(
+            f"the best of counting ({best['model']}) has {best['mrr_at_5']:.4f}"
+        )
     if ceiling:
         parts.append(f"the best possible is {_mean(ceiling):.4f}")
     return "".join(f", {part}" for part in parts)

@@ -72,6 +72,7 @@ def _record(line: Line, lines: Sequence[Line], store: Store) -> dict[str, Any]:
         ),
         "is_compared": reference is not None,
         "best_step": summary["best_step"],
+        "best_validation": summary.get("best_validation"),
         "step_seconds": line.step_seconds,
         "seconds": line.seconds,
         "wall_seconds": summary["wall_seconds"],

@@ -7,6 +7,7 @@ from typing import Any
 from experiments.reporting import columns
 from experiments.reporting import document
 from experiments.reporting import notes
+from experiments.reporting import wording
 from experiments.reporting.columns import Column
 from experiments.reporting.store import Store
 from nextitnet_tf import metrics
@@ -77,7 +78,7 @@ def _record(
     )
     return {
         "number": number,
-        "changed": _shown(trial.changes) or "nothing",
+        "changed": wording.changes(trial.changes) or "nothing",
         "changes": dict(trial.changes),
         "validation": trial.value,
         "gain": trial.value - first.value if trial.changes else None,
@@ -90,14 +91,10 @@ def _record(
     }
 
 
-def _shown(changes) -> str:
-    return ", ".join(f"{name}={value}" for name, value in changes.items())
-
-
 def _described(trial: Trial) -> str:
     recipe, (stage,) = trial.recipe, trial.recipe.stages
     return (
-        f"{_shown(recipe.model_config) or 'the model as it is'}, "
+        f"{wording.changes(recipe.model_config) or 'the model as it is'}, "
         f"num_blocks={stage.num_blocks}, batch_size={recipe.batch_size}, "
         f"learning_rate={recipe.learning_rate} ({recipe.decay}), "
         f"{stage.max_steps} {stage.budget_in} at most, patience "

@@ -86,3 +86,8 @@ def named(group: Group) -> str:
     return (
         f"{escape(group['model'])} {mean(group)} ({seeds_of(group['seeds'])})"
     )
+
+
+def changes(values: Mapping[str, Any]) -> str:
+    """Names and values, as flags have them."""
+    return ", ".join(f"{name}={value}" for name, value in values.items())

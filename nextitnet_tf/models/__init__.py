@@ -41,3 +41,5 @@ __all__ = [
     "SASRec",
     "SSEPT",
 ]
+# Those that are counted (`adapt`), and not trained.
+COUNTED = frozenset(n for n, model in MODELS.items() if hasattr(model, "adapt"))

@@ -24,8 +24,14 @@ def test_it_says_what_it_shows(call, tmp_path, monkeypatch):
     monkeypatch.setattr(
         synthetic,
         "prepare_synthetic",
-        lambda folder, t: prepare(
-            folder, num_rows=300, t=t, num_items=24, num_groups=4
+        lambda folder, t, lags, weights, **_: prepare(
+            folder,
+            num_rows=300,
+            t=t,
+            lags=lags,
+            weights=weights,
+            num_items=24,
+            num_groups=4,
         ),
     )
     tiny = {"model_config": {"embedding_dim": 4}, "batch_size": 64}
@@ -41,6 +47,7 @@ def test_it_says_what_it_shows(call, tmp_path, monkeypatch):
     assert out.endswith(text + "\n")
     assert "\n\nIn short: StackA-Next-8 " in text
     assert "the best possible is 0." in text
+    assert "the best of counting (" in text and "Floor, protocol clean" in text
     # All depths are on the clock of this machine, measured in this run.
     times = json.loads((folder / "step_times.json").read_text())
     assert [name.split(", ")[1] for name in times] == [

@@ -61,7 +61,7 @@ def test_figure_1(tmp_path, make_line, given_lines):
     assert [
         (p["data"], p["data_ratio"], p["num_blocks"], p["values"])
         for p in found
-    ] == [("100%", 1.0, 8, [0.06]), ("40%", 0.4, 4, [0.02, 0.04])]
+    ] == [("40%", 0.4, 4, [0.02, 0.04]), ("100%", 1.0, 8, [0.06])]
     assert (tmp_path / "figure1.png").read_bytes()[1:4] == b"PNG"
 
 
