@@ -52,11 +52,9 @@ def _table(target: ModuleType, choices: Choices) -> str:
 
     def write() -> str:
         done = found.done_rows(target, choices, protocols, seeds, store)
+        shown = [*(row.recipe.protocol for row in done), *protocols]
         return tables.write(
-            [
-                *_floors(choices, [row.recipe.protocol for row in done], store),
-                *done,
-            ],
+            [*_floors(choices, shown, store), *done],
             store,
             output,
             target.TITLE,

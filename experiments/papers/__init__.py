@@ -5,9 +5,8 @@ A target is a module in a folder of this package: `table2` is
 
     NAME       of the files it writes
     TITLE      their heading
-    KIND       how it is trained and written (`experiments.kinds`): "table",
-               "by_depth", "convergence", "all_stages", "similarity",
-               "transfer"
+    KIND       how it is trained and written, of those in `experiments.kinds`
+    HAS_OWN_RECIPES  where flags say protocol and seed alone
     USES       the flags it takes beside those that every target takes
     DEFAULTS   what these are if nobody says, by name; `make help` reads both
                from the source, USES first

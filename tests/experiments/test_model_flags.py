@@ -8,10 +8,12 @@ from experiments import model_flags
 from nextitnet_tf.tuned import TUNED
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def parsed():
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS(["test"])
+    """Flags as they are when nothing was said."""
+    flags.FLAGS.mark_as_parsed()
+    yield
+    flags.FLAGS.unparse_flags()
 
 
 def recipe(**said):

@@ -1,0 +1,79 @@
+"""The commands on accuracy, growth and settings, on very little."""
+
+import json
+
+import pytest
+
+from datasets import synthetic
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    return synthetic.prepare_synthetic(
+        tmp_path / "s", num_rows=300, t=8, num_items=24, num_groups=4
+    )
+
+
+def rows_of(path):
+    return json.loads(path.read_text())["rows"]
+
+
+def test_counting_alone(call, sessions, tmp_path):
+    arguments = ("--sessions=s", "--output=out", "--settings=counting")
+    code, out, err = call("reproduce", "--target=accuracy", *arguments)
+    assert code == 0, err
+    rows = rows_of(tmp_path / "out" / "accuracy.json")
+    assert [row["family"] for row in rows] == [
+        *("MostPop", "Markov", "ItemKNN", "EASE"),
+    ]
+    assert sum(row["is_floor"] for row in rows) == 1
+    assert out.endswith((tmp_path / "out" / "accuracy.md").read_text() + "\n")
+    # All that it takes beside the data is said in `nextitnet_tf.tuned`.
+    code, _, err = call(
+        "reproduce", "--target=accuracy", *arguments, "--learning_rate=1"
+    )
+    assert code == 1 and "--learning_rate=1" in err
+    # In a table, none of whose rows are trained.
+    code, out, err = call(
+        *("reproduce", "--target=table6", *arguments, "--protocol=clean"),
+    )
+    assert code == 0 and "100-100" not in out, err
+    assert "| counting | Markov |" in out
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_where_it_was(call, sessions, tmp_path, monkeypatch):
+    arguments = (
+        *("--sessions=s", "--output=out", "--model=gru4rec"),
+        *("--max_steps=4", "--eval_every=2", "--budget_in=steps"),
+    )
+    code, out, err = call("tune", *arguments, "--trials=2")
+    assert code == 0, err
+    first = rows_of(tmp_path / "out" / "tuning-gru4rec.json")
+    assert [row["changed"] for row in first] == ["nothing", "recut=True"]
+    monkeypatch.setattr("keras.Model.fit", None)  # nothing is trained again
+    code, out, err = call("tune", *arguments, "--trials=2")
+    assert code == 0, err
+    assert rows_of(tmp_path / "out" / "tuning-gru4rec.json") == first
+    code, _, err = call("tune", *arguments, "--embedding_dim=8")
+    assert code == 1 and "--embedding_dim=8" in err
+
+
+@pytest.mark.slow
+def test_ways_to_grow(call, sessions, tmp_path):
+    code, out, err = call(
+        *("reproduce", "--target=growth", "--sessions=s", "--output=out"),
+        *("--depths=1,2", "--max_steps=10", "--eval_every=1"),
+        *("--embedding_dim=4", "--batch_size=64"),
+    )
+    assert code == 0, err
+    rows = rows_of(tmp_path / "out" / "growth.json")
+    assert len(rows) == 9
+    direct, doubling, early, *_ = rows
+    assert direct["whole_time"] == 1 and direct["steps"] == [10]
+    assert doubling["steps"] == [5, 5] and early["steps"] == [2, 8]
+    # All share a clock that is measured at the end.
+    times = json.loads((tmp_path / "out" / "step_times.json").read_text())
+    assert len(times) == 2
+    assert "measured in the same run" in out
+    assert (tmp_path / "out" / "growth.png").is_file()
