@@ -35,7 +35,7 @@ class Claim:
 
     Attributes:
         title: the conclusion, as a sentence without its full stop.
-        paper: where the paper has it, and its numbers.
+        paper: where the paper has it, and its numbers; "" where no paper does.
         measured_by: functions of `comparisons`, each of which tells a part.
         about: which groups of the table it is about: values by key, a tuple
             for any of its values. Figures have none.
@@ -88,7 +88,8 @@ def _sections(
             ]
             if any(told):
                 yield from (f"### {claim.title}?", "")
-                yield from (f"The paper, {claim.paper}", "")
+                if claim.paper:
+                    yield from (f"The paper, {claim.paper}", "")
             for lines in filter(None, told):
                 yield from (*lines, "")
 

@@ -16,6 +16,13 @@ from experiments.reporting.wording import Group
 _ALIKE = 0.9
 
 
+def in_short(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """What a table says of itself first."""
+    for note in (note for content in contents for note in content["notes"]):
+        if note.startswith("In short: "):
+            yield f"- {escape(note)}"
+
+
 def by_depth(contents: Sequence[Content], about: About) -> Iterator[str]:
     """Which depth is best, with little and with all data."""
     points = [p for content in contents for p in content["rows"]]

@@ -138,3 +138,35 @@ def sum_pairs(first, second, weights, num_columns):
     keys, place = np.unique(keys, return_inverse=True)
     sums = np.bincount(place, weights, minlength=len(keys))
     return keys // num_columns, keys % num_columns, sums
+
+
+def count_together(rows, padding_id, num_columns):
+    """How many sessions have two items, of each pair that some session has.
+
+    Args:
+        rows: (num_rows, t) NumPy array of sessions.
+        padding_id: what is no item.
+        num_columns: N, above all ids.
+
+    Returns:
+        Three arrays (P,): the lower id of a pair, the higher, and the number
+        of sessions; and (N,) the number of sessions that have each item. An
+        item that occurs again in a session counts once.
+    """
+    # Sorted, an item that occurs again stands beside itself.
+    rows = np.sort(rows, axis=1)
+    is_new = rows != padding_id
+    is_new[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+    num_sessions = np.bincount(rows[is_new], minlength=num_columns)
+    counted = [(np.zeros(0, "int64"),) * 2 + (np.zeros(0),)]
+    for gap in range(1, rows.shape[1]):
+        both = is_new[:, :-gap] & is_new[:, gap:]
+        first, second = rows[:, :-gap][both], rows[:, gap:][both]
+        counted.append(
+            sum_pairs(first, second, np.ones(len(first)), num_columns)
+        )
+    first, second, counts = sum_pairs(
+        *(np.concatenate(part) for part in zip(*counted, strict=True)),
+        num_columns,
+    )
+    return first, second, counts, num_sessions

@@ -4,11 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from nextitnet_tf.layers.item_neighbours import count_together
 from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
-
-# Sessions that are multiplied at a time.
-_ROWS = 4096
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -91,15 +89,12 @@ class EASE(SequentialRecommender):
             rows: (num_rows, t) NumPy array of training sessions.
         """
         num_columns = self.num_items + 1
-        gram = np.zeros((num_columns, num_columns), "float32")
-        for start in range(0, len(rows), _ROWS):
-            part = rows[start : start + _ROWS]
-            sessions = np.zeros((len(part), num_columns), "float32")
-            sessions[np.arange(len(part))[:, None], part] = 1
-            sessions[:, self.padding_id] = 0
-            gram += sessions.T @ sessions
-        gram[np.diag_indices(num_columns)] += self.ridge
-        inverse = np.linalg.inv(gram.astype("float64"))
+        first, second, counts, num_sessions = count_together(
+            rows, self.padding_id, num_columns
+        )
+        gram = np.diag(num_sessions + self.ridge)
+        gram[first, second] = gram[second, first] = counts
+        inverse = np.linalg.inv(gram)
         kernel = -inverse / np.diag(inverse)
         kernel[np.diag_indices(num_columns)] = 0
         # Padding is in no session: it predicts nothing.

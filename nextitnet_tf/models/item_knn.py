@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from nextitnet_tf.layers.item_neighbours import ItemNeighbours
+from nextitnet_tf.layers.item_neighbours import count_together
 from nextitnet_tf.layers.item_neighbours import decaying_weights
-from nextitnet_tf.layers.item_neighbours import sum_pairs
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -60,23 +60,8 @@ class ItemKNN(SequentialRecommender):
         Args:
             rows: (num_rows, t) NumPy array of training sessions.
         """
-        num_columns = self.num_items + 1
-        # An item that occurs again in a session counts once: sorted, it
-        # stands beside itself.
-        rows = np.sort(rows, axis=1)
-        is_new = rows != self.padding_id
-        is_new[:, 1:] &= rows[:, 1:] != rows[:, :-1]
-        num_sessions = np.bincount(rows[is_new], minlength=num_columns)
-        counted = []
-        for gap in range(1, rows.shape[1]):
-            both = is_new[:, :-gap] & is_new[:, gap:]
-            first, second = rows[:, :-gap][both], rows[:, gap:][both]
-            counted.append(
-                sum_pairs(first, second, np.ones(len(first)), num_columns)
-            )
-        first, second, counts = sum_pairs(
-            *(np.concatenate(part) for part in zip(*counted, strict=True)),
-            num_columns,
+        first, second, counts, num_sessions = count_together(
+            rows, self.padding_id, self.num_items + 1
         )
         nearness = counts / np.sqrt(
             num_sessions[first].astype("float64") * num_sessions[second]

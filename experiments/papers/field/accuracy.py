@@ -17,6 +17,8 @@ import dataclasses
 from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from experiments.reporting import figure_comparisons
+from experiments.reporting.claims import Claim
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.tuned import TUNED
 
@@ -31,6 +33,7 @@ _FAMILIES = {
     "gru4rec": "GRU4Rec",
 }
 NAMES = ("counting", *_FAMILIES)
+CLAIMS = (Claim("Is training worth it", "", [figure_comparisons.in_short]),)
 DEFAULTS = {"protocol": "clean"}
 
 
