@@ -47,6 +47,7 @@ _SPEEDUP = (
     "model's own training is not counted. FLOP: the same, counting the "
     "arithmetic of the weights instead of seconds."
 )
+_RANKED = {False: "of all items", True: "without seen items"}
 IDLE = "measured on an otherwise idle machine"
 SAME_RUN = "measured in the same run"
 _SHARED = (
@@ -161,9 +162,11 @@ def _largest_error(lines: Sequence[Line]) -> float:
 def _budget(lines: Sequence[Line]) -> str:
     """How long stages train, for each way that occurs."""
     budgets = dict.fromkeys(
-        f"{stage.max_steps:,} steps at most, evaluated every "
-        f"{stage.eval_every:,}, stopped after {stage.patience} "
-        "evaluations without a better MRR@5"
-        for stage in (line.row.last for line in lines if line.seconds)
+        f"{line.row.last.max_steps:,} {line.row.last.budget_in} at most, "
+        f"evaluated every {line.row.last.eval_every:,}, stopped after "
+        f"{line.row.last.patience} evaluations without a better validation "
+        f"MRR@5 {_RANKED[line.row.recipe.protocol.stop_on_unseen]}"
+        for line in lines
+        if line.seconds
     )
     return f"A stage: {'; '.join(budgets) or 'counted, not trained'}."
