@@ -29,8 +29,9 @@ def beside(run: training.Run, sessions: data.Sessions) -> str:
             Choices(protocol), "counting", sessions.num_items
         )
     ]
-    best = max(done, key=lambda one: one.summary["best_validation"])
     is_unseen = protocol.stop_on_unseen
+    best = floor.best(done, is_unseen)
+    assert best is not None  # all have just been counted
     of_counting, of_run = (
         metrics.from_ranks(store.ranks(one, is_unseen))["mrr_at_5"]
         for one in (best, run)
@@ -41,5 +42,5 @@ def beside(run: training.Run, sessions: data.Sessions) -> str:
     return (
         f"floor: {counted.FAMILIES[best.recipe.model]}, which is counted, has "
         f"MRR@5 {of_counting:.4f}{' without seen items' * is_unseen}; the "
-        f"model has {of_run:.4f}, {floor.side(found)}: {difference}"
+        f"model has {of_run:.4f}, {floor.side(found, 1)}: {difference}"
     )

@@ -176,41 +176,36 @@ _RECIPE = (
 TRAINING = (*DATA, "output", *_RECIPE)
 
 
-def all_protocols(
+def protocols(
     named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
-) -> dict[str, recipe.Protocol]:
-    """Every protocol by name, with what flags and data set change of it.
+) -> list[recipe.Protocol]:
+    """The protocols the flags ask for, with what flags and data set change.
 
     Args:
         named: what each is where nobody says.
     """
+    for name in PROTOCOL.value:
+        if name not in named:
+            raise ValueError(
+                f"--protocol must be among {', '.join(named)}. Received: {name}"
+            )
     changes = {
         **paper_data.protocol_changes(DATASET.value or ""),
         **flag_values.given(FIELDS),
     }
-    return {
-        name: dataclasses.replace(protocol, **changes)
+    if changes.get("reshuffle") is False:  # then nothing is cut anew
+        changes.setdefault("recut", False)
+    return [
+        dataclasses.replace(protocol, **changes)
         for name, protocol in named.items()
-    }
-
-
-def protocols(
-    named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
-) -> list[recipe.Protocol]:
-    """The protocols the flags ask for; see `all_protocols`."""
-    known = all_protocols(named)
-    for name in PROTOCOL.value:
-        if name not in known:
-            raise ValueError(
-                f"--protocol must be among {', '.join(known)}. Received: {name}"
-            )
-    return [known[name] for name in known if name in PROTOCOL.value]
+        if name in PROTOCOL.value
+    ]
 
 
 def protocol(
     named: Mapping[str, recipe.Protocol] = recipe.PROTOCOLS,
 ) -> recipe.Protocol:
-    """The one protocol the flags ask for; see `all_protocols`."""
+    """The one protocol the flags ask for; see `protocols`."""
     found = protocols(named)
     if len(found) != 1:
         raise ValueError(

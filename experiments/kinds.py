@@ -46,20 +46,21 @@ def _table(target: ModuleType, choices: Choices) -> str:
         )
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
-    floors = _floors(choices, protocols, store)
+    floors = _floors(choices, protocols, rows, store)
     described = paper_data.PAPER_DATA.get(choices.figures_of or "")
     has_figures = choices.figures_of in getattr(target, "PAPER", {})
 
     def write() -> str:
         done = found.done_rows(target, choices, protocols, seeds, store)
-        shown = [*(row.recipe.protocol for row in done), *protocols]
+        counts = _floors(choices, protocols, done, store)
         return tables.write(
-            [*_floors(choices, shown, store), *done],
+            [*(row for row in counts if row.data_ratio == 1), *done],
             store,
             output,
             target.TITLE,
             target.NAME,
             described.description if described and has_figures else None,
+            floors=counts,
         )
 
     if target_flags.MEASURE_STEP_TIMES.value:
@@ -71,17 +72,24 @@ def _table(target: ModuleType, choices: Choices) -> str:
 
 
 def _floors(
-    choices: Choices, protocols: Sequence[Protocol], store: Store
+    choices: Choices,
+    protocols: Sequence[Protocol],
+    rows: Sequence[Row],
+    store: Store,
 ) -> list[Row]:
-    """What is counted under each protocol of a table."""
+    """What is counted under each protocol, on as much data as each row has."""
     num_items = next(iter(store.sessions.values())).num_items
+    asked = [(row.recipe.protocol, row.data_ratio) for row in rows]
     return [
         row
-        for protocol in dict.fromkeys(protocols)
+        for protocol, ratio in dict.fromkeys(
+            [*((protocol, 1.0) for protocol in protocols), *asked]
+        )
         for row in counted.rows(
             dataclasses.replace(choices, protocol=protocol),
             "counting",
             num_items,
+            ratio,
         )
         if row.recipe.model != "most_pop"  # a baseline of the paper's
     ]

@@ -10,6 +10,7 @@ from absl import flags
 
 from experiments import flag_values
 from experiments import flags as shared
+from experiments.papers.stackrec import paper_data
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models.sasrec import BLOCKS
@@ -137,26 +138,29 @@ def recipe() -> Recipe:
         )
     protocol = shared.protocol(TUNED_PROTOCOLS)
     of_flags = shared.recipe_options()
-    changes = {
-        "learning_rate": shared.LEARNING_RATE,
-        "batch_size": shared.BATCH_SIZE,
-    }
-    options = {n: of_flags[n] for n, f in changes.items() if f.present}
+    # What a flag or the data set says.
+    data_set = shared.DATASET.value or ""
+    plain, known = map(paper_data.recipe_options, ("", data_set))
+    options = {}
+    if shared.LEARNING_RATE.present:
+        options["learning_rate"] = of_flags["learning_rate"]
+    if shared.BATCH_SIZE.present or known["batch_size"] != plain["batch_size"]:
+        options["batch_size"] = of_flags["batch_size"]
     if protocol.sampled_fraction:  # it has no smoothed labels
         options["label_smoothing"] = 0.0
     said = {
         name: value
         for name, value in of_flags["model_config"].items()
-        if flags.FLAGS[name].present
+        if flags.FLAGS[name].present or known.get(name) != plain.get(name)
     }
-    first = tuned.stages[0]
-    budget = {"patience": first.patience}
-    if not (shared.MAX_STEPS.present or shared.EVAL_EVERY.present):
-        names = ("max_steps", "eval_every", "budget_in")
-        budget |= {name: getattr(first, name) for name in names}
+    stage = tuned.stages[0].with_budget(**shared.budget())
+    budget = {
+        name: getattr(stage, name)
+        for name in ("max_steps", "eval_every", "patience", "budget_in")
+    }
     return dataclasses.replace(
         tuned,
-        stages=_stages(_depths([str(first.num_blocks)]), shared.budget(budget)),
+        stages=_stages(_depths([str(stage.num_blocks)]), budget),
         protocol=protocol,
         seed=SEED.value,
         **{**options, **shared.optimization()},

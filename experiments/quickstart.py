@@ -50,7 +50,7 @@ def main() -> None:
     output = Path(flags.OUTPUT.value or "results/quickstart")
     output.mkdir(parents=True, exist_ok=True)
     folder = synthetic.prepare_synthetic(
-        output / "sessions", **synthetic.GENERATED["deep"]
+        output / "deep", **synthetic.GENERATED["deep"]
     )
     store = running.open_store(folder, output, ["frequency"])
     rows = make_rows(target_flags.seeds())

@@ -108,13 +108,17 @@ _OF_OWN_RECIPES = (
 
 def taken_by(*targets: ModuleType) -> list[str]:
     """Names of the flags that targets take, each once."""
-    uses = dict.fromkeys(
-        name for target in targets for name in getattr(target, "USES", ())
-    )
-    tuning = [flag.name for flag in TUNE.values()] if "tune" in uses else []
-    is_free = not all(getattr(t, "HAS_OWN_RECIPES", False) for t in targets)
-    usual = EVERY_TARGET if is_free else _OF_OWN_RECIPES
-    return [*(name for name in uses if name != "tune"), *usual, *tuning]
+    found: dict[str, None] = {}
+    for target in targets:
+        uses = getattr(target, "USES", ())
+        tuning = [flag.name for flag in TUNE.values()] if "tune" in uses else []
+        is_free = not getattr(target, "HAS_OWN_RECIPES", False)
+        usual = EVERY_TARGET if is_free else _OF_OWN_RECIPES
+        refused = {"tune", *getattr(target, "REFUSES", ())}
+        for name in (*uses, *usual, *tuning):
+            if name not in refused:
+                found[name] = None
+    return list(found)
 
 
 def apply_defaults(defaults: Mapping[str, str]) -> None:

@@ -61,13 +61,13 @@ def recipe(run: Run | None) -> Recipe:
     asked = flag_values.given(flags.FIELDS)
     # A protocol of another name may be the same in all that it decides, and
     # how rows were cut and training stopped is no matter of evaluating.
-    flagged = dataclasses.replace(
-        flags.protocol(),
-        **{name: getattr(protocol, name) for name in _OF_TRAINING},
+    ours, theirs = (
+        runs.identity(
+            dataclasses.replace(known, recut=False, stop_on_unseen=False)
+        )
+        for known in (flags.protocol(), protocol)
     )
-    if flags.PROTOCOL.present and (
-        runs.identity(flagged) != runs.identity(protocol)
-    ):
+    if flags.PROTOCOL.present and ours != theirs:
         asked["name"] = flags.protocol().name
     for name, value in asked.items():
         if value != getattr(protocol, name):
@@ -120,7 +120,8 @@ def check_model(model, sessions: data.Sessions, folder: Path) -> None:
 
 def check_sessions(run: Run, sessions: data.Sessions, folder: Path) -> None:
     """Raises ValueError unless they are those of the training."""
-    if run.summary["data"]["fingerprint"] != sessions.fingerprint:
+    expected = run.summary["data"]["fingerprint"]
+    if expected != sessions.fingerprint_for(run.recipe.protocol):
         raise ValueError(
             "Expected the very sessions the model was trained on, of which it "
             "has never seen the test set; --part=all evaluates any others. "

@@ -12,6 +12,7 @@ histories are is decided when they are prepared (--t). With --start=tuned the
 search begins with what `make train` takes by default.
 """
 
+import dataclasses
 import sys
 
 from absl import flags as absl_flags
@@ -26,9 +27,6 @@ from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf import tuning
 from nextitnet_tf.recipe import Recipe
-from nextitnet_tf.recipe import Stage
-from nextitnet_tf.tuned import TUNED
-from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
 _TRIALS = absl_flags.DEFINE_integer(
     "trials", 20, "Recipes that are tried at most.", lower_bound=1
@@ -40,13 +38,14 @@ _TAKES = (
     *("trials", "start", "model", "seed", *flags.DATA, "output", "strategy"),
     *("max_steps", "eval_every", "patience", "budget_in"),
 )
-# In passes over the data.
-_BUDGET = {"max_steps": 40, "eval_every": 1, "patience": 5}
 
 
 def main() -> None:
     flag_values.check_used("tune", _TAKES)
-    start = _start(model_flags.MODEL.value)
+    start = tuning.start_of(
+        model_flags.MODEL.value, _START.value == "tuned", **flags.budget()
+    )
+    start = dataclasses.replace(start, seed=model_flags.SEED.value)
     output = flags.output_folder()
     store = running.open_store(
         flags.sessions_folder(), output, [start.protocol.item_ids]
@@ -68,20 +67,6 @@ def main() -> None:
 
     tuning.search(start, tuning.factors_of(start), evaluate, report)
     print(search_table.write(trials, store, output, start.model))
-
-
-def _start(model: str) -> Recipe:
-    """Where the search begins, with the budget that flags ask for."""
-    plain = Recipe(
-        (Stage(4 if model_flags.has_blocks(model) else 1),),
-        protocol=TUNED_PROTOCOLS["clean"],
-        model=model,
-    )
-    recipe = TUNED.get(model, plain) if _START.value == "tuned" else plain
-    budget = {"budget_in": "passes", **flags.budget(_BUDGET)}
-    changes = {**budget, "seed": model_flags.SEED.value}
-    is_recut = _START.value == "tuned"
-    return tuning.changed(recipe, {**changes, "recut": is_recut})
 
 
 if __name__ == "__main__":

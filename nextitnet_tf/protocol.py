@@ -109,6 +109,14 @@ class Protocol:
                 "`sampled_fraction` must be in [0, 1). Received: "
                 f"sampled_fraction={self.sampled_fraction}"
             )
+        until = self.train_until, self.validate_until
+        if self.split != "temporal" and until != ("0.8", "0.9"):
+            raise ValueError(
+                "Only a temporal split ends at a time: expected "
+                "split='temporal'. Received: "
+                f"split={self.split!r}, train_until={until[0]!r}, "
+                f"validate_until={until[1]!r}"
+            )
         if self.recut and not self.reshuffle:
             raise ValueError(
                 "Sessions that are cut anew come in a new order: expected "

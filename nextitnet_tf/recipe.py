@@ -86,6 +86,28 @@ class Stage:
                 f"Received: data_ratio={self.data_ratio}"
             )
 
+    def with_budget(self, **said) -> "Stage":
+        """The same stage, with what was said of its budget.
+
+        Steps that were said without their unit are training steps. What was
+        not said stays as it is if the unit does; else it is the default.
+
+        Args:
+            **said: of `max_steps`, `eval_every`, `patience`, `budget_in`.
+        """
+        is_counted = {"max_steps", "eval_every"} & said.keys()
+        unit = said.get("budget_in", "steps" if is_counted else self.budget_in)
+        usual = self if unit == self.budget_in else Stage(1)
+        return replace(
+            self,
+            **{
+                "max_steps": usual.max_steps,
+                "eval_every": usual.eval_every,
+                **said,
+                "budget_in": unit,
+            },
+        )
+
 
 @dataclass(frozen=True)
 class Recipe:

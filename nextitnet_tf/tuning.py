@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextitnet_tf.models import MODELS
+from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.tuned import TUNED
 
 # What is changed, by the names of fields and of the models' arguments.
 Changes = Mapping[str, Any]
@@ -37,6 +39,35 @@ FACTORS: Mapping[str, Sequence[Changes]] = {
     "batch": [{"batch_size": 512}],
     "softmax": [{"sampled_fraction": 0.2}],
 }
+
+
+# Rows as they are, and stopped by what a user would see.
+_PLAIN = dataclasses.replace(PROTOCOLS["clean"], stop_on_unseen=True)
+
+
+def start_of(model: str, is_tuned: bool, **budget: Any) -> Recipe:
+    """Where a search begins.
+
+    Args:
+        model: by name.
+        is_tuned: whether with the settings of `tuned`, or with the plain
+            model of usual depth, for 40 passes at most.
+        **budget: what was said of it (`Stage.with_budget`).
+
+    Raises:
+        ValueError: nothing is tuned of the model.
+    """
+    if is_tuned and model not in TUNED:
+        raise ValueError(
+            f"Settings are tuned of {', '.join(TUNED)}. "
+            f"Received: model={model!r}"
+        )
+    depth = 4 if "num_blocks" in MODELS[model].arguments() else 1
+    stage = Stage(depth, max_steps=40, eval_every=1, budget_in="passes")
+    plain = Recipe((stage,), protocol=_PLAIN, model=model)
+    recipe = TUNED[model] if is_tuned else plain
+    (stage,) = recipe.stages
+    return dataclasses.replace(recipe, stages=(stage.with_budget(**budget),))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "optimizer_slots": set(),
     "stacking": {"optimizer_slots"},
     "tuned": {"protocol", "recipe"},
-    "tuning": {"models", "protocol", "recipe"},
+    "tuning": {"models", "protocol", "recipe", "tuned"},
     "release": {"models", "stacking", "vocabulary"},
     "data": {"protocol", "recipe", "release", "vocabulary"},
     "training": {

@@ -5,6 +5,7 @@ import pytest
 from nextitnet_tf import tuning
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.tuned import TUNED
 
 START = Recipe((Stage(4),), model="nextitnet")
 FACTORS = {
@@ -98,3 +99,14 @@ def test_what_cannot_go_together_is_left_out():
     assert seen[-1].names == ("smoothing", "rate") and best is seen[-1]
     smoothed = Recipe((Stage(1),), label_smoothing=0.1)
     assert "softmax" not in tuning.factors_of(smoothed)
+
+
+def test_where_a_search_begins():
+    plain = tuning.start_of("nextitnet", is_tuned=False)
+    assert plain.stages[0].num_blocks == 4 and not plain.protocol.recut
+    assert plain.protocol.stop_on_unseen and plain.model_config == {}
+    assert tuning.start_of("gru4rec", is_tuned=True) == TUNED["gru4rec"]
+    stage = tuning.start_of("gru4rec", False, max_steps=2000).stages[0]
+    assert (stage.max_steps, stage.budget_in) == (2000, "steps")
+    with pytest.raises(ValueError, match="model='caser'"):
+        tuning.start_of("caser", is_tuned=True)

@@ -16,7 +16,9 @@ FAMILIES = {
 _EASE_ITEMS = 5_000
 
 
-def rows(choices: Choices, setting: str, num_items: int = 0) -> list[Row]:
+def rows(
+    choices: Choices, setting: str, num_items: int = 0, ratio: float = 1.0
+) -> list[Row]:
     """The models with their usual settings.
 
     Args:
@@ -24,9 +26,10 @@ def rows(choices: Choices, setting: str, num_items: int = 0) -> list[Row]:
         setting: of the rows.
         num_items: of the data, where all is to be a matter of seconds; EASE
             is left out if they are many.
+        ratio: share of the training sessions.
     """
     return [
-        _row(choices, setting, model, {})
+        _row(choices, setting, model, {}, ratio)
         for model in FAMILIES
         if model != "ease" or num_items <= _EASE_ITEMS
     ]
@@ -42,11 +45,16 @@ def tried_rows(choices: Choices, setting: str) -> list[Row]:
 
 
 def _row(
-    choices: Choices, setting: str, model: str, config: dict[str, Any]
+    choices: Choices,
+    setting: str,
+    model: str,
+    config: dict[str, Any],
+    ratio: float = 1.0,
 ) -> Row:
-    note = ", ".join(f"{name} {value:g}" for name, value in config.items())
+    notes = [f"{name} {value:g}" for name, value in config.items()]
+    note = ", ".join([*notes, *([f"{ratio:.0%}"] if ratio < 1 else [])])
     # Counting draws nothing: one seed is all.
     recipe = choices.recipe(
-        choices.stage(1), model=model, model_config=config, seed=0
+        choices.stage(1, ratio), model=model, model_config=config, seed=0
     )
     return Row(setting, "baseline", recipe, family=FAMILIES[model], note=note)

@@ -201,6 +201,11 @@ class Choices:
         budget = {k: v for k, v in self.options.items() if k in _STAGE_OPTIONS}
         return Stage(num_blocks, ratio, **{**budget, **changes})
 
+    def stage_like(self, usual: Stage) -> Stage:
+        """A stage, with what was asked of its budget (`Stage.with_budget`)."""
+        said = {k: v for k, v in self.options.items() if k in _STAGE_OPTIONS}
+        return usual.with_budget(**said)
+
     def recipe(
         self,
         *stages: Stage,

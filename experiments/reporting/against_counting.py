@@ -11,6 +11,7 @@ from experiments.reporting import document
 from experiments.reporting import floor as of_floor
 from experiments.reporting import notes
 from experiments.reporting import pictures
+from experiments.reporting import wording
 from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
@@ -65,7 +66,7 @@ def write(
     if not done:
         return "Nothing is done yet.\n"
     counted = [(r, run) for r, run in done if r.recipe.model in COUNTED]
-    floor = of_floor.best([run for _, run in counted])
+    floor = of_floor.best([run for _, run in counted], exclude_seen=True)
     of_label: dict[str, list[tuple[Row, Run]]] = {}
     for row, run in _best_of_each_family(counted):
         of_label[row.label] = [(row, run)]
@@ -93,7 +94,7 @@ def _best_of_each_family(
     for row, run in counted:
         of_family.setdefault(row.family, []).append((row, run))
     return [
-        max(found, key=lambda pair: pair[1].summary["best_validation"])
+        max(found, key=lambda pair: of_floor.validation(pair[1], True))
         for found in of_family.values()
     ]
 
@@ -155,15 +156,7 @@ def _notes(
 ) -> list[str]:
     """What a reader must know, beginning with what the table shows."""
     first, _ = done[0]
-    names = dict.fromkeys(
-        " ".join(
-            [
-                run.summary["protocol"]["name"],
-                *run.summary["protocol_differences"],
-            ]
-        )
-        for _, run in done
-    )
+    names = dict.fromkeys(wording.protocol(run.summary) for _, run in done)
     return [
         *_in_short(records),
         notes.of_data("Data", store) + ".",
@@ -199,7 +192,8 @@ def _in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
     for record in trained:
         found = record["over_floor"]["unseen"]
         if found:
-            sides.setdefault(of_floor.side(found), []).append(record["model"])
+            side = of_floor.side(found, len(record["seeds"]))
+            sides.setdefault(side, []).append(record["model"])
     told = [f"{', '.join(names)} {side}" for side, names in sides.items()]
     return [
         f"In short: the floor is {floor['model']} with "

@@ -5,23 +5,35 @@ from collections.abc import Sequence
 
 from experiments.papers.rows import Row
 from experiments.reporting import wording
+from experiments.reporting.statistics import NEEDED_SEEDS
 from experiments.reporting.statistics import verdict
 from experiments.reporting.store import Store
 from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.comparing import reciprocal_ranks
 from nextitnet_tf.models import COUNTED
+from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.training import Run
 
 # Of a comparison: the mean, and where its range begins and ends.
 ENDS = ("difference", "low", "high")
 
 
-def best(runs: Sequence[Run]) -> Run | None:
-    """The counted run that validates best, if there is any."""
-    # MostPop of earlier versions has kept none, and is no floor.
-    known = [run for run in runs if "best_validation" in run.summary]
+def validation(run: Run, exclude_seen: bool) -> float:
+    """A counted run's MRR@5 on the validation; below all if it kept none."""
+    name = "unseen_mrr_at_5" if exclude_seen else "mrr_at_5"
+    return run.summary.get("validation", {}).get(name, -1.0)
+
+
+def best(runs: Sequence[Run], exclude_seen: bool) -> Run | None:
+    """The counted run that validates best, if any has kept how it does.
+
+    Args:
+        runs: counted.
+        exclude_seen: by which ranking.
+    """
+    known = [run for run in runs if validation(run, exclude_seen) >= 0]
     return max(
-        known, key=lambda run: run.summary["best_validation"], default=None
+        known, key=lambda run: validation(run, exclude_seen), default=None
     )
 
 
@@ -57,11 +69,18 @@ def compare(
     )
 
 
-def side(found: Mapping[str, float]) -> str:
-    """Which side of the floor a comparison's range is on."""
+def side(found: Mapping[str, float], num_seeds: int) -> str:
+    """Which side of the floor a comparison's range is on.
+
+    Of few seeds the range does not hold the variance between them, and the
+    words say so.
+    """
+    few = (
+        "" if num_seeds >= NEEDED_SEEDS else f" ({verdict(0, 0, 0, num_seeds)})"
+    )
     if found["low"] > 0:
-        return "above it"
-    return "below it" if found["high"] < 0 else "not told apart from it"
+        return f"above it{few}"
+    return f"{'below' if found['high'] < 0 else 'not told apart from'} it{few}"
 
 
 def said(found: Mapping[str, float] | None, num_seeds: int) -> str:
@@ -75,64 +94,74 @@ def said(found: Mapping[str, float] | None, num_seeds: int) -> str:
 
 
 def notes(done: Sequence[tuple[Row, Run]], store: Store) -> list[str]:
-    """What the floor of a table is, and which lines are above it.
+    """What the floors of a table are, and which lines are above theirs.
 
     Args:
-        done: rows and their runs, counted ones among them.
+        done: rows and their runs, counted ones among them: a line is compared
+            with what is counted under its protocol, on as much data.
         store: has the ranks.
 
     Returns:
         A sentence a protocol and ranking, as far as ranks were kept.
     """
-    of_protocol: dict[str, list[tuple[Row, Run]]] = {}
+    of_protocol: dict[Protocol, list[tuple[Row, Run]]] = {}
     for row, run in done:
-        name = row.recipe.protocol.name
-        of_protocol.setdefault(name, []).append((row, run))
+        of_protocol.setdefault(row.recipe.protocol, []).append((row, run))
     return [
         note
-        for name, found in of_protocol.items()
+        for found in of_protocol.values()
         for exclude_seen in (False, True)
-        if (note := _note(name, found, store, exclude_seen))
+        if (note := _note(found, store, exclude_seen))
     ]
 
 
 def _note(
-    protocol: str,
-    done: Sequence[tuple[Row, Run]],
-    store: Store,
-    exclude_seen: bool,
+    done: Sequence[tuple[Row, Run]], store: Store, exclude_seen: bool
 ) -> str:
-    floor = best([run for row, run in done if row.recipe.model in COUNTED])
-    lines: dict[tuple[str, str, str], list[Run]] = {}
-    family = ""
+    """Of one protocol."""
+    counted: dict[float, list[Run]] = {}
+    lines: dict[tuple[str, str, str, float], list[tuple[Row, Run]]] = {}
     for row, run in done:
-        if floor is not None and run.folder == floor.folder:
-            family = row.family
-        if row.recipe.model not in COUNTED:
-            key = row.setting, row.label, row.copied
-            lines.setdefault(key, []).append(run)
-    if floor is None:
-        return ""
-    sides: dict[str, list[str]] = {"above it": []}
-    for (_, label, copied), runs in lines.items():
-        found = compare(runs, floor, store, exclude_seen)
-        if found is not None:
+        if row.recipe.model in COUNTED:
+            counted.setdefault(row.data_ratio, []).append(run)
+        else:
+            key = row.setting, row.label, row.copied, row.data_ratio
+            lines.setdefault(key, []).append((row, run))
+    floors = {
+        ratio: floor
+        for ratio, runs in sorted(counted.items(), reverse=True)
+        if (floor := best(runs, exclude_seen))
+    }
+    sides: dict[str, list[str]] = {}
+    for (_, label, copied, ratio), of_line in lines.items():
+        floor = floors.get(ratio)
+        runs = [run for _, run in of_line]
+        found = floor and compare(runs, floor, store, exclude_seen)
+        if found:
             name = f"{label} ({copied})" if copied else label
-            sides.setdefault(side(found), []).append(name)
+            sides.setdefault(side(found, len(runs)), []).append(name)
+    if not sides:
+        return ""
     told = [
         f"{len(names)} {name}"
-        + f" ({', '.join(names)})" * (name == "above it" and bool(names))
-        for name, names in sides.items()
+        + f" ({', '.join(names)})" * name.startswith("above")
+        for name, names in sorted(sides.items())
     ]
-    if not any(sides.values()):
-        return ""
-    ranks = store.ranks(floor, exclude_seen)
-    assert ranks is not None  # something was compared with them
-    value = float(reciprocal_ranks(ranks).mean())
+    protocol = wording.protocol(done[0][1].summary)
     ranking = "without seen items" if exclude_seen else "of all items"
+    shown = [
+        f"{run.recipe.model} {_mrr(run, store, exclude_seen):.4f}"
+        + f" on {ratio:.0%} of the data" * (ratio < 1)
+        for ratio, run in floors.items()
+    ]
     return (
-        f"Floor, protocol {protocol}, ranking {ranking}: {family}, which is "
-        f"counted, has {value:.4f}. Of the trained lines {'; '.join(told)} "
-        "(by 95 % of a paired bootstrap over users and seeds, where ranks "
-        "were kept)."
+        f"Floor, protocol {protocol}, ranking {ranking}: the best of counting "
+        f"is {', '.join(shown)}. Each line is compared with that of as much "
+        f"data: {'; '.join(told)} (by 95 % of a paired bootstrap over users "
+        "and seeds, where ranks were kept)."
     )
+
+
+def _mrr(run: Run, store: Store, exclude_seen: bool) -> float:
+    ranks = store.ranks(run, exclude_seen)
+    return 0.0 if ranks is None else float(reciprocal_ranks(ranks).mean())

@@ -1,5 +1,6 @@
 """Ways to grow, over their seeds: how good, and how soon, all time counted."""
 
+import math
 import statistics
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -62,8 +63,8 @@ def write(
         f"The target is {target:.4f}: what the direct model has in the mean "
         f"of its last {SMOOTHED} evaluations over all seeds, less "
         f"{MARGIN:g}. A line has reached it when the mean of {SMOOTHED} "
-        "evaluations in a row has; its time is the median over the seeds that "
-        "do.",
+        "evaluations in a row has; its time is the median over all seeds, one "
+        "that never does taking forever.",
         f"Validation: the mean of the last {SMOOTHED} evaluations. ± is the "
         "standard deviation between seeds"
         + (
@@ -101,9 +102,8 @@ def summarize(
     for (model, copied), of_seeds in of_line.items():
         to_target = {
             unit: [
-                at / whole[unit]
-                for r in of_seeds
-                if (at := _reached(r["curve"], target, unit)) is not None
+                None if at is None else at / whole[unit]
+                for at in (_reached(r["curve"], target, unit) for r in of_seeds)
             ]
             for unit in whole
         }
@@ -120,15 +120,17 @@ def summarize(
                 / whole["seconds"],
                 "time_to_target": _median(to_target["seconds"]),
                 "flop_to_target": _median(to_target["flop"]),
-                "reached": len(to_target["seconds"]),
+                "reached": sum(at is not None for at in to_target["seconds"]),
                 "steps": of_seeds[0]["steps"],
             }
         )
     return found, target
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
+def _median(values: Sequence[float | None]) -> float | None:
+    """Over all seeds: one that never gets there takes forever."""
+    found = statistics.median(math.inf if v is None else v for v in values)
+    return found if math.isfinite(found) else None
 
 
 def _last(curve: Sequence[Mapping[str, float]]) -> float:

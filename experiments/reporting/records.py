@@ -8,6 +8,7 @@ from datasets import synthetic_law
 from experiments.papers.rows import Row
 from experiments.reporting import lines as of_lines
 from experiments.reporting import over_seeds
+from experiments.reporting import wording
 from experiments.reporting.lines import Line
 from experiments.reporting.store import Store
 from nextitnet_tf.comparing import reciprocal_ranks
@@ -54,7 +55,7 @@ def _record(line: Line, lines: Sequence[Line], store: Store) -> dict[str, Any]:
         "setting": row.setting,
         "model": row.label,
         "copied": row.copied,
-        "protocol": _protocol(line),
+        "protocol": wording.protocol(line.summary),
         "nesting": summary["protocol"]["nesting"],
         "seed": summary["seed"],
         **{name: test[name] for name in sorted(test) if "_at_" in name},
@@ -161,14 +162,9 @@ def _other(line: Line, lines: Sequence[Line]) -> Row | None:
     return None if found is None or _key(found) == _key(line) else found.row
 
 
-def _protocol(line: Line) -> str:
-    name = line.summary["protocol"]["name"]
-    return " ".join([name, *line.summary["protocol_differences"]])
-
-
 def _key(line: Line) -> over_seeds.Key:
     row = line.row
-    return row.setting, row.label, row.copied, _protocol(line)
+    return row.setting, row.label, row.copied, wording.protocol(line.summary)
 
 
 def _unseen_mrr(run: Run, store: Store) -> float | None:

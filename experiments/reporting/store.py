@@ -85,7 +85,9 @@ class Store:
         for path in sorted(self.folder.glob(f"*/{runs.SUMMARY}")):
             run = self.read(path.parent.name)
             if run is None or (
-                run.summary["data"]["fingerprint"] not in fingerprints
+                # What follows a hyphen is of the times.
+                run.summary["data"]["fingerprint"].split("-")[0]
+                not in fingerprints
             ):
                 continue
             if _is_known(run):

@@ -78,6 +78,7 @@ def write(
     paper_data: str | None = None,
     sentence: Callable[[list[dict[str, Any]]], str] | None = None,
     measured: str = notes.IDLE,
+    floors: Sequence[Row] = (),
 ) -> str:
     """Writes NAME.md, NAME.json and a picture of what is done.
 
@@ -92,6 +93,8 @@ def write(
             beside ours.
         sentence: says of the records what they show, below the table.
         measured: how the time of a step was, where it was.
+        floors: what is counted, which the notes compare the lines with;
+            where it is not among the rows it is not shown.
 
     Returns:
         The table, as markdown.
@@ -103,6 +106,12 @@ def write(
     groups = of_records.to_groups(lines, records, store)
     records += of_records.ceilings(lines, store)
     done = [(line.row, line.run) for line in lines]
+    known = {id(row.recipe) for row, _ in done}
+    done += [
+        (row, run)
+        for row in floors
+        if id(row.recipe) not in known and (run := store.find(row.recipe))
+    ]
     of_table = [
         *notes.of_table(lines, store, paper_data, measured),
         *floor.notes(done, store),

@@ -88,11 +88,11 @@ class PairsOf:
 
     def find(self, row: TransferRow) -> Run | None:
         """A row's fine-tuned run, if it is done."""
-        sessions = self.store.sessions_of(row.transfer.pretraining)
+        recipe = row.transfer.pretraining
+        sessions = self.store.sessions_of(recipe)
+        fingerprint = sessions.fingerprint_for(recipe.protocol)
         return self.store.read(
-            runs.name_of_transfer(
-                row.transfer, sessions.fingerprint, self.read(row)
-            )
+            runs.name_of_transfer(row.transfer, fingerprint, self.read(row))
         )
 
     def users(self, line: TransferLine) -> np.ndarray:

@@ -91,3 +91,10 @@ def named(group: Group) -> str:
 def changes(values: Mapping[str, Any]) -> str:
     """Names and values, as flags have them."""
     return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def protocol(summary: Mapping[str, Any]) -> str:
+    """A run's protocol, and in what it differs from the one of that name."""
+    return " ".join(
+        [summary["protocol"]["name"], *summary["protocol_differences"]]
+    )

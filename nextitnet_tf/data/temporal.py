@@ -29,8 +29,8 @@ def rows_by_time(
     if times is None:
         raise ValueError(
             "A temporal split needs the time of each row (times.npy), which "
-            "preparing keeps where the raw data have a timestamp column: "
-            "prepare them again (--force), with --timestamp_column. "
+            "preparing keeps where the raw data have a timestamp column, and "
+            "no order column, which would win: prepare them again (--force). "
             "Received: sessions without times"
         )
     first, second = (

@@ -253,7 +253,7 @@ def describe(recipe: Recipe, sessions: Sessions) -> dict[str, Any]:
             "num_rows": len(sessions.rows),
             "t": sessions.rows.shape[1],
             "num_items": sessions.num_items,
-            "fingerprint": sessions.fingerprint,
+            "fingerprint": sessions.fingerprint_for(recipe.protocol),
         },
         "versions": provenance.versions(),
         "commit": provenance.commit(),

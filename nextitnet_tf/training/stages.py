@@ -170,6 +170,7 @@ def _adapt(
         "step_seconds": 0.0,
         "monitor": task.monitor,
         "best_validation": validation[task.monitor.removeprefix("val_")],
+        "validation": validation,
     }
 
 

@@ -59,7 +59,11 @@ class TargetItem(Task):
     def names(self) -> Sequence[str]:
         return [
             runs.name_of_transfer(
-                self.transfer, self.sessions.fingerprint, self.pairs
+                self.transfer,
+                self.sessions.fingerprint_for(
+                    self.transfer.pretraining.protocol
+                ),
+                self.pairs,
             )
         ]
 

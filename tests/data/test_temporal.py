@@ -49,7 +49,7 @@ def test_dates_in_seconds_and_milliseconds(unit):
 @pytest.mark.parametrize(
     ("times", "first", "second", "message"),
     [
-        (None, "0.8", "0.9", "--timestamp_column"),
+        (None, "0.8", "0.9", "a timestamp column, and no order"),
         ([1.0, 2.0], "soon", "0.9", "'soon'"),
         ([1.0, 2.0], "2", "2", "train_until=2, validate_until=2"),
         ([1.0, 2.0], "0.9", "0.1", "validate_until=0.1"),

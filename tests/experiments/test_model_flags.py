@@ -54,8 +54,34 @@ def test_a_budget_in_steps():
     (stage,) = recipe(max_steps="500").stages
     assert (stage.max_steps, stage.eval_every) == (500, 100)
     assert stage.budget_in == "steps" and stage.patience == 10
-    (stage,) = recipe(max_steps="3", eval_every="1", budget_in="passes").stages
-    assert (stage.max_steps, stage.budget_in) == (3, "passes")
+    (stage,) = recipe(max_steps="3", budget_in="passes").stages
+    assert (stage.max_steps, stage.eval_every) == (3, 1)
+    assert stage.budget_in == "passes"
+    (stage,) = recipe(budget_in="steps").stages
+    assert (stage.max_steps, stage.eval_every) == (20_000, 100)
+
+
+def test_the_data_sets_of_the_paper_keep_their_own():
+    """StackRec, Section 4.1: ColdRec's batches, Kuaibao's dilations."""
+    assert recipe(dataset="coldrec").batch_size == 64
+    assert recipe(dataset="coldrec", batch_size="8").batch_size == 8
+    config = recipe(dataset="kuaibao").model_config
+    assert config["dilation_rates"] == [1, 2] and config["dropout_rate"] == 0.3
+    assert "dilation_rates" not in recipe(dataset="ml1m").model_config
+
+
+def test_a_fixed_order_is_not_cut_anew():
+    protocol = recipe(reshuffle="false").protocol
+    assert not protocol.reshuffle and not protocol.recut
+    with pytest.raises(ValueError, match="recut=True, reshuffle=False"):
+        recipe(reshuffle="false", recut="true")
+
+
+def test_a_time_without_a_temporal_split():
+    with pytest.raises(ValueError, match="train_until='2020-01-31'"):
+        recipe(train_until="2020-01-31")
+    found = recipe(protocol=["temporal"], train_until="2020-01-31")
+    assert found.protocol.train_until == "2020-01-31"
 
 
 def test_other_protocols_and_models_have_the_plain_defaults():

@@ -25,6 +25,7 @@ NAME = "growth"
 TITLE = "Ways to grow"
 KIND = "growth"
 USES = ("depths",)
+REFUSES = ("patience",)  # no line stops early
 DEFAULTS = {
     "protocol": "clean",
     "depths": "2,8",

@@ -24,6 +24,7 @@ from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
+from nextitnet_tf.recipe import Stage
 
 NAME = "leave_one_out"
 TITLE = "Leave-one-out"
@@ -95,17 +96,17 @@ def rows(choices: Choices) -> list[Row]:
 def _sasrec(choices: Choices, width: int) -> Row:
     """As its authors have it, but for the softmax."""
     blocks, dropout, steps = _of_data(choices)
-    usual = {
-        "max_steps": _PASSES * steps,
-        "eval_every": steps,
-        "patience": _PATIENCE,
-    }
-    asked = {k: choices.options.get(k, v) for k, v in usual.items()}
+    usual = Stage(
+        blocks,
+        max_steps=_PASSES * steps,
+        eval_every=steps,
+        patience=_PATIENCE,
+    )
     return Row(
         f"sasrec-{width}",
         "baseline",
         choices.recipe(
-            choices.stage(blocks, **asked),
+            choices.stage_like(usual),
             model="sasrec",
             batch_size=_BATCH_SIZE,
             model_config={
@@ -124,18 +125,18 @@ def _other(choices: Choices, name: str) -> Row:
     """Another model of width 64, with as much dropout and time."""
     _, dropout, _ = _of_data(choices)
     model, family, depth, config = _OTHERS[name]
-    usual = {
-        **{"max_steps": _PASSES, "eval_every": 1, "patience": _PATIENCE},
-        "budget_in": "passes",
-    }
-    asked = {k: choices.options.get(k, v) for k, v in usual.items()}
-    if {"max_steps", "eval_every"} & choices.options.keys():
-        del asked["budget_in"]
+    usual = Stage(
+        depth,
+        max_steps=_PASSES,
+        eval_every=1,
+        patience=_PATIENCE,
+        budget_in="passes",
+    )
     return Row(
         name,
         "baseline",
         choices.recipe(
-            choices.stage(depth, **asked),
+            choices.stage_like(usual),
             model=model,
             batch_size=_BATCH_SIZE,
             model_config={"embedding_dim": 64, **config}

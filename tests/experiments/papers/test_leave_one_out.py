@@ -60,8 +60,14 @@ def test_other_models_count_passes():
     }
     assert "dropout_rate" not in grec.recipe.model_config
     assert gated.recipe.model_config["block"] == "gated"
-    stage = make_rows("beauty", max_steps=20, eval_every=10)[-1].last
-    assert (stage.max_steps, stage.budget_in) == (20, "steps")
+    stage = make_rows("beauty", max_steps=5000)[-1].last
+    assert (stage.max_steps, stage.eval_every) == (5000, 100)
+    assert (stage.patience, stage.budget_in) == (10, "steps")
+    # SASRec's usual budget is in steps: in passes it is not that many.
+    stage = make_rows("beauty", budget_in="passes", max_steps=3, eval_every=1)[
+        4
+    ].last
+    assert (stage.max_steps, stage.budget_in) == (3, "passes")
 
 
 def test_of_movielens_and_with_a_budget_of_ones_own():

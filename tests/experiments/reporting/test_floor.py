@@ -1,5 +1,6 @@
 """Trained models beside counting, by hand."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -17,14 +18,15 @@ from nextitnet_tf.recipe import Stage
 _ALWAYS, _NEVER = np.zeros(200, "uint8"), np.full(200, 99, "uint8")
 _HALF = np.where(np.arange(200) % 2, 0, 99).astype("uint8")
 # Of the model's name and its `order`, if it has one: ranks of all items,
-# ranks without seen ones, and what it has on the validation.
+# ranks without seen ones, and what a counted one has on the validation in
+# either way of ranking. Each way has a floor of its own.
 RESULTS = {
-    ("markov", 1): (_NEVER, _NEVER, 0.1),
-    ("markov", 5): (_HALF, _HALF, 0.5),
-    ("item_knn", None): (_ALWAYS, _NEVER, 0.2),
-    ("nextitnet", None): (_HALF, _ALWAYS, 0.9),
-    ("gru4rec", None): (_NEVER, _NEVER, 0.3),
-    ("sasrec", None): (_HALF, _HALF, 0.5),
+    ("markov", 1): (_NEVER, _NEVER, (0.1, 0.1)),
+    ("markov", 5): (_NEVER, _HALF, (0.1, 0.5)),
+    ("item_knn", None): (_HALF, _NEVER, (0.5, 0.2)),
+    ("nextitnet", None): (_HALF, _ALWAYS, None),
+    ("gru4rec", None): (_NEVER, _NEVER, None),
+    ("sasrec", None): (_HALF, _HALF, None),
 }
 
 
@@ -38,12 +40,16 @@ class Runs:
         key = recipe.model, recipe.model_config.get("order")
         if key not in RESULTS:
             return None
+        names, kept = ("mrr_at_5", "unseen_mrr_at_5"), RESULTS[key][2]
+        found = {"validation": dict(zip(names, kept or (), strict=False))}
         return SimpleNamespace(
             folder=SimpleNamespace(name=f"{key}-{recipe.seed}"),
             key=key,
+            recipe=recipe,
             summary={
+                **found,
                 "best_step": 10 + recipe.seed,
-                "best_validation": RESULTS[key][2],
+                "best_validation": 0.9,
                 "num_parameters": 1234,
                 "num_sessions": 200,
                 "protocol": {"name": "clean"},
@@ -111,8 +117,8 @@ def test_the_table(tmp_path):
     assert lines["SASRec-1"][2] == "+0.0000 (+0.0000 to +0.0000): one seed"
     assert "the floor is Markov (order 5) with 0.5000" in text
     assert (
-        "NextItNet-1 above it; GRU4Rec below it; SASRec-1 not told apart "
-        "from it" in text
+        "NextItNet-1 above it; GRU4Rec below it (one seed); SASRec-1 not told "
+        "apart from it (one seed)" in text
     )
     records = json.loads((tmp_path / "a.json").read_text())["rows"]
     assert records[2]["over_floor"]["unseen"]["difference"] == 0.5
@@ -126,28 +132,65 @@ def test_without_counting(tmp_path):
     assert write(tmp_path, ROWS[-1:]) == "Nothing is done yet.\n"
 
 
-def test_notes_of_a_table():
+def done(rows):
     runs = Runs()
-    done = [(row, run) for row in ROWS if (run := runs.find(row.recipe))]
-    of_all, of_unseen = floor.notes(done, runs)
-    assert "ranking of all items: Markov, which is counted, has 0.5000" in (
+    return [(row, run) for row in rows if (run := runs.find(row.recipe))]
+
+
+def test_notes_of_a_table():
+    of_all, of_unseen = floor.notes(done(ROWS), Runs())
+    assert "ranking of all items: the best of counting is item_knn 0.5000" in (
         of_all
     )
-    # NextItNet and SASRec rank all items as the chain does.
-    assert "0 above it; 2 not told apart from it; 1 below it" in of_all
-    assert "ranking without seen items" in of_unseen
+    # NextItNet (three seeds) and SASRec rank all items as the floor does.
+    assert (
+        "1 below it (one seed); 1 not told apart from it; 1 not told apart "
+        "from it (one seed) (by 95 %" in of_all
+    )
+    assert "without seen items: the best of counting is markov 0.5000" in (
+        of_unseen
+    )
     assert "1 above it (NextItNet-1)" in of_unseen
-    assert floor.notes(done[3:], runs) == []
+    assert floor.notes(done(ROWS[3:]), Runs()) == []
+
+
+def test_a_line_is_compared_with_what_is_counted_of_as_much_data():
+    """Of half of the data nothing is counted but a chain that never hits."""
+
+    def half(row):
+        stage = Stage(1, data_ratio=0.5)
+        recipe = dataclasses.replace(row.recipe, stages=(stage,))
+        return dataclasses.replace(row, recipe=recipe)
+
+    rows = [*ROWS[:3], half(ROWS[0]), half(ROWS[7]), ROWS[7]]
+    _, of_unseen = floor.notes(done(rows), Runs())
+    assert "markov 0.5000, markov 0.0000 on 50% of the data" in of_unseen
+    assert "1 above it (one seed) (SASRec-1)" in of_unseen
+    assert "1 not told apart from it (one seed)" in of_unseen
+
+
+def test_protocols_of_one_name_are_not_mixed():
+    protocol = dataclasses.replace(PROTOCOLS["clean"], stop_on_unseen=True)
+
+    def other(row):
+        recipe = dataclasses.replace(row.recipe, protocol=protocol)
+        return dataclasses.replace(row, recipe=recipe)
+
+    rows = [ROWS[2], ROWS[7], other(ROWS[1]), other(ROWS[7])]
+    found = floor.notes(done(rows), Runs())
+    assert len(found) == 4
+    assert "item_knn 0.5000" in found[0] and "markov" not in found[0]
+    assert "markov 0.0000" in found[2]
 
 
 def test_the_best_of_what_is_counted():
-    runs = Runs()
-    found = [runs.find(row.recipe) for row in ROWS[:3]]
-    assert floor.best(found).key == ("markov", 5)
-    assert floor.best([]) is None
+    found = [run for _, run in done(ROWS[:3])]
+    assert floor.best(found, exclude_seen=True).key == ("markov", 5)
+    assert floor.best(found, exclude_seen=False).key == ("item_knn", None)
+    assert floor.best([], True) is None
     # One of an earlier version does not say how it validates.
-    del found[1].summary["best_validation"]
-    assert floor.best(found).key == ("item_knn", None)
+    del found[1].summary["validation"]
+    assert floor.best(found, exclude_seen=True).key == ("item_knn", None)
 
 
 @pytest.mark.parametrize(
@@ -159,4 +202,7 @@ def test_the_best_of_what_is_counted():
     ],
 )
 def test_sides(low, high, side):
-    assert floor.side({"difference": 0.0, "low": low, "high": high}) == side
+    found = {"difference": 0.0, "low": low, "high": high}
+    assert floor.side(found, 3) == side
+    assert floor.side(found, 1) == f"{side} (one seed)"
+    assert floor.side(found, 2) == f"{side} (two seeds)"
