@@ -46,7 +46,8 @@ def _table(target: ModuleType, choices: Choices) -> str:
         )
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
-    floors = _floors(choices, protocols, rows, store)
+    done = found.done_rows(target, choices, protocols, seeds, store)
+    floors = _floors(choices, protocols, [*rows, *done], store)
     described = paper_data.PAPER_DATA.get(choices.figures_of or "")
     has_figures = choices.figures_of in getattr(target, "PAPER", {})
 
