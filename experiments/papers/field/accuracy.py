@@ -7,9 +7,10 @@ the counted models with the best of a few settings each.
     make reproduce-accuracy DATASET=beauty RAW=interactions.csv.gz \
         SEEDS=0,1,2 ARGS=--time=file
 
-Expected time on 2 cores with ML-1M: about 10 minutes a model and seed,
+Expected time on 2 cores with ML-1M: 10 to 15 minutes a model and seed,
 counting a minute in all. Expected numbers (ML-1M, MRR@5 without seen items):
-EASE 0.083, NextItNet 0.092, GRU4Rec 0.097.
+EASE 0.083, NextItNet, SASRec and GRU4Rec 0.088 to 0.089, one standard error
+of the test 0.003.
 """
 
 import dataclasses
