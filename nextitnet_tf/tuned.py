@@ -16,8 +16,8 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 
 # Cutting histories at new places in each pass was worth most in those trials;
-# early stopping looks at what a user would see. Who is in which part of the split,
-# and what is reported, is as in the protocol of that name.
+# early stopping looks at what a user would see. Who is in which part of the
+# split, and what is reported, is as in the protocol of that name.
 TUNED_PROTOCOLS: Mapping[str, Protocol] = {
     **PROTOCOLS,
     "clean": dataclasses.replace(
