@@ -626,8 +626,8 @@ def test_a_loss_that_diverges(sessions, tmp_path):
 def test_depths_out_of_reach_are_refused_before_any_training():
     with pytest.raises(ValueError, match="num_blocks=2"):
         make_recipe(TWO_STAGES[0], Stage(2, method="continue", **SMALL))
-    with pytest.raises(ValueError, match="num_target=3"):
-        make_recipe(TWO_STAGES[0], Stage(3, method="cross", **SMALL))
+    with pytest.raises(ValueError, match="num_target=1"):
+        make_recipe(TWO_STAGES[0], Stage(1, method="cross", **SMALL))
 
 
 def test_a_foreign_model_is_refused_in_one_sentence(tmp_path):
