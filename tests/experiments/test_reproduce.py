@@ -55,6 +55,7 @@ def test_a_table_from_sessions_to_paper(tmp_path, call, monkeypatch):
     assert out.endswith(markdown + "\n")  # Keras shows its progress before
     table = json.loads((tmp_path / "out" / "table.json").read_text())
     labels = [
+        *("Markov", "ItemKNN", "EASE"),
         *("MostPop", "NextItNet-1 (40%)", "NextItNet-2 (60%)"),
         *("StackA-Next-2", "StackC-Next-2", "CL-NextItNet-1"),
         # Where the next setting begins.
@@ -62,14 +63,17 @@ def test_a_table_from_sessions_to_paper(tmp_path, call, monkeypatch):
     ]
     assert [row["model"] for row in table["rows"]] == labels
     assert [row.get("copied") for row in table["rows"]] == [
-        *("", "", "", "best", "best", "", "", None),
+        *("", "", "", "", "", "", "best", "best", "", "", None),
     ]
     # The ceiling is a row, and no model to compare.
     assert [g["model"] for g in table["over_seeds"]] == labels[:-1]
-    assert table["over_seeds"][3]["low"] is not None
+    assert table["over_seeds"][6]["low"] is not None
+    # Lines are compared with what is counted of as much data as they had.
+    (floor, _) = (n for n in table["notes"] if n.startswith("Floor, "))
+    assert "on 60% of the data" in floor and "on 40% of the data" in floor
     # 10 % of 300 users with a session each.
-    assert [row["num_sessions"] for row in table["rows"]] == [30] * 8
-    assert table["rows"][2]["speedup"] == 1.0
+    assert [row["num_sessions"] for row in table["rows"]] == [30] * 11
+    assert table["rows"][5]["speedup"] == 1.0
     # Generated data have no figures of a paper.
     assert all(row["paper"]["mrr_at_5"] is None for row in table["rows"][:-1])
     picture = (tmp_path / "out" / "convergence.png").read_bytes()
