@@ -144,7 +144,7 @@ def test_a_model_without_run_json(train, run_command, tmp_path):
     code, _, err = run_command(*EVALUATE, "--raw=my.csv")
     check_one_line(code, err, "out/run.json", "another or damaged")
     one_more = (tmp_path / "my.csv").read_text() + "".join(
-        f"u{user},i{k},{k}\n" for user in range(40, 45) for k in range(7)
+        f"u{user},i{k},{k}\n" for user in range(40, 52) for k in range(7)
     )
     (tmp_path / "other.csv").write_text(one_more)
     (tmp_path / "out" / "run.json").unlink()
@@ -191,7 +191,7 @@ def test_the_floor_is_named(train, tmp_path):
     runs = list((tmp_path / "out" / "runs").glob("markov-*/run.json"))
     before = [run.stat().st_mtime_ns for run in runs]
     code, again, _ = train("--num_blocks=1")
-    assert again == out
+    assert line in again and "Epoch" not in again
     assert before == [run.stat().st_mtime_ns for run in runs] and before
     code, out, _ = train("--num_blocks=1", "--nofloor")
     assert code == 0 and "floor" not in out
