@@ -16,8 +16,8 @@ from datasets.synthetic_law import make_law
 # `prepare_synthetic`.
 GENERATED: dict[str, dict[str, Any]] = {
     "synthetic": {},
-    # Most of what can be known takes seven look-ups one after the other, each
-    # in what the one before it has found: a shallow model cannot do them.
+    # Most of what can be known takes four to seven look-ups one after the
+    # other, each in what the one before it has found.
     "deep": {
         "num_rows": 60_000,
         "t": 16,

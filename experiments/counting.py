@@ -8,6 +8,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import metrics
 from nextitnet_tf import training
+from nextitnet_tf.models import MODELS
 
 
 def beside(run: training.Run, sessions: data.Sessions) -> str:
@@ -23,11 +24,11 @@ def beside(run: training.Run, sessions: data.Sessions) -> str:
     """
     protocol = run.recipe.protocol
     store = Store(run.folder.parent, {protocol.item_ids: sessions})
+    # Where the last batch is dropped, its size decides who is tested.
+    asked = Choices(protocol, options={"batch_size": run.recipe.batch_size})
     done = [
         training.run(row.recipe, sessions, store.folder, verbose=0)[-1]
-        for row in counted.rows(
-            Choices(protocol), "counting", sessions.num_items
-        )
+        for row in counted.rows(asked, "counting", sessions.num_items)
     ]
     is_unseen = protocol.stop_on_unseen
     best = floor.best(done, is_unseen)
@@ -40,7 +41,7 @@ def beside(run: training.Run, sessions: data.Sessions) -> str:
     assert found is not None  # both have just kept their ranks
     difference = wording.shown(*(found[k] for k in floor.ENDS))
     return (
-        f"floor: {counted.FAMILIES[best.recipe.model]}, which is counted, has "
+        f"floor: {MODELS[best.recipe.model].__name__}, which is counted, has "
         f"MRR@5 {of_counting:.4f}{' without seen items' * is_unseen}; the "
         f"model has {of_run:.4f}, {floor.side(found, 1)}: {difference}"
     )

@@ -117,7 +117,11 @@ BUDGET_IN = flags.DEFINE_enum(
     "the training sessions.",
 )
 LEARNING_RATE = flags.DEFINE_float(
-    "learning_rate", 1e-3, "Adam's learning rate.", lower_bound=0.0
+    "learning_rate",
+    1e-3,
+    "Adam's learning rate. A model that is tuned has its own default, like "
+    "the flags that follow (train under protocol clean; docs/accuracy.md).",
+    lower_bound=0.0,
 )
 DECAY = flags.DEFINE_enum(
     "decay",
@@ -219,11 +223,22 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
 
     Args:
         default: for what no flag says.
+
+    Raises:
+        ValueError: passes are to be counted, but the default counts steps.
     """
     holders = {
         flag.name: flag for flag in (MAX_STEPS, EVAL_EVERY, PATIENCE, BUDGET_IN)
     }
-    return {**(default or {}), **flag_values.given(holders)}
+    said = flag_values.given(holders)
+    missing = {"max_steps", "eval_every"} - said.keys()
+    if default is not None and said.get("budget_in") == "passes" and missing:
+        raise ValueError(
+            "--budget_in=passes needs --max_steps and --eval_every here, whose "
+            "defaults are training steps. Received: no "
+            + " and no ".join(f"--{name}" for name in sorted(missing))
+        )
+    return {**(default or {}), **said}
 
 
 def optimization() -> dict[str, Any]:

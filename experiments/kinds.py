@@ -8,6 +8,7 @@ command that was interrupted goes on where it was.
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -30,6 +31,7 @@ from experiments.reporting import published
 from experiments.reporting import similarity
 from experiments.reporting import tables
 from experiments.reporting.store import Store
+from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
@@ -97,7 +99,10 @@ def _floors(
 
 
 def _figure(
-    writer: Callable, needs_model: bool = False, measures: bool = False
+    writer: Callable,
+    needs_model: bool = False,
+    measures: bool = False,
+    named: Mapping[str, Protocol] = PROTOCOLS,
 ) -> Callable[[ModuleType, Choices], str]:
     """A figure shows what its command names.
 
@@ -105,10 +110,11 @@ def _figure(
         writer: of the figure.
         needs_model: whether it looks at the models.
         measures: whether steps of all stages are timed at the end.
+        named: what each protocol is, where no flag says.
     """
 
     def run_figure(target: ModuleType, choices: Choices) -> str:
-        protocol = flags.protocol()
+        protocol = flags.protocol(named)
         rows = found.asked_rows(
             target, choices, [protocol], target_flags.seeds()
         )
@@ -171,24 +177,6 @@ def _published(target: ModuleType, choices: Choices) -> str:
     return write()
 
 
-def _against_counting(target: ModuleType, choices: Choices) -> str:
-    """Trained models beside counting: all that its command names."""
-    protocol = flags.protocol(TUNED_PROTOCOLS)
-    rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
-    store = running.open_store(
-        flags.sessions_folder(), flags.output_folder(), [protocol.item_ids]
-    )
-
-    def write() -> str:
-        return against_counting.write(
-            rows, store, flags.output_folder(), target.NAME, target.TITLE
-        )
-
-    if not target_flags.TABLE_ONLY.value:
-        running.train(rows, store, write)
-    return write()
-
-
 _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "table": _table,
     "by_depth": _figure(by_depth.write),
@@ -197,7 +185,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "similarity": _figure(similarity.write, needs_model=True),
     "transfer": transferring.run,
     "published": _published,
-    "against_counting": _against_counting,
+    "against_counting": _figure(against_counting.write, named=TUNED_PROTOCOLS),
     "growth": _figure(growth_table.write, measures=True),
 }
 

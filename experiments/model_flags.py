@@ -36,7 +36,7 @@ NUM_BLOCKS = flags.DEFINE_list(
     "num_blocks",
     None,
     "Depths, from the first stage to the last. The default is the depth that "
-    "validated best where the model was tuned ("
+    "the model was tuned with, under protocol clean ("
     + ", ".join(
         f"{name} {recipe.stages[0].num_blocks}"
         for name, recipe in TUNED.items()
@@ -130,7 +130,7 @@ def recipe() -> Recipe:
         options = shared.recipe_options()
         options["model_config"] = _model_config(options["model_config"])
         return Recipe(
-            stages=_stages(_depths(_DEPTHS), shared.budget()),
+            stages=_stages(_depths(_DEPTHS), shared.budget({})),
             protocol=shared.protocol(),
             model=MODEL.value,
             seed=SEED.value,

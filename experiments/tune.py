@@ -13,6 +13,7 @@ search begins with what `make train` takes by default.
 """
 
 import dataclasses
+import math
 import sys
 
 from absl import flags as absl_flags
@@ -57,13 +58,22 @@ def main() -> None:
         if len(trials) >= _TRIALS.value:
             raise tuning.OutOfTrials
         sessions = store.sessions_of(recipe)
-        (run,) = training.run(recipe, sessions, store.folder, strategy=strategy)
+        try:
+            (run,) = training.run(
+                recipe, sessions, store.folder, strategy=strategy
+            )
+        except FloatingPointError as error:
+            if not trials:  # nothing can be compared with the start
+                raise
+            print(f"passed over: {error}", file=sys.stderr)
+            return -math.inf
         return run.summary["best_validation"]
 
     def report(trial: tuning.Trial) -> None:
-        trials.append(trial)
-        print(f"[{len(trials)}] {trial.value:.4f}", file=sys.stderr)
-        search_table.write(trials, store, output, start.model)
+        if math.isfinite(trial.value):
+            trials.append(trial)
+            print(f"[{len(trials)}] {trial.value:.4f}", file=sys.stderr)
+            search_table.write(trials, store, output, start.model)
 
     tuning.search(start, tuning.factors_of(start), evaluate, report)
     print(search_table.write(trials, store, output, start.model))

@@ -220,9 +220,9 @@ class Stacker:
             parameter, alpha of the first copy of each block alone). StackR
             keeps alpha and norms of the kept blocks under all of them, and
             the head but under "release"; StackE copies the item embedding
-            alone. Default: what
-            our ablations on ML-1M favour for the model, its `best_preset`:
-            "best", of Transformers "paper" (results/ml1m, Tables 2 and 7).
+            alone. Default: what our ablations on ML-1M favour for the model,
+            its `best_preset`: "best", of Transformers "paper" (results/ml1m,
+            Tables 2 and 7).
         switches: overrides of the preset, by name: {"alpha": True, ...};
             the names are those of `SWITCHES`. "optimizer" copies the
             optimizer with its slots; the deep model then is compiled.

@@ -23,12 +23,8 @@ FACTORS: Mapping[str, Sequence[Changes]] = {
     "dropout": [{"dropout_rate": rate} for rate in (0.2, 0.3, 0.5)],
     "embedding dropout": [{"embedding_dropout_rate": 0.3}],
     "learning rate": [
-        {"learning_rate": rate, "decay": decay}
-        for rate, decay in (
-            (1e-3, "cosine"),
-            (2e-3, "cosine"),
-            (4e-3, "cosine"),
-        )
+        {"learning_rate": rate, "decay": "cosine"}
+        for rate in (1e-3, 2e-3, 4e-3)
     ],
     "smoothing": [{"label_smoothing": 0.1}],
     "weight decay": [{"weight_decay": 0.01}],
@@ -39,8 +35,6 @@ FACTORS: Mapping[str, Sequence[Changes]] = {
     "batch": [{"batch_size": 512}],
     "softmax": [{"sampled_fraction": 0.2}],
 }
-
-
 # Rows as they are, and stopped by what a user would see.
 _PLAIN = dataclasses.replace(PROTOCOLS["clean"], stop_on_unseen=True)
 
@@ -106,8 +100,9 @@ def search(
     Args:
         start: where the search begins.
         factors: values tried, by the name of the factor.
-        evaluate: trains a recipe and says how good it is. It raises
-            `OutOfTrials` where no more may be trained: the search ends there.
+        evaluate: trains a recipe and says how good it is, minus infinity
+            if it diverged. It raises `OutOfTrials` where no more may be
+            trained: the search ends there.
         report: called with each trial, as it is done.
     """
     best = _try(start, (), {}, evaluate, report)

@@ -4,14 +4,8 @@ from typing import Any
 
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
-from nextitnet_tf.tuned import COUNTED
+from nextitnet_tf.tuned import COUNTED_SETTINGS
 
-FAMILIES = {
-    "most_pop": "MostPop",
-    "markov": "Markov",
-    "item_knn": "ItemKNN",
-    "ease": "EASE",
-}
 # Beyond, EASE's matrix of items by items takes longer than a few seconds.
 _EASE_ITEMS = 5_000
 
@@ -30,7 +24,7 @@ def rows(
     """
     return [
         _row(choices, setting, model, {}, ratio)
-        for model in FAMILIES
+        for model in COUNTED_SETTINGS
         if model != "ease" or num_items <= _EASE_ITEMS
     ]
 
@@ -39,7 +33,7 @@ def tried_rows(choices: Choices, setting: str) -> list[Row]:
     """Every model with each of the settings that are tried."""
     return [
         _row(choices, setting, model, config)
-        for model, configs in COUNTED.items()
+        for model, configs in COUNTED_SETTINGS.items()
         for config in configs
     ]
 
@@ -57,4 +51,4 @@ def _row(
     recipe = choices.recipe(
         choices.stage(1, ratio), model=model, model_config=config, seed=0
     )
-    return Row(setting, "baseline", recipe, family=FAMILIES[model], note=note)
+    return Row(setting, "baseline", recipe, note=note)

@@ -46,7 +46,7 @@ class Row:
         role: one of `ROLES`.
         recipe: how to get there.
         figures: the paper's own of this line, if it has any.
-        family: what the paper calls the model.
+        family: what the paper calls the model, by default its class.
         stacked_family: the same in the names of stacked models.
         note: what the label says in brackets; of a variant all of it.
         schedule: how long the shallow stages train, where lines differ in
@@ -63,7 +63,7 @@ class Row:
     role: str
     recipe: Recipe
     figures: Figures | None = None
-    family: str = "NextItNet"
+    family: str = ""
     stacked_family: str = "Next"
     note: str = ""
     schedule: str = ""
@@ -76,6 +76,9 @@ class Row:
             raise ValueError(
                 f"`role` must be one of {ROLES}. Received: role={self.role!r}"
             )
+        if not self.family:
+            name = MODELS[self.recipe.model].__name__
+            object.__setattr__(self, "family", name)
 
     @property
     def last(self) -> Stage:

@@ -1,12 +1,13 @@
 """Trained models beside counting: who is above the floor, at which depth."""
 
-import statistics
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.papers.rows import Row
+from experiments.reporting import columns
 from experiments.reporting import document
 from experiments.reporting import floor as of_floor
 from experiments.reporting import notes
@@ -22,23 +23,18 @@ from nextitnet_tf.training import Run
 _KEPT = ("mrr_at_5", "hit_rate_at_10", "ndcg_at_10")
 
 
-def _spread(name: str, metric: str, form: str = ".4f"):
-    def cell(record: Mapping[str, Any]) -> str:
-        found = record[name][metric]
-        sd = "" if found["sd"] is None else f" ± {found['sd']:{form}}"
-        return f"{found['mean']:{form}}{sd}"
-
-    return cell
+def _over_seeds(ranking: str, metric: str) -> Callable[[Any], str]:
+    return lambda record: columns.mean_and_sd(record[ranking][metric])
 
 
 COLUMNS = (
     Column("Model", lambda r: r["model"]),
     Column("Seeds", lambda r: str(len(r["seeds"]))),
-    Column("Unseen MRR@5", _spread("unseen", "mrr_at_5")),
+    Column("Unseen MRR@5", _over_seeds("unseen", "mrr_at_5")),
     Column("Above the floor", lambda r: r["above_unseen"]),
-    Column("Unseen HR@10", _spread("unseen", "hit_rate_at_10")),
-    Column("Unseen NDCG@10", _spread("unseen", "ndcg_at_10")),
-    Column("MRR@5", _spread("all", "mrr_at_5")),
+    Column("Unseen HR@10", _over_seeds("unseen", "hit_rate_at_10")),
+    Column("Unseen NDCG@10", _over_seeds("unseen", "ndcg_at_10")),
+    Column("MRR@5", _over_seeds("all", "mrr_at_5")),
     Column("Above the floor", lambda r: r["above"]),
     Column("Steps", lambda r: ", ".join(str(n) for n in r["steps"] if n)),
     Column("Parameters", lambda r: f"{r['num_parameters']:,}"),
@@ -62,7 +58,12 @@ def write(
     Returns:
         The table, as markdown.
     """
-    done = [(row, run) for row in rows if (run := store.find(row.recipe))]
+    done = [
+        (row, run)
+        for row in rows
+        # One of an earlier version may not have kept both kinds of ranks.
+        if (run := store.find(row.recipe)) and _has_ranks(run, store)
+    ]
     if not done:
         return "Nothing is done yet.\n"
     counted = [(r, run) for r, run in done if r.recipe.model in COUNTED]
@@ -84,6 +85,10 @@ def write(
     if len(depths) > 2:
         pictures.draw_depths(records, output / f"{name}.png", title)
     return text
+
+
+def _has_ranks(run: Run, store: Store) -> bool:
+    return all(store.ranks(run, seen) is not None for seen in (True, False))
 
 
 def _best_of_each_family(
@@ -139,9 +144,6 @@ def _record(
         "above_unseen": of_floor.said(told["unseen"] or None, len(runs)),
         "above": of_floor.said(told["all"] or None, len(runs)),
         "over_floor": told,
-        "validation": statistics.mean(
-            run.summary["best_validation"] for run in runs
-        ),
         "steps": [run.summary["best_step"] for run in runs],
         "num_parameters": run.summary["num_parameters"],
         "num_sessions": run.summary["num_sessions"],
@@ -161,9 +163,9 @@ def _notes(
         *_in_short(records),
         notes.of_data("Data", store) + ".",
         f"Protocol {' and '.join(names)}; "
-        f"{records[0]['num_sessions']:,} test sessions. Training stops, and "
-        f"settings are chosen, by the validation's "
-        f"{_MONITORS[first.recipe.protocol.stop_on_unseen]}.",
+        f"{records[0]['num_sessions']:,} test sessions. Training stops by the "
+        f"validation's {_MONITORS[first.recipe.protocol.stop_on_unseen]}; what "
+        f"is counted is chosen by its {_MONITORS[True]}.",
         *notes.leaks(row.recipe.protocol for row, _ in done),
         "Unseen: the items of the history are left out of the ranking, as "
         "`recommend` answers; it is what decides here. Beside it all items "

@@ -21,7 +21,7 @@ from nextitnet_tf.training import Run
 from nextitnet_tf.training import flops_per_step
 from nextitnet_tf.training import monitor_of
 
-_SHARED = (
+SHARED = (
     "the median of the runs themselves where step_times.json has none of an "
     "idle machine"
 )
@@ -64,23 +64,16 @@ def write(
     rows: Sequence[Row], store: Store, output: Path, name: str, title: str
 ) -> str:
     """Writes NAME.md, NAME.json and NAME.png of what is done."""
-    done = [
-        (row, runs) for row in rows if (runs := _stages(row, store)) is not None
-    ]
-    if not done:
+    records = done_records(rows, store, output)
+    if not records:
         return "Nothing is done yet.\n"
-    summaries = [run.summary for _, runs in done for run in runs]
-    seconds = clock.Clock(output / clock.FILE_NAME, summaries)
-    records = to_records(done, seconds)
-    is_idle = all(seconds.is_idle(summary) for summary in summaries)
-    protocol = done[0][0].recipe.protocol
-    sessions = store.sessions[protocol.item_ids]
+    sessions = next(iter(store.sessions.values()))
     of_figure = _NOTES.format(
-        source=columns.escape(str(sessions.meta.get("source"))),
+        source=columns.escape(str(store.meta.get("source"))),
         rows=len(sessions.rows),
         t=sessions.rows.shape[1],
-        protocol=protocol.name,
-        clock=notes.IDLE if is_idle else _SHARED,
+        protocol=records[0]["protocol"],
+        clock=notes.IDLE if records[0]["is_idle_time"] else SHARED,
         name=name,
     )
     table = columns.table(COLUMNS, records, keep_empty=True)
@@ -88,7 +81,7 @@ def write(
     atomic_files.write_text(output / f"{name}.md", text)
     atomic_files.write_json(
         output / f"{name}.json",
-        {"title": title, "data": sessions.meta, "rows": records},
+        {"title": title, "data": store.meta, "rows": records},
     )
     pictures.draw_stages(records, output / f"{name}.png", title)
     return text
@@ -99,7 +92,8 @@ def done_records(
 ) -> list[dict[str, Any]]:
     """What `to_records` gives of the rows that are done.
 
-    Each also says `protocol`, and how the time of a step was `measured`.
+    Each also says its `protocol`, and in `is_idle_time` whether the time of a
+    step was measured by itself, for all of them.
     """
     done = [
         (row, runs) for row in rows if (runs := _stages(row, store)) is not None
@@ -111,7 +105,7 @@ def done_records(
         {
             **record,
             "protocol": row.recipe.protocol.name,
-            "measured": notes.SAME_RUN if is_idle else _SHARED,
+            "is_idle_time": is_idle,
         }
         for record, (row, _) in zip(
             to_records(done, seconds), done, strict=True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,12 @@ def _line(cells: Iterable[str]) -> str:
 def number(value: float | None, form: str = ".4f") -> str:
     """A number, or nothing."""
     return "" if value is None else f"{value:{form}}"
+
+
+def mean_and_sd(found: Mapping[str, float | None]) -> str:
+    """The mean over seeds, and the deviation between them if it is known."""
+    sd = "" if found["sd"] is None else f" ± {found['sd']:.4f}"
+    return f"{number(found['mean'])}{sd}"
 
 
 def factor(value: float | None) -> str:

@@ -11,6 +11,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.comparing import reciprocal_ranks
 from nextitnet_tf.models import COUNTED
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.training import Run
 
@@ -50,7 +51,7 @@ def compare(
             ranking.
 
     Returns:
-        `difference`, `low`, `high` (`statistics.compare_ranks`), or None
+        `difference`, `low`, `high` (`comparing.compare_ranks`), or None
         where ranks were not kept, or are of other sessions.
     """
     of_floor = store.ranks(floor, exclude_seen)
@@ -150,7 +151,7 @@ def _note(
     protocol = wording.protocol(done[0][1].summary)
     ranking = "without seen items" if exclude_seen else "of all items"
     shown = [
-        f"{run.recipe.model} {_mrr(run, store, exclude_seen):.4f}"
+        _shown(run, store, exclude_seen)
         + f" on {ratio:.0%} of the data" * (ratio < 1)
         for ratio, run in floors.items()
     ]
@@ -162,6 +163,9 @@ def _note(
     )
 
 
-def _mrr(run: Run, store: Store, exclude_seen: bool) -> float:
+def _shown(run: Run, store: Store, exclude_seen: bool) -> str:
+    """A counted model and its MRR@5."""
     ranks = store.ranks(run, exclude_seen)
-    return 0.0 if ranks is None else float(reciprocal_ranks(ranks).mean())
+    assert ranks is not None  # it has kept how it validates, and those
+    name = MODELS[run.recipe.model].__name__
+    return f"{name} {reciprocal_ranks(ranks).mean():.4f}"

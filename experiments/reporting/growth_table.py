@@ -9,6 +9,7 @@ from typing import Any
 
 from experiments.papers.rows import Row
 from experiments.reporting import all_stages
+from experiments.reporting import columns
 from experiments.reporting import document
 from experiments.reporting import notes
 from experiments.reporting import pictures
@@ -31,19 +32,14 @@ COLUMNS = (
     Column("Way", lambda r: r["model"]),
     Column("Copied", lambda r: r["copied"]),
     Column("Seeds", lambda r: str(len(r["seeds"]))),
-    Column("Validation MRR@5", lambda r: _pm(r["last"])),
-    Column("Test MRR@5", lambda r: _pm(r["test"])),
+    Column("Validation MRR@5", lambda r: columns.mean_and_sd(r["last"])),
+    Column("Test MRR@5", lambda r: columns.mean_and_sd(r["test"])),
     Column("Whole time", lambda r: _percent(r["whole_time"])),
     Column("Time to the target", lambda r: _percent(r["time_to_target"])),
     Column("FLOP to the target", lambda r: _percent(r["flop_to_target"])),
     Column("Reached by", lambda r: f"{r['reached']} of {len(r['seeds'])}"),
     Column("Steps", lambda r: ", ".join(map(str, r["steps"]))),
 )
-
-
-def _pm(found: Mapping[str, Any]) -> str:
-    sd = "" if found["sd"] is None else f" ± {found['sd']:.4f}"
-    return f"{found['mean']:.4f}{sd}"
 
 
 def write(
@@ -54,11 +50,13 @@ def write(
     if not any(r["role"] == "scratch" for r in records):
         return "Nothing is done yet.\n"
     found, target = summarize(records)
+    is_measured = records[0]["is_idle_time"]
+    measured = notes.SAME_RUN if is_measured else all_stages.SHARED
     said = [
         notes.of_data("Data", store) + f", protocol {records[0]['protocol']}.",
         "All times are shares of the whole time of the direct model: training "
         "steps of all stages times the time of a step of their depth "
-        f"({records[0]['measured']}). FLOP counts the arithmetic of the "
+        f"({measured}). FLOP counts the arithmetic of the "
         "weights instead.",
         f"The target is {target:.4f}: what the direct model has in the mean "
         f"of its last {SMOOTHED} evaluations over all seeds, less "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.papers.rows import Row
+from experiments.reporting import columns
 from experiments.reporting import document
 from experiments.reporting import notes as of_notes
 from experiments.reporting.columns import Column
@@ -20,9 +21,9 @@ _METRICS = {"HR@10": "hit_rate_at_10", "NDCG@10": "ndcg_at_10"}
 COLUMNS = (
     Column("Model", lambda r: r["model"]),
     Column("Seeds", lambda r: str(len(r["seeds"])) if "seeds" in r else ""),
-    Column("HR@10", lambda r: _shown(r, "hit_rate_at_10")),
-    Column("NDCG@10", lambda r: _shown(r, "ndcg_at_10")),
-    Column("MRR@10", lambda r: _shown(r, "mrr_at_10")),
+    Column("HR@10", lambda r: _cell(r, "hit_rate_at_10")),
+    Column("NDCG@10", lambda r: _cell(r, "ndcg_at_10")),
+    Column("MRR@10", lambda r: _cell(r, "mrr_at_10")),
     Column("Steps", lambda r: ", ".join(map(str, r.get("steps", ())))),
     Column("Parameters", lambda r: f"{r['size']:,}" if "size" in r else ""),
 )
@@ -125,9 +126,5 @@ def _notes(store: Store, protocol: Protocol) -> list[str]:
     ]
 
 
-def _shown(record: Mapping[str, Any], metric: str) -> str:
-    spread = record.get(metric)
-    if not spread or spread["mean"] is None:
-        return ""
-    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.4f}"
-    return f"{spread['mean']:.4f}{sd}"
+def _cell(record: Mapping[str, Any], metric: str) -> str:
+    return columns.mean_and_sd(record[metric]) if metric in record else ""

@@ -46,13 +46,12 @@ def write(
         for i, trial in enumerate(trials)
     ]
     first = trials[0].recipe
-    monitor = "val_unseen_mrr_at_5" if first.protocol.stop_on_unseen else ""
     said = [
         notes.of_data("Data", store) + f", protocol {first.protocol.name}.",
         f"Seed {first.seed}. Validation: the best MRR@5 of the validation"
-        f"{' without seen items' * bool(monitor)}, which alone decides; one "
-        "seed jitters by 0.001 to 0.003. The test stands beside it, all items "
-        "ranked and without seen items.",
+        f"{' without seen items' * first.protocol.stop_on_unseen}, which alone "
+        "decides; of one seed it is no verdict. The test stands beside it, all "
+        "items ranked and without seen items.",
         "One factor at a time, then the helpful ones together, the largest "
         "gain first. Gain: over the first trial. * is the best.",
         f"Where nothing is changed: {_described(trials[0])}.",

@@ -106,11 +106,12 @@ def write(
     groups = of_records.to_groups(lines, records, store)
     records += of_records.ceilings(lines, store)
     done = [(line.row, line.run) for line in lines]
-    known = {id(row.recipe) for row, _ in done}
+    known = {store.name(row.recipe) for row, _ in done}
     done += [
         (row, run)
         for row in floors
-        if id(row.recipe) not in known and (run := store.find(row.recipe))
+        if store.name(row.recipe) not in known
+        and (run := store.find(row.recipe))
     ]
     of_table = [
         *notes.of_table(lines, store, paper_data, measured),

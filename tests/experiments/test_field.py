@@ -5,6 +5,13 @@ import json
 import pytest
 
 from datasets import synthetic
+from experiments import counting
+from nextitnet_tf import data
+from nextitnet_tf import training
+from nextitnet_tf import tuning
+from nextitnet_tf.recipe import PROTOCOLS
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
 
 
 @pytest.fixture
@@ -41,6 +48,23 @@ def test_counting_alone(call, sessions, tmp_path):
     assert "| counting | Markov |" in out
 
 
+def test_counting_beside_a_model_of_small_batches(sessions, tmp_path):
+    """Protocol release drops the last batch: 48 of 60 sessions are tested."""
+    recipe = Recipe(
+        (Stage(1, max_steps=2, eval_every=1),),
+        protocol=PROTOCOLS["release"],
+        model_config={"embedding_dim": 4},
+        batch_size=16,
+    )
+    known = data.read_sessions(sessions, "first_appearance")
+    (run,) = training.run(
+        recipe, known, tmp_path / "runs", jit_compile=False, verbose=0
+    )
+    assert run.summary["num_sessions"] == 48
+    text = counting.beside(run, known)
+    assert text.startswith("floor: ") and "(one seed)" in text
+
+
 @pytest.mark.slow
 def test_a_search_goes_on_where_it_was(call, sessions, tmp_path, monkeypatch):
     arguments = (
@@ -55,6 +79,22 @@ def test_a_search_goes_on_where_it_was(call, sessions, tmp_path, monkeypatch):
     code, out, err = call("tune", *arguments, "--trials=2")
     assert code == 0, err
     assert rows_of(tmp_path / "out" / "tuning-gru4rec.json") == first
+    # A recipe that diverges is passed over, one that cannot begin is not.
+    train = training.run
+
+    def diverge(recipe, *args, **options):
+        if recipe.protocol.recut:
+            raise FloatingPointError("no number")
+        return train(recipe, *args, **options)
+
+    monkeypatch.setattr(training, "run", diverge)
+    code, out, err = call("tune", *arguments, "--trials=1")
+    assert code == 0 and "passed over: no number" not in err
+    monkeypatch.setattr(tuning, "FACTORS", {"cutting": [{"recut": True}]})
+    code, out, err = call("tune", *arguments)
+    assert code == 0 and "passed over: no number" in err, err
+    found = rows_of(tmp_path / "out" / "tuning-gru4rec.json")
+    assert [row["changed"] for row in found] == ["nothing"]
     code, _, err = call("tune", *arguments, "--embedding_dim=8")
     assert code == 1 and "--embedding_dim=8" in err
 

@@ -61,6 +61,18 @@ def test_a_budget_in_steps():
     assert (stage.max_steps, stage.eval_every) == (20_000, 100)
 
 
+def test_passes_where_the_defaults_are_steps():
+    """20,000 passes, evaluated every hundred, are nobody's wish."""
+    with pytest.raises(ValueError, match="no --eval_every and no --max_steps"):
+        recipe(protocol=["release"], budget_in="passes")
+    with pytest.raises(ValueError, match="Received: no --eval_every$"):
+        recipe(model="caser", budget_in="passes", max_steps="3")
+    found = recipe(
+        model="caser", budget_in="passes", max_steps="3", eval_every="1"
+    )
+    assert found.stages[0].budget_in == "passes"
+
+
 def test_the_data_sets_of_the_paper_keep_their_own():
     """StackRec, Section 4.1: ColdRec's batches, Kuaibao's dilations."""
     assert recipe(dataset="coldrec").batch_size == 64

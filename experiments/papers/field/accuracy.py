@@ -28,12 +28,8 @@ TITLE = "Trained models and counting"
 KIND = "against_counting"
 USES = ("settings",)
 HAS_OWN_RECIPES = True
-_FAMILIES = {
-    "nextitnet": "NextItNet",
-    "sasrec": "SASRec",
-    "gru4rec": "GRU4Rec",
-}
-NAMES = ("counting", *_FAMILIES)
+_MODELS = ("nextitnet", "sasrec", "gru4rec")
+NAMES = ("counting", *_MODELS)
 CLAIMS = (Claim("Is training worth it", "", [figure_comparisons.in_short]),)
 DEFAULTS = {"protocol": "clean"}
 
@@ -41,8 +37,8 @@ DEFAULTS = {"protocol": "clean"}
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then what is trained."""
     return counted_rows(choices) + [
-        Row(name, "baseline", recipe_of(name, choices), family=family)
-        for name, family in _FAMILIES.items()
+        Row(name, "baseline", recipe_of(name, choices))
+        for name in _MODELS
         if name in choices.settings
     ]
 

@@ -116,7 +116,6 @@ def _sasrec(choices: Choices, width: int) -> Row:
                 "dropout_rate": dropout,
             },
         ),
-        family="SASRec",
         note=f"width {width}",
     )
 

@@ -28,6 +28,7 @@ from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
 from experiments.reporting import comparisons
 from experiments.reporting.claims import Claim
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Stage
 
 NAME = "table"
@@ -112,7 +113,7 @@ SETTINGS = {
 # The models that are trained once, on all data.
 BASELINES = "100-100"
 NAMES = (BASELINES, *SETTINGS)
-_BASELINES = {"nfm": "NFM", "caser": "Caser", "gru4rec": "GRU4Rec"}
+_BASELINES = ("nfm", "caser", "gru4rec")
 _BASELINE_DEPTH = 32
 # Not in the paper's table: SASRec as its own authors have it, and the same with
 # an output of its own, because theirs ranks items of the history high, which
@@ -226,7 +227,6 @@ def _counted(choices: Choices) -> Row:
         "baseline",
         choices.recipe(choices.stage(1), model="most_pop", model_config={}),
         choices.figures(PAPER, BASELINES).get("MostPop"),
-        "MostPop",
     )
 
 
@@ -238,10 +238,9 @@ def _baselines(choices: Choices) -> list[Row]:
             BASELINES,
             "baseline",
             choices.recipe(choices.stage(1), model=model, model_config=width),
-            figures.get(family),
-            family,
+            figures.get(MODELS[model].__name__),
         )
-        for model, family in _BASELINES.items()
+        for model in _BASELINES
     ]
     found += [
         Row(
@@ -252,7 +251,6 @@ def _baselines(choices: Choices) -> list[Row]:
                 model="sasrec",
                 model_config={**width, **_SASREC, **changes},
             ),
-            family="SASRec",
             note=note,
         )
         for note, changes in _SASRECS.items()

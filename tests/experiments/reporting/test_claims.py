@@ -5,6 +5,7 @@ import json
 import pytest
 
 from experiments import papers
+from experiments.reporting import accuracy_page
 from experiments.reporting import claims
 from experiments.reporting import comparisons
 from experiments.reporting import figure_comparisons
@@ -326,3 +327,5 @@ def test_the_committed_document_is_what_the_tables_say(committed):
     text = (root / "README.md").read_text(encoding="utf-8")
     assert "\n## ml1m\n" in text
     assert text == claims.write_up(folders.chosen(root), papers.claims())
+    page = (committed / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    assert page == accuracy_page.make_page(folders.chosen(root))

@@ -126,6 +126,12 @@ def test_the_table(tmp_path):
     assert not (tmp_path / "a.png").exists()  # one depth
 
 
+def test_runs_that_have_not_kept_their_ranks(tmp_path, monkeypatch):
+    """Those of an earlier version are not shown, and break nothing."""
+    monkeypatch.setitem(RESULTS, ("gru4rec", None), (_NEVER, None, None))
+    assert "GRU4Rec" not in write(tmp_path)
+
+
 def test_without_counting(tmp_path):
     text = write(tmp_path, ROWS[3:4])
     assert "there is no floor" in text and "above" not in text.split("- ")[0]
@@ -139,7 +145,7 @@ def done(rows):
 
 def test_notes_of_a_table():
     of_all, of_unseen = floor.notes(done(ROWS), Runs())
-    assert "ranking of all items: the best of counting is item_knn 0.5000" in (
+    assert "ranking of all items: the best of counting is ItemKNN 0.5000" in (
         of_all
     )
     # NextItNet (three seeds) and SASRec rank all items as the floor does.
@@ -147,7 +153,7 @@ def test_notes_of_a_table():
         "1 below it (one seed); 1 not told apart from it; 1 not told apart "
         "from it (one seed) (by 95 %" in of_all
     )
-    assert "without seen items: the best of counting is markov 0.5000" in (
+    assert "without seen items: the best of counting is Markov 0.5000" in (
         of_unseen
     )
     assert "1 above it (NextItNet-1)" in of_unseen
@@ -164,7 +170,7 @@ def test_a_line_is_compared_with_what_is_counted_of_as_much_data():
 
     rows = [*ROWS[:3], half(ROWS[0]), half(ROWS[7]), ROWS[7]]
     _, of_unseen = floor.notes(done(rows), Runs())
-    assert "markov 0.5000, markov 0.0000 on 50% of the data" in of_unseen
+    assert "Markov 0.5000, Markov 0.0000 on 50% of the data" in of_unseen
     assert "1 above it (one seed) (SASRec-1)" in of_unseen
     assert "1 not told apart from it (one seed)" in of_unseen
 
@@ -179,8 +185,8 @@ def test_protocols_of_one_name_are_not_mixed():
     rows = [ROWS[2], ROWS[7], other(ROWS[1]), other(ROWS[7])]
     found = floor.notes(done(rows), Runs())
     assert len(found) == 4
-    assert "item_knn 0.5000" in found[0] and "markov" not in found[0]
-    assert "markov 0.0000" in found[2]
+    assert "ItemKNN 0.5000" in found[0] and "Markov" not in found[0]
+    assert "Markov 0.0000" in found[2]
 
 
 def test_the_best_of_what_is_counted():
