@@ -103,6 +103,24 @@ def test_weights_of_0_take_a_row_out():
 # --- in chunks ------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("num_rows", "num_columns", "expected"),
+    [
+        # 2**21 logits stay in the cache: 599 rows of 3,501; 9 equal chunks.
+        (4864, 3_501, 541),
+        # 87 rows would, but 128 are worth it; 8 chunks.
+        (1000, 24_001, 125),
+        # 2**24 logits are all the memory there is: 33 rows; 96 chunks.
+        (3136, 500_001, 33),
+        (10, 3_501, 10),
+        (None, 1_001, 1024),
+        (None, 24_001, 128),
+    ],
+)
+def test_rows_of_a_chunk(num_rows, num_columns, expected):
+    assert losses._rows_a_chunk(num_rows, num_columns) == expected
+
+
 @pytest.fixture(
     params=[(1, 1), (60, 400), (90, 400), (1, 400), (1 << 21, 1 << 21)]
 )
