@@ -71,10 +71,20 @@ def test_other_models_count_passes():
 
 
 def test_of_movielens_and_with_a_budget_of_ones_own():
-    row = make_rows("ml1m", max_steps=20, eval_every=10)[5]
+    recipe = make_rows("ml1m")[4].recipe
+    stage = recipe.stages[0]
+    # 90 passes of 48 steps, evaluated after every second one.
+    assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (
+        *(2, 4320, 96),
+    )
+    assert (recipe.learning_rate, recipe.decay) == (2e-3, "cosine")
+    assert recipe.model_config["dropout_rate"] == 0.2
+    row = make_rows("ml1m", max_steps=20, eval_every=10, learning_rate=0.01)[5]
     stage = row.recipe.stages[0]
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (2, 20, 10)
-    assert row.recipe.model_config["dropout_rate"] == 0.1
+    assert (row.recipe.learning_rate, row.recipe.decay) == (0.01, "cosine")
+    other = make_rows("ml1m")[-1].recipe
+    assert (other.stages[0].max_steps, other.decay) == (90, "cosine")
 
 
 def test_how_histories_are_kept():
