@@ -118,9 +118,10 @@ BUDGET_IN = flags.DEFINE_enum(
 )
 LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
-    1e-3,
-    "Adam's learning rate. A model that is tuned has its own default, like "
-    "the flags that follow (train under protocol clean; docs/accuracy.md).",
+    None,
+    "Adam's learning rate; where nobody says, 0.001. A model that is tuned has "
+    "its own default, like the flags that follow (train under protocol clean; "
+    "docs/accuracy.md).",
     lower_bound=0.0,
 )
 DECAY = flags.DEFINE_enum(
@@ -242,10 +243,9 @@ def budget(default: Mapping[str, int] | None = None) -> dict[str, Any]:
 
 
 def optimization() -> dict[str, Any]:
-    """What flags say of the optimizer, its rate and its batches apart."""
-    return flag_values.given(
-        {flag.name: flag for flag in (DECAY, WEIGHT_DECAY, LABEL_SMOOTHING)}
-    )
+    """What flags say of the optimizer and the loss, batches apart."""
+    said = (LEARNING_RATE, DECAY, WEIGHT_DECAY, LABEL_SMOOTHING)
+    return flag_values.given({flag.name: flag for flag in said})
 
 
 def recipe_options() -> dict[str, Any]:
@@ -256,7 +256,6 @@ def recipe_options() -> dict[str, Any]:
         rates = flag_values.whole_numbers(DILATION_RATES)
     return {
         "batch_size": BATCH_SIZE.value or usual["batch_size"],
-        "learning_rate": LEARNING_RATE.value,
         **optimization(),
         "model_config": {
             "embedding_dim": EMBEDDING_DIM.value,

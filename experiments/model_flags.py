@@ -142,8 +142,6 @@ def recipe() -> Recipe:
     data_set = shared.DATASET.value or ""
     plain, known = map(paper_data.recipe_options, ("", data_set))
     options = {}
-    if shared.LEARNING_RATE.present:
-        options["learning_rate"] = of_flags["learning_rate"]
     if shared.BATCH_SIZE.present or known["batch_size"] != plain["batch_size"]:
         options["batch_size"] = of_flags["batch_size"]
     if protocol.sampled_fraction:  # it has no smoothed labels
