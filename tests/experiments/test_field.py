@@ -48,6 +48,30 @@ def test_counting_alone(call, sessions, tmp_path):
     assert "| counting | Markov |" in out
 
 
+def test_leave_one_out_of_a_data_set_with_settings_of_its_own(
+    call, sessions, tmp_path
+):
+    arguments = (
+        *("reproduce", "--target=leave-one-out", "--sessions=s"),
+        *("--dataset=ml1m", "--output=out", "--settings=sasrec-64"),
+        *("--max_steps=2", "--eval_every=2"),
+    )
+    code, out, err = call(*arguments)
+    assert code == 0, err
+    assert "| SASRec-2 (width 64) | 1 |" in out
+    assert "| HSTU, 8 blocks (published) |  | 0.3294 | 0.1893 |" in out
+    (run,) = (tmp_path / "out" / "runs").glob("*/run.json")
+    summary = json.loads(run.read_text())
+    assert (summary["learning_rate"], summary["decay"]) == (2e-3, "cosine")
+    code, out, err = call(*arguments, "--learning_rate=0.01")
+    assert code == 0, err
+    rates = {
+        json.loads(path.read_text())["learning_rate"]
+        for path in (tmp_path / "out" / "runs").glob("*/run.json")
+    }
+    assert rates == {2e-3, 0.01}
+
+
 def test_counting_beside_a_model_of_small_batches(sessions, tmp_path):
     """Protocol release drops the last batch: 48 of 60 sessions are tested."""
     recipe = Recipe(
