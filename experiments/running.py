@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import flags
+from experiments.papers import counted
 from experiments.papers.rows import Row
 from experiments.reporting.store import Store
 from nextitnet_tf import data
@@ -43,6 +44,12 @@ def train(
     for i, row in enumerate(rows):
         recipe = row.recipe
         announce(i, len(rows), row)
+        num_items = store.sessions_of(recipe).num_items
+        if counted.is_too_large(recipe.model, num_items):
+            print(
+                f"left out: {num_items:,} are too many items", file=sys.stderr
+            )
+            continue
         if not store.has(recipe, needs_model):
             training.run(
                 recipe,

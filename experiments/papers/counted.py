@@ -1,9 +1,11 @@
 """The floors: models that are counted, with the settings that are tried."""
 
+import dataclasses
 from typing import Any
 
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from nextitnet_tf.models.ease import MAX_ITEMS
 from nextitnet_tf.tuned import COUNTED_SETTINGS
 
 # Beyond, EASE's matrix of items by items takes longer than a few seconds.
@@ -29,13 +31,26 @@ def rows(
     ]
 
 
-def tried_rows(choices: Choices, setting: str) -> list[Row]:
-    """Every model with each of the settings that are tried."""
+def tried_rows(choices: Choices) -> list[Row]:
+    """Every model with each of the settings that are tried.
+
+    Args:
+        choices: what was asked for: none, if not counting. What is counted is
+            the rows as they were prepared, whatever the options of training.
+    """
+    if "counting" not in choices.settings:
+        return []
+    whole = dataclasses.replace(choices.protocol, recut=False)
     return [
-        _row(choices, setting, model, config)
+        _row(Choices(whole), "counting", model, config)
         for model, configs in COUNTED_SETTINGS.items()
         for config in configs
     ]
+
+
+def is_too_large(model: str, num_items: int) -> bool:
+    """Whether a model, by name, refuses as many items."""
+    return model == "ease" and num_items > MAX_ITEMS
 
 
 def _row(

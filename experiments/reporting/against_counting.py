@@ -20,21 +20,28 @@ from nextitnet_tf import metrics
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.training import Run
 
-_KEPT = ("mrr_at_5", "hit_rate_at_10", "ndcg_at_10")
+_KEPT = ("mrr_at_5", "mrr_at_10", "hit_rate_at_10", "ndcg_at_10")
 
 
-def _over_seeds(ranking: str, metric: str) -> Callable[[Any], str]:
+def over_seeds(ranking: str, metric: str) -> Callable[[Any], str]:
+    """The cell of a metric, by "unseen" or "all" items."""
     return lambda record: columns.mean_and_sd(record[ranking][metric])
 
 
+ABOVE = (
+    "Counted models are shown with the setting that validates best among those "
+    "tried; the floor is the counted model that validates best. Above the "
+    "floor: the difference of MRR@5 with 95 % of a paired bootstrap over users "
+    "and seeds, and a verdict where there are three seeds."
+)
 COLUMNS = (
     Column("Model", lambda r: r["model"]),
     Column("Seeds", lambda r: str(len(r["seeds"]))),
-    Column("Unseen MRR@5", _over_seeds("unseen", "mrr_at_5")),
+    Column("Unseen MRR@5", over_seeds("unseen", "mrr_at_5")),
     Column("Above the floor", lambda r: r["above_unseen"]),
-    Column("Unseen HR@10", _over_seeds("unseen", "hit_rate_at_10")),
-    Column("Unseen NDCG@10", _over_seeds("unseen", "ndcg_at_10")),
-    Column("MRR@5", _over_seeds("all", "mrr_at_5")),
+    Column("Unseen HR@10", over_seeds("unseen", "hit_rate_at_10")),
+    Column("Unseen NDCG@10", over_seeds("unseen", "ndcg_at_10")),
+    Column("MRR@5", over_seeds("all", "mrr_at_5")),
     Column("Above the floor", lambda r: r["above"]),
     Column("Steps", lambda r: ", ".join(str(n) for n in r["steps"] if n)),
     Column("Parameters", lambda r: f"{r['num_parameters']:,}"),
@@ -58,14 +65,42 @@ def write(
     Returns:
         The table, as markdown.
     """
-    done = [
-        (row, run)
-        for row in rows
-        # One of an earlier version may not have kept both kinds of ranks.
-        if (run := store.find(row.recipe)) and _has_ranks(run, store)
-    ]
+    done = find_done(rows, store)
     if not done:
         return "Nothing is done yet.\n"
+    records = make_records(done, store)
+    said = _notes(done, records, store)
+    text = document.write(
+        output / name, title, COLUMNS, records, said, data=store.meta
+    )
+    depths = {r["num_blocks"] for r in records if r["num_blocks"]}
+    if len(depths) > 2:
+        pictures.draw_depths(records, output / f"{name}.png", title)
+    return text
+
+
+def find_done(rows: Sequence[Row], store: Store) -> list[tuple[Row, Run]]:
+    """The rows that have been run, each with its run.
+
+    One of an earlier version may not have kept both kinds of ranks: it is
+    left out.
+    """
+    return [
+        (row, run)
+        for row in rows
+        if (run := store.find(row.recipe)) and _has_ranks(run, store)
+    ]
+
+
+def make_records(
+    done: Sequence[tuple[Row, Run]], store: Store
+) -> list[dict[str, Any]]:
+    """A record a model, over its seeds; counted models first.
+
+    Args:
+        done: rows with their runs (`find_done`).
+        store: has the ranks.
+    """
     counted = [(r, run) for r, run in done if r.recipe.model in COUNTED]
     floor = of_floor.best([run for _, run in counted], exclude_seen=True)
     of_label: dict[str, list[tuple[Row, Run]]] = {}
@@ -74,17 +109,9 @@ def write(
     for row, run in done:
         if row.recipe.model not in COUNTED:
             of_label.setdefault(row.label, []).append((row, run))
-    records = [
+    return [
         _record(label, found, floor, store) for label, found in of_label.items()
     ]
-    said = _notes(done, floor, records, store)
-    text = document.write(
-        output / name, title, COLUMNS, records, said, data=store.meta
-    )
-    depths = {r["num_blocks"] for r in records if r["num_blocks"]}
-    if len(depths) > 2:
-        pictures.draw_depths(records, output / f"{name}.png", title)
-    return text
 
 
 def _has_ranks(run: Run, store: Store) -> bool:
@@ -152,7 +179,6 @@ def _record(
 
 def _notes(
     done: Sequence[tuple[Row, Run]],
-    floor: Run | None,
     records: Sequence[Mapping[str, Any]],
     store: Store,
 ) -> list[str]:
@@ -160,7 +186,7 @@ def _notes(
     first, _ = done[0]
     names = dict.fromkeys(wording.protocol(run.summary) for _, run in done)
     return [
-        *_in_short(records),
+        *in_short(records),
         notes.of_data("Data", store) + ".",
         f"Protocol {' and '.join(names)}; "
         f"{records[0]['num_sessions']:,} test sessions. Training stops by the "
@@ -170,25 +196,22 @@ def _notes(
         "Unseen: the items of the history are left out of the ranking, as "
         "`recommend` answers; it is what decides here. Beside it all items "
         "are ranked.",
-        "Counted models are shown with the setting that validates best among "
-        "those tried; the floor is the counted model that validates best. "
-        "Above the floor: the difference of MRR@5 with 95 % of a paired "
-        "bootstrap over users and seeds, and a verdict where there are three "
-        "seeds.",
+        ABOVE,
         "± is the standard deviation between seeds. Steps: to the best "
         "evaluation of each seed.",
-        *([] if floor else ["Nothing is counted yet: there is no floor."]),
     ]
 
 
 _MONITORS = {True: "MRR@5 without seen items", False: "MRR@5 of all items"}
 
 
-def _in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which models are above the floor, in a sentence."""
     floor = next((r for r in records if r["is_floor"]), None)
     trained = [r for r in records if not r["is_counted"]]
-    if floor is None or not trained:
+    if floor is None:
+        return ["Nothing is counted yet: there is no floor."]
+    if not trained:
         return []
     sides: dict[str, list[str]] = {}
     for record in trained:

@@ -1,6 +1,5 @@
 """Models beside the values that others have published."""
 
-import statistics
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,23 +8,34 @@ from typing import Any
 import numpy as np
 
 from experiments.papers.rows import Row
-from experiments.reporting import columns
+from experiments.reporting import against_counting
 from experiments.reporting import document
 from experiments.reporting import notes as of_notes
 from experiments.reporting.columns import Column
 from experiments.reporting.store import Store
-from nextitnet_tf import metrics
 from nextitnet_tf.protocol import Protocol
 
-_METRICS = {"HR@10": "hit_rate_at_10", "NDCG@10": "ndcg_at_10"}
+_METRICS = ("hit_rate_at_10", "ndcg_at_10")
+# Of a model that others report, only those two are known.
+_UNKNOWN: Mapping[str, Any] = {
+    "seeds": (),
+    "unseen": {"mrr_at_10": {"mean": None, "sd": None}},
+    "above_unseen": "",
+    "steps": (),
+    "num_parameters": None,
+}
 COLUMNS = (
     Column("Model", lambda r: r["model"]),
-    Column("Seeds", lambda r: str(len(r["seeds"])) if "seeds" in r else ""),
-    Column("HR@10", lambda r: _cell(r, "hit_rate_at_10")),
-    Column("NDCG@10", lambda r: _cell(r, "ndcg_at_10")),
-    Column("MRR@10", lambda r: _cell(r, "mrr_at_10")),
-    Column("Steps", lambda r: ", ".join(map(str, r.get("steps", ())))),
-    Column("Parameters", lambda r: f"{r['size']:,}" if "size" in r else ""),
+    Column("Seeds", lambda r: str(len(r["seeds"]) or "")),
+    Column("HR@10", against_counting.over_seeds("unseen", "hit_rate_at_10")),
+    Column("NDCG@10", against_counting.over_seeds("unseen", "ndcg_at_10")),
+    Column("MRR@10", against_counting.over_seeds("unseen", "mrr_at_10")),
+    Column("Above the floor", lambda r: r["above_unseen"]),
+    Column("Steps", lambda r: ", ".join(str(n) for n in r["steps"] if n)),
+    Column(
+        "Parameters",
+        lambda r: f"{r['num_parameters']:,}" if r["num_parameters"] else "",
+    ),
 )
 
 
@@ -50,54 +60,30 @@ def write(
     Returns:
         The table, as markdown.
     """
-    records = [
-        {
-            "model": f"{who} (published)",
-            **dict(zip(_METRICS.values(), map(_one, values), strict=True)),
-        }
-        for who, values in published.items()
-    ]
-    of_model: dict[str, list[Row]] = {}
-    for row in rows:
-        if store.find(row.recipe) is not None:
-            of_model.setdefault(row.label, []).append(row)
-    records += [
-        _record(label, of_label, store) for label, of_label in of_model.items()
-    ]
-    if not of_model:
+    done = against_counting.find_done(rows, store)
+    if not done:
         return "Nothing is done yet.\n"
-    protocol = next(iter(of_model.values()))[0].recipe.protocol
-    notes = _notes(store, protocol)
-    return document.write(output / name, title, COLUMNS, records, notes)
-
-
-def _one(value: float | None) -> dict[str, Any]:
-    return {"mean": value, "sd": None}
-
-
-def _record(label: str, rows: Sequence[Row], store: Store) -> dict[str, Any]:
-    """A model over its seeds, ranked without what a user has seen."""
-    runs = [store.find(row.recipe) for row in rows]
-    done = [run for run in runs if run is not None]
-    found = [
-        metrics.from_ranks(store.ranks(run, exclude_seen=True)) for run in done
+    records = against_counting.make_records(done, store)
+    notes = [
+        *against_counting.in_short(records),
+        *_notes(store, done[0][0].recipe.protocol),
     ]
-    spread = {
-        metric: {
-            "mean": statistics.mean(of_seed[metric] for of_seed in found),
-            "sd": statistics.stdev(of_seed[metric] for of_seed in found)
-            if len(found) > 1
-            else None,
-        }
-        for metric in found[0]
+    known = [_of_others(who, values) for who, values in published.items()]
+    return document.write(
+        output / name, title, COLUMNS, [*known, *records], notes
+    )
+
+
+def _of_others(who: str, values: Sequence[float | None]) -> dict[str, Any]:
+    """A model as others report it."""
+    found = {
+        metric: {"mean": value, "sd": None}
+        for metric, value in zip(_METRICS, values, strict=True)
     }
     return {
-        "model": label,
-        "seeds": [row.seed for row in rows],
-        **spread,
-        "steps": [run.summary["best_step"] for run in done if run.summary],
-        "size": done[0].summary["num_parameters"],
-        "num_sessions": done[0].summary["num_sessions"],
+        **_UNKNOWN,
+        "model": f"{who} (published)",
+        "unseen": {**_UNKNOWN["unseen"], **found},
     }
 
 
@@ -120,11 +106,8 @@ def _notes(store: Store, protocol: Protocol) -> list[str]:
         *of_notes.leaks([protocol]),
         f"Of these targets {cold:,} are in no training history (cold), "
         f"{again:,} in the user's own; they count like all others.",
+        against_counting.ABOVE,
         "Means over seeds, with the standard deviation between seeds after "
         "±. Steps: to the best evaluation, by MRR@5 of the validation. "
         "Published values are others' own, with their own preparation.",
     ]
-
-
-def _cell(record: Mapping[str, Any], metric: str) -> str:
-    return columns.mean_and_sd(record[metric]) if metric in record else ""

@@ -8,6 +8,9 @@ from nextitnet_tf.layers.item_neighbours import count_together
 from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
+# As weights 1.6 GB; some 10 GB while they are computed in double precision.
+MAX_ITEMS = 20_000
+
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
 class EASE(SequentialRecommender):
@@ -41,7 +44,7 @@ class EASE(SequentialRecommender):
     """
 
     def __init__(
-        self, num_items, ridge=100.0, decay=0.7, max_items=20_000, **kwargs
+        self, num_items, ridge=100.0, decay=0.7, max_items=MAX_ITEMS, **kwargs
     ):
         super().__init__(num_items=num_items, **kwargs)
         if num_items > max_items:

@@ -36,19 +36,11 @@ DEFAULTS = {"protocol": "clean"}
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then what is trained."""
-    return counted_rows(choices) + [
+    return counted.tried_rows(choices) + [
         Row(name, "baseline", recipe_of(name, choices))
         for name in _MODELS
         if name in choices.settings
     ]
-
-
-def counted_rows(choices: Choices) -> list[Row]:
-    """What is counted, if it is asked for; of rows as they were prepared."""
-    if "counting" not in choices.settings:
-        return []
-    whole = dataclasses.replace(choices.protocol, recut=False)
-    return counted.tried_rows(Choices(whole), "counting")
 
 
 def recipe_of(

@@ -14,6 +14,7 @@ the longer; of ML-1M 9 to 40 minutes. Expected numbers: none are published.
 import dataclasses
 from typing import Any
 
+from experiments.papers import counted
 from experiments.papers.field import accuracy
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
@@ -42,7 +43,7 @@ _OF_DATA: dict[str, dict[str, Any]] = {"deep": {"dropout_rate": 0.0}}
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then each model from shallow to deep."""
-    found = accuracy.counted_rows(choices)
+    found = counted.tried_rows(choices)
     changes = _OF_DATA.get(choices.dataset, {})
     for name in choices.settings:
         if name not in _MODELS:

@@ -113,10 +113,7 @@ def preparation(dataset: str) -> dict[str, Any]:
 
 def rows(choices: Choices) -> list[Row]:
     """Counting, and SASRec as its authors have it, with a softmax."""
-    found = []
-    if "counting" in choices.settings:
-        found = counted.rows(choices, "counting")
-    found += [
+    found = counted.tried_rows(choices) + [
         _sasrec(choices, width)
         for width in (64, 256)
         if f"sasrec-{width}" in choices.settings

@@ -27,14 +27,15 @@ def test_the_rows():
     rows = make_rows("beauty")
     assert [row.label for row in rows] == [
         "MostPop",
-        "Markov",
-        "ItemKNN",
-        "EASE",
+        "Markov (order 1)",
+        *(f"Markov (order 5, decay {decay})" for decay in (0.5, 0.7, 0.85)),
+        *(f"ItemKNN (decay {decay})" for decay in (0.5, 0.7, 0.85)),
+        *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
         "SASRec-1 (width 64)",
         "SASRec-1 (width 256)",
         *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-2", "gated SASRec-2"),
     ]
-    recipe = rows[4].recipe
+    recipe = rows[10].recipe
     assert (recipe.batch_size, recipe.learning_rate) == (128, 1e-3)
     assert recipe.seed == 2 and recipe.protocol.stop_on_unseen
     assert recipe.model_config == {
@@ -65,13 +66,13 @@ def test_other_models_count_passes():
     assert (stage.patience, stage.budget_in) == (10, "steps")
     # SASRec's usual budget is in steps: in passes it is not that many.
     stage = make_rows("beauty", budget_in="passes", max_steps=3, eval_every=1)[
-        4
+        10
     ].last
     assert (stage.max_steps, stage.budget_in) == (3, "passes")
 
 
 def test_of_movielens_and_with_a_budget_of_ones_own():
-    recipe = make_rows("ml1m")[4].recipe
+    recipe = make_rows("ml1m")[10].recipe
     stage = recipe.stages[0]
     # 90 passes of 48 steps, evaluated after every second one.
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (
@@ -79,7 +80,7 @@ def test_of_movielens_and_with_a_budget_of_ones_own():
     )
     assert (recipe.learning_rate, recipe.decay) == (2e-3, "cosine")
     assert recipe.model_config["dropout_rate"] == 0.2
-    row = make_rows("ml1m", max_steps=20, eval_every=10, learning_rate=0.01)[5]
+    row = make_rows("ml1m", max_steps=20, eval_every=10, learning_rate=0.01)[11]
     stage = row.recipe.stages[0]
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (2, 20, 10)
     assert (row.recipe.learning_rate, row.recipe.decay) == (0.01, "cosine")

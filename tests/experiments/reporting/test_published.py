@@ -14,7 +14,7 @@ from nextitnet_tf.recipe import Stage
 
 
 class Runs:
-    """Two seeds of one model: ranks 0 and 9, then 0 and 10."""
+    """Markov: ranks 9 and 9. Two seeds of a model: 0 and 9, then 0 and 10."""
 
     meta = {"source": "x.csv", "num_users": 2, "num_items": 5, "t": 3}
     sessions = {"frequency": SimpleNamespace(meta=meta)}
@@ -22,9 +22,13 @@ class Runs:
     def find(self, recipe):
         if recipe.seed > 1:
             return None
+        kept = {"validation": {"unseen_mrr_at_5": 0.1}}
         return SimpleNamespace(
             seed=recipe.seed,
+            model=recipe.model,
+            folder=SimpleNamespace(name=f"{recipe.model}-{recipe.seed}"),
             summary={
+                **(kept if recipe.model == "markov" else {}),
                 "best_step": 10 + recipe.seed,
                 "num_parameters": 1234,
                 "num_sessions": 2,
@@ -32,8 +36,15 @@ class Runs:
         )
 
     def ranks(self, run, exclude_seen):
-        assert exclude_seen
+        if run.model == "markov":
+            return np.array([9, 9], "uint8")
         return np.array([0, 9 + run.seed], "uint8")
+
+    def users(self, run):
+        return np.arange(2)
+
+    def once(self, key, compute):
+        return compute()
 
     def split(self, protocol):
         # Training has 1 and 2; of the targets 5 is cold, 1 occurs again.
@@ -45,35 +56,49 @@ class Runs:
         )
 
 
-def make_row(seed):
+def make_row(seed, model="sasrec", family="SASRec", note="width 8"):
     recipe = Recipe(
         (Stage(1),),
         protocol=PROTOCOLS["leave_one_out"],
-        model="sasrec",
+        model=model,
         seed=seed,
     )
-    return Row("x", "baseline", recipe, family="SASRec", note="width 8")
+    return Row("x", "baseline", recipe, family=family, note=note)
 
 
 def test_the_table(tmp_path):
-    rows = [make_row(seed) for seed in (0, 1, 2)]
+    rows = [
+        make_row(0, "markov", "Markov", "order 1"),
+        *(make_row(seed) for seed in (0, 1, 2)),
+    ]
     text = published.write(
         rows, Runs(), tmp_path, "field", "Field", {"Others": (0.5, None)}
     )
     assert (tmp_path / "field.md").read_text() == text
     lines = text.splitlines()
     assert lines[4].startswith("| Others (published) |  | 0.5000 |  |")
-    # HR@10 is 1 and 0.5; NDCG@10 half of 1 + 1 / log2(11), and half of 1.
-    second = (1 + 1 / np.log2(11)) / 2
-    mean, sd = (second + 0.5) / 2, (second - 0.5) / 2**0.5
-    assert lines[5].startswith(
-        f"| SASRec-1 (width 8) | 2 | 0.7500 ± 0.3536 | {mean:.4f} ± {sd:.4f} |"
+    # Rank 9 is the tenth: 1 / log2(11), and one in ten.
+    tenth = 1 / np.log2(11)
+    assert lines[5] == (
+        f"| Markov (order 1) | 1 | 1.0000 | {tenth:.4f} | 0.1000 |  | 10 | "
+        "1,234 |"
     )
-    assert lines[5].endswith("| 10, 11 | 1,234 |")
+    # HR@10 is 1 and 0.5; NDCG@10 half of 1 + 1 / log2(11), and half of 1.
+    second = (1 + tenth) / 2
+    mean, sd = (second + 0.5) / 2, (second - 0.5) / 2**0.5
+    cells = [cell.strip() for cell in lines[6].split("|")[1:-1]]
+    assert cells[:4] == [
+        *("SASRec-1 (width 8)", "2", "0.7500 ± 0.3536"),
+        f"{mean:.4f} ± {sd:.4f}",
+    ]
+    # Of the first five items: one user of two, in either seed.
+    assert cells[5].startswith("+0.5000 (") and "two seeds" in cells[5]
+    assert cells[6:] == ["10, 11", "1,234"]
+    assert "the floor is Markov (order 1) with 0.0000; SASRec-1" in text
     assert "1 are in no training history (cold), 1 in the user's own" in text
-    (_, record) = json.loads((tmp_path / "field.json").read_text())["rows"]
-    assert record["seeds"] == [0, 1]
-    assert record["hit_rate_at_10"]["mean"] == pytest.approx(0.75)
+    records = json.loads((tmp_path / "field.json").read_text())["rows"]
+    assert records[2]["seeds"] == [0, 1]
+    assert records[2]["unseen"]["hit_rate_at_10"]["mean"] == pytest.approx(0.75)
 
 
 def test_nothing_is_done(tmp_path):
