@@ -29,7 +29,13 @@ def test_each_model_at_each_depth():
     (of_deep, _) = depth.rows(
         Choices(CLEAN, settings=["sasrec"], depths=[2, 8], dataset="deep")
     )
-    assert of_deep.recipe.model_config["dropout_rate"] == 0
+    config = of_deep.recipe.model_config
+    assert (config["dropout_rate"], config["embedding_dim"]) == (0, 32)
+    (stage,) = of_deep.recipe.stages
+    assert (stage.num_blocks, stage.max_steps, stage.budget_in) == (
+        *(2, 16, "passes"),
+    )
+    assert rows[-1].recipe.stages[0].max_steps == 40
 
 
 def make_growth(depths, max_steps=100, **options):
