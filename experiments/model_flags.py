@@ -73,9 +73,9 @@ VARIANT = flags.DEFINE_enum(
 TIE_OUTPUT = flags.DEFINE_boolean(
     "tie_output",
     None,
-    "For sasrec and ssept: scores items by the item embedding itself. The "
-    "default is to do so with --variant=original only. It ranks the items of "
-    "a history high: evaluate with --exclude_seen.",
+    "For all but caser and nfm: scores items by the item embedding itself, as "
+    "sasrec and ssept do by default with --variant=original. It ranks the "
+    "items of a history high: evaluate with --exclude_seen.",
 )
 BLOCK = flags.DEFINE_enum(
     "block",

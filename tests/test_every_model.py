@@ -18,6 +18,9 @@ SMALL = {"num_items": N, "embedding_dim": 8}
 DEEP = {**SMALL, "num_blocks": 2}
 MODELS = {
     "nextitnet": lambda **kwargs: nextitnet_tf.NextItNet(**DEEP, **kwargs),
+    "nextitnet tied": lambda **kwargs: nextitnet_tf.NextItNet(
+        **DEEP, tie_output=True, **kwargs
+    ),
     "grec": lambda **kwargs: nextitnet_tf.GRec(**DEEP, **kwargs),
     "grec original": lambda **kwargs: nextitnet_tf.GRec(
         **DEEP, variant="original", **kwargs
@@ -57,6 +60,22 @@ def test_no_model_is_forgotten():
 @every_model
 def test_dropout_is_active_in_training_and_silent_outside(name, monkeypatch):
     checks.check_dropout(MODELS[name](), monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["nextitnet", "grec", "gru4rec"])
+def test_an_output_that_is_the_item_embedding(name):
+    model = MODELS[name](tie_output=True)
+    checks.scramble(model)
+    item_ids = checks.histories_for(model)
+    last = np.array(model.encode(item_ids))[:, -1]
+    table = model.item_embedding.get_weights()[0]
+    np.testing.assert_allclose(
+        np.array(model(item_ids)), last @ table.T, rtol=1e-4, atol=1e-5
+    )
+    assert model.get_config()["tie_output"] is True
+    # The table and the bias of an output of its own are not there.
+    own = MODELS[name]()
+    assert own.count_params() - model.count_params() == (N + 1) * 8 + N + 1
 
 
 @every_model

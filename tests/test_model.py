@@ -205,6 +205,11 @@ def test_initial_values():
     assert float(model.blocks[0].rezero.alpha) == 0
 
 
+def test_a_relu_before_a_tied_output_is_refused():
+    with pytest.raises(ValueError, match="no ReLU before it"):
+        NextItNet(9, tie_output=True, relu_before_softmax=True)
+
+
 def test_kernel_seed():
     def kernels(model):
         return [

@@ -21,6 +21,7 @@ class GRU4Rec(SequentialRecommender):
         num_layers: recurrent layers.
         dropout_rate: of the last layer's output, in training.
         embedding_dropout_rate: of the items' vectors, in training.
+        tie_output: whether the output is the item embedding.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -42,6 +43,7 @@ class GRU4Rec(SequentialRecommender):
         num_layers=1,
         dropout_rate=0.0,
         embedding_dropout_rate=0.0,
+        tie_output=False,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -57,6 +59,7 @@ class GRU4Rec(SequentialRecommender):
         self.num_layers = num_layers
         self.dropout_rate = dropout_rate
         self.embedding_dropout_rate = embedding_dropout_rate
+        self.tie_output = tie_output
         policy = self.dtype_policy
         items = ItemLayers(num_items, embedding_dim, dtype=policy)
         self.item_embedding = items.make_embedding()
@@ -76,7 +79,9 @@ class GRU4Rec(SequentialRecommender):
                 ("dropout", dropout_rate),
             )
         )
-        self.item_softmax = items.make_softmax()
+        self.item_softmax = items.make_softmax(
+            tied_to=self.item_embedding if tie_output else None
+        )
         self.build()
 
     def build_layers(self):
@@ -98,4 +103,5 @@ class GRU4Rec(SequentialRecommender):
             "num_layers": self.num_layers,
             "dropout_rate": self.dropout_rate,
             "embedding_dropout_rate": self.embedding_dropout_rate,
+            "tie_output": self.tie_output,
         }

@@ -34,6 +34,8 @@ class NextItNet(SequentialRecommender):
             that mask (`GRec`).
         dropout_rate: of the items' vectors and of the last hidden states, in
             training; the release has none.
+        tie_output: whether the output is the item embedding, as SASRec's
+            authors have it; the release has a table of its own for each.
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -42,7 +44,8 @@ class NextItNet(SequentialRecommender):
         (B, N) logits of the item that follows the last position.
 
     Raises:
-        ValueError: an argument that must be positive is not.
+        ValueError: an argument that must be positive is not; a ReLU before
+            an output that is tied.
 
     Reference:
         Yuan et al., WSDM 2019; Wang et al., StackRec, SIGIR 2021, Eq. 2-4.
@@ -60,6 +63,7 @@ class NextItNet(SequentialRecommender):
         relu_before_softmax=False,
         causal=True,
         dropout_rate=0.0,
+        tie_output=False,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
@@ -72,6 +76,7 @@ class NextItNet(SequentialRecommender):
         self.relu_before_softmax = relu_before_softmax
         self.causal = causal
         self.dropout_rate = dropout_rate
+        self.tie_output = tie_output
         self._check_arguments()
         items = ItemLayers(num_items, embedding_dim, dtype=self.dtype_policy)
         self.item_embedding = items.make_embedding(
@@ -95,7 +100,10 @@ class NextItNet(SequentialRecommender):
             Dropout(dropout_rate, dtype=self.dtype_policy, name=name)
             for name in ("embedding_dropout", "dropout")
         )
-        self.item_softmax = items.make_softmax(relu_before=relu_before_softmax)
+        self.item_softmax = items.make_softmax(
+            tied_to=self.item_embedding if tie_output else None,
+            relu_before=relu_before_softmax,
+        )
         self.build()
 
     @classmethod
@@ -129,6 +137,7 @@ class NextItNet(SequentialRecommender):
             "relu_before_softmax": self.relu_before_softmax,
             "causal": self.causal,
             "dropout_rate": self.dropout_rate,
+            "tie_output": self.tie_output,
         }
 
     def _check_arguments(self):
@@ -138,6 +147,11 @@ class NextItNet(SequentialRecommender):
                     f"`{name}` must be at least 1. "
                     f"Received: {name}={getattr(self, name)}"
                 )
+        if self.tie_output and self.relu_before_softmax:
+            raise ValueError(
+                "A tied output has no ReLU before it. Received: "
+                "tie_output=True with relu_before_softmax=True"
+            )
         if not self.dilation_rates or min(self.dilation_rates) < 1:
             raise ValueError(
                 "`dilation_rates` must be one or more positive integers. "
