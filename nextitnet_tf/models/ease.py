@@ -8,8 +8,8 @@ from nextitnet_tf.layers.item_neighbours import count_together
 from nextitnet_tf.layers.item_neighbours import decaying_weights
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
-# As weights 1.6 GB; some 10 GB while they are computed in double precision.
-MAX_ITEMS = 20_000
+# As weights 0.9 GB; some 7 GB, for minutes, while they are computed.
+MAX_ITEMS = 15_000
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
