@@ -19,7 +19,9 @@ import importlib
 from nextitnet_tf import losses
 from nextitnet_tf import metrics
 from nextitnet_tf import models
+from nextitnet_tf import sharing
 from nextitnet_tf import stacking
+from nextitnet_tf.compression import Compression
 from nextitnet_tf.models.caser import Caser
 from nextitnet_tf.models.ease import EASE
 from nextitnet_tf.models.fine_tuned import FineTuned
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Caser",
+    "Compression",
     "EASE",
     "FineTuned",
     "FineTuning",
@@ -68,6 +71,7 @@ __all__ = [
     "metrics",
     "models",
     "release",
+    "sharing",
     "stacking",
     "training",
 ]

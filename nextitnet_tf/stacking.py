@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from nextitnet_tf.layer_pairs import layer_pairs
 from nextitnet_tf.optimizer_slots import copy_optimizer
 from nextitnet_tf.optimizer_slots import optimizer_slots as optimizer_slots
 
@@ -287,7 +288,8 @@ class Stacker:
         Raises:
             ValueError: a model without blocks, a depth out of reach, a
                 head to be copied without the embedding that it is tied to,
-                or optimizer slots asked of a model that has no optimizer.
+                tied copies of blocks that share kernels, or optimizer slots
+                asked of a model that has no optimizer.
         """
         blocks = getattr(model, "blocks", None)
         if not blocks:
@@ -300,11 +302,17 @@ class Stacker:
         sources = source_blocks(len(blocks), num_blocks, self.method)
         switches = self.switches_for(model)
         _check_tied_head(model, switches)
+        if switches["tied"] and getattr(model, "sharing", "none") != "none":
+            raise ValueError(
+                "Copies are tied, or blocks share kernels: expected the switch "
+                '"tied" off for a model that shares. '
+                f"Received: sharing={model.sharing!r}"
+            )
         deep = type(model).from_config(
             {**model.get_config(), "num_blocks": num_blocks}
         )
         deep.vocabulary = model.vocabulary
-        pairs = list(_layer_pairs(model, deep, sources, switches))
+        pairs = list(layer_pairs(model, deep, sources, switches))
         for shallow_layer, deep_layer in pairs:
             deep_layer.set_weights(shallow_layer.get_weights())
         if switches["optimizer"]:
@@ -312,25 +320,6 @@ class Stacker:
         if switches["tied"] and switches["blocks"]:
             deep.tied_blocks = copies_of_each(sources)
         return deep
-
-
-def _layer_pairs(model, deep, sources, switches):
-    """(shallow layer, deep layer) of everything that is copied."""
-    of_shallow = model.parts()
-    for part, layers in deep.parts().items():
-        if switches[part]:
-            yield from zip(of_shallow[part], layers, strict=True)
-    copied = set()
-    for block, source in zip(deep.blocks, sources, strict=True):
-        if source is None:
-            continue
-        is_first = source not in copied
-        copied.add(source)
-        shallow_parts = model.blocks[source].parts()
-        for part, layers in block.parts().items():
-            starts_at_zero = part == "alpha" and switches["identity"]
-            if switches[part] and (is_first or not starts_at_zero):
-                yield from zip(shallow_parts[part], layers, strict=True)
 
 
 def _check_tied_head(model, switches):

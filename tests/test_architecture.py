@@ -24,19 +24,29 @@ MAY_IMPORT = {
     "distribution": set(),
     "comparing": set(),
     "histories": set(),
-    "layers": {"losses"},
+    "sharing": set(),
+    "compression": {"sharing"},
+    "layers": {"compression", "losses", "sharing"},
     "models": {
         "atomic_files",
+        "compression",
         "layers",
         "losses",
         "target_weights",
         "vocabulary",
     },
     "optimizer_slots": set(),
-    "stacking": {"optimizer_slots"},
+    "layer_pairs": set(),
+    "stacking": {"layer_pairs", "optimizer_slots"},
     "tuned": {"protocol", "recipe"},
     "tuning": {"models", "protocol", "recipe", "tuned"},
-    "release": {"models", "stacking", "vocabulary"},
+    "release": {
+        "compression",
+        "models",
+        "sharing",
+        "stacking",
+        "vocabulary",
+    },
     "data": {"protocol", "recipe", "release", "vocabulary"},
     "training": {
         "atomic_files",
@@ -55,15 +65,18 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 # Decisions are plain Python.
 PLAIN_PYTHON = {
     "atomic_files",
+    "compression",
+    "layer_pairs",
     "optimizer_slots",
     "protocol",
     "recipe",
+    "sharing",
     "stacking",
     "vocabulary",
 }
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
-BELOW_THE_BASE = {"recommending", "served_model"}
+BELOW_THE_BASE = {"class_weight", "recommending", "served_model"}
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}

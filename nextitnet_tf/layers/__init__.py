@@ -1,5 +1,6 @@
 """Keras layers the models are built from, one a file."""
 
+from nextitnet_tf.layers.adaptive_item_embedding import AdaptiveItemEmbedding
 from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dilated_conv import DilatedConv
@@ -13,9 +14,11 @@ from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
 from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
 from nextitnet_tf.layers.transformer_block import TransformerBlock
+from nextitnet_tf.layers.tree_softmax import TreeSoftmax
 from nextitnet_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
+    "AdaptiveItemEmbedding",
     "BlockStack",
     "DilatedConv",
     "ChannelNorm",
@@ -29,5 +32,6 @@ __all__ = [
     "SelfAttention",
     "TiedItemSoftmax",
     "TransformerBlock",
+    "TreeSoftmax",
     "UserEmbedding",
 ]

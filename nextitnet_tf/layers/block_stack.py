@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from nextitnet_tf import sharing as of_sharing
+
 
 class BlockStack:
     """Runs residual blocks one after the other.
@@ -12,7 +14,10 @@ class BlockStack:
     weights have the same names and places in files whoever runs them.
 
     Args:
-        blocks: L built or unbuilt layers, (B, T, D) -> (B, T, D).
+        blocks: L layers, (B, T, D) -> (B, T, D). Those that can share have
+            `kernel_parts`.
+        sharing: whose kernels a block uses (`sharing.kernel_owners`); norms,
+            alphas and dilations are a block's own in any case.
 
     Call arguments:
         hidden: (B, T, D) what the first block gets.
@@ -28,16 +33,20 @@ class BlockStack:
         (B, T, D) hidden states after the last block.
 
     Raises:
-        ValueError: `keep` has another number of columns than blocks.
+        ValueError: `keep` has another number of columns than blocks; kernels
+            that cannot be shared so.
     """
 
-    def __init__(self, blocks):
+    def __init__(self, blocks, sharing="none"):
         self.blocks = blocks
+        self.sharing = sharing
+        if sharing != "none":
+            self._share_kernels()
 
     def build(self, input_shape):
         """Makes the weights of all blocks."""
         for block in self.blocks:
-            self._make_kernels(block, input_shape)
+            block.build(input_shape)
 
     def __call__(self, hidden, *, training=None, keep=None, item_mask=None):
         *_, hidden = self.states(
@@ -79,6 +88,19 @@ class BlockStack:
             hidden = after
             yield hidden
 
-    def _make_kernels(self, block, input_shape):
-        """Decides whose kernels a block uses: each has its own."""
-        block.build(input_shape)
+    def _share_kernels(self):
+        """Gives each block the kernels that it uses."""
+        parts = [part for block in self.blocks for part in block.kernel_parts()]
+        if self.sharing in of_sharing.LAYER_SCHEMES and len(parts[0]) > 1:
+            raise ValueError(
+                "The parts of a Transformer block are too unlike to share "
+                f"kernels. Received: sharing={self.sharing!r}"
+            )
+        owners = of_sharing.kernel_owners(len(self.blocks), self.sharing)
+        for place, (block, part) in enumerate(owners):
+            owner = 2 * block + part
+            if owner != place:
+                for layer, other in zip(
+                    parts[place], parts[owner], strict=True
+                ):
+                    layer.use_kernel_of(other)

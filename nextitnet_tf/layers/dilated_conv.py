@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.shared_kernel import SharedKernel
+
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
-class DilatedConv(keras.layers.Conv1D):
+class DilatedConv(SharedKernel, keras.layers.Conv1D):
     """A dilated convolution, computed as one matrix product.
 
     The inputs that a position sees are laid side by side, (B, T, K * D), and

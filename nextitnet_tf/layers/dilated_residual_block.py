@@ -99,6 +99,10 @@ class DilatedResidualBlock(keras.layers.Layer):
             "alpha": [self.rezero] if self.rezero else [],
         }
 
+    def kernel_parts(self):
+        """The layers with kernels, convolution by convolution."""
+        return [self.conv1], [self.conv2]
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -2,6 +2,7 @@
 
 import keras
 
+from nextitnet_tf.layers.linear import Linear
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.layers.transformer_block import add_branch
 
@@ -35,7 +36,7 @@ class GatedTransformerBlock(TransformerBlock):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.gate1, self.gate2 = (
-            keras.layers.Dense(
+            Linear(
                 self.embedding_dim,
                 activation="sigmoid",
                 use_bias=False,
@@ -62,6 +63,10 @@ class GatedTransformerBlock(TransformerBlock):
         inner = self.norm2(x) if self.norm_first else x
         x = add_branch(self.rezero2, x, gate2 * self.dense(inner, training))
         return x if self.norm_first else self.norm2(x)
+
+    def kernel_parts(self):
+        attention, dense = super().kernel_parts()
+        return [*attention, self.gate1], [*dense, self.gate2]
 
     def parts(self):
         parts = super().parts()

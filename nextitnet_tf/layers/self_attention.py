@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.dropout import Dropout
+from nextitnet_tf.layers.linear import linear
 
 # Added to the scores of what must not be looked at.
 _FORBIDDEN = -1e9
@@ -100,16 +101,3 @@ class SelfAttention(keras.layers.Layer):
         shape = (-1, ops.shape(x)[1], self.num_heads)
         width = self.embedding_dim // self.num_heads
         return ops.transpose(ops.reshape(x, (*shape, width)), (0, 2, 1, 3))
-
-
-def linear(width, dtype, name, activation=None):
-    """A dense layer of equal width in and out, initialised as PyTorch's."""
-    bound = width**-0.5
-    return keras.layers.Dense(
-        width,
-        activation=activation,
-        kernel_initializer=keras.initializers.RandomUniform(-bound, bound),
-        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
-        dtype=dtype,
-        name=name,
-    )

@@ -4,9 +4,9 @@ import keras
 
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dropout import Dropout
+from nextitnet_tf.layers.linear import linear
 from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
-from nextitnet_tf.layers.self_attention import linear
 
 NORM_EPSILON = 1e-5  # PyTorch's default, the release's
 
@@ -118,6 +118,14 @@ class TransformerBlock(keras.layers.Layer):
             "norm": [self.norm1, self.norm2],
             "alpha": [self.rezero1, self.rezero2] if self.use_alpha else [],
         }
+
+    def kernel_parts(self):
+        """The layers with kernels: of the attention, of the dense branch."""
+        attention = self.attention
+        return (
+            [attention.query, attention.key, attention.value],
+            [self.inner, self.outer],
+        )
 
     def get_config(self):
         return {

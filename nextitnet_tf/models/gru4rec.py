@@ -36,6 +36,8 @@ class GRU4Rec(SequentialRecommender):
         Hidasi et al., ICLR 2016; StackRec, Section 4.1.3 and Eq. 1.
     """
 
+    is_compressible = True
+
     def __init__(
         self,
         num_items,
@@ -61,7 +63,7 @@ class GRU4Rec(SequentialRecommender):
         self.embedding_dropout_rate = embedding_dropout_rate
         self.tie_output = tie_output
         policy = self.dtype_policy
-        items = ItemLayers(num_items, embedding_dim, dtype=policy)
+        items = ItemLayers.of(self, embedding_dim)
         self.item_embedding = items.make_embedding()
         self.recurrent = [
             keras.layers.GRU(

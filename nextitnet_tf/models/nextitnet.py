@@ -51,6 +51,8 @@ class NextItNet(SequentialRecommender):
         Yuan et al., WSDM 2019; Wang et al., StackRec, SIGIR 2021, Eq. 2-4.
     """
 
+    is_compressible = True
+
     def __init__(
         self,
         num_items,
@@ -78,7 +80,7 @@ class NextItNet(SequentialRecommender):
         self.dropout_rate = dropout_rate
         self.tie_output = tie_output
         self._check_arguments()
-        items = ItemLayers(num_items, embedding_dim, dtype=self.dtype_policy)
+        items = ItemLayers.of(self, embedding_dim)
         self.item_embedding = items.make_embedding(
             keras.initializers.TruncatedNormal(stddev=0.02)
         )
@@ -95,7 +97,7 @@ class NextItNet(SequentialRecommender):
             )
             for i in range(num_blocks)
         ]
-        self.block_stack = BlockStack(self.blocks)
+        self.block_stack = BlockStack(self.blocks, self.sharing)
         self.embedding_dropout, self.dropout = (
             Dropout(dropout_rate, dtype=self.dtype_policy, name=name)
             for name in ("embedding_dropout", "dropout")

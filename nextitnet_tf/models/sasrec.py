@@ -69,6 +69,7 @@ class SASRec(SequentialRecommender):
     # Table 7, three seeds).
     best_preset = "paper"
     release_ties_copies = True
+    is_compressible = True
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class SASRec(SequentialRecommender):
                     f"Received: {name}={getattr(self, name)}"
                 )
         policy = self.dtype_policy
-        items = ItemLayers(num_items, self.item_dim, dtype=policy)
+        items = ItemLayers.of(self, self.item_dim)
         self.item_embedding = items.make_embedding(
             keras.initializers.RandomNormal(stddev=0.01)
         )
@@ -126,7 +127,7 @@ class SASRec(SequentialRecommender):
         # Before the blocks, or after them where they begin with a norm.
         self.norm = ChannelNorm(epsilon=NORM_EPSILON, dtype=policy, name="norm")
         self.blocks = self._make_blocks()
-        self.block_stack = BlockStack(self.blocks)
+        self.block_stack = BlockStack(self.blocks, self.sharing)
         self.item_softmax = self._make_softmax(items)
         self.build()
 

@@ -1,34 +1,15 @@
 """What every sequential recommender has in common."""
 
-import functools
 import inspect
 
 import keras
 from keras import ops
 
 from nextitnet_tf import target_weights
+from nextitnet_tf.compression import Compression
+from nextitnet_tf.layers.tree_softmax import TreeSoftmax
+from nextitnet_tf.models.class_weight import refusing_class_weight
 from nextitnet_tf.models.served_model import ServedModel
-
-
-def _refusing_class_weight(name):
-    """A method of Keras' that refuses `class_weight`.
-
-    Keras would take the place of a row's highest item id for its class.
-    """
-    signature = inspect.signature(getattr(keras.Model, name))
-
-    @functools.wraps(getattr(keras.Model, name))
-    def method(self, *args, **kwargs):
-        given = signature.bind(self, *args, **kwargs).arguments
-        if given.get("class_weight") is not None:
-            raise ValueError(
-                "Items are no classes that Keras could weigh: expected "
-                "`sample_weight` of shape (B,) or (B, T). "
-                f"Received: class_weight={given['class_weight']!r}"
-            )
-        return getattr(keras.Model, name)(self, *args, **kwargs)
-
-    return method
 
 
 class SequentialRecommender(ServedModel):
@@ -50,11 +31,14 @@ class SequentialRecommender(ServedModel):
             of a block tied.
         tied_blocks: lists of blocks that training keeps equal
             (`stacking.Stacker`, switch "tied"); not saved.
+        is_compressible: whether it takes a `Compression`.
         overwrites_rows: whether training changes the rows it reads, for good
             (`overwrite`).
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
+        compression: a `Compression`, or its config, of ids by falling
+            frequency.
         padding_id: the id that fills up short histories. Training without
             weights does not count it as a target, and models that mask
             paddings mask it.
@@ -66,17 +50,24 @@ class SequentialRecommender(ServedModel):
         (B, N) logits of the item that follows the last position.
 
     Raises:
-        ValueError: a padding id that is no column.
+        ValueError: a padding id that is no column; a compression that the
+            model does not have.
     """
 
     needs_users = False
+    is_compressible = False
     best_preset = "best"
     overwrites_rows = False
     release_ties_copies = False
     tied_blocks = ()
 
-    def __init__(self, num_items, padding_id=0, **kwargs):
+    def __init__(self, num_items, padding_id=0, compression=None, **kwargs):
         super().__init__(**kwargs)
+        if compression is not None and not self.is_compressible:
+            raise ValueError(
+                f"A {type(self).__name__} is not compressed: expected "
+                f"compression=None. Received: compression={compression}"
+            )
         if num_items >= 1 and not 0 <= padding_id <= num_items:
             raise ValueError(
                 f"`padding_id` must be one of the ids 0..{num_items}. "
@@ -84,6 +75,7 @@ class SequentialRecommender(ServedModel):
             )
         self.num_items = num_items
         self.padding_id = padding_id
+        self.compression = Compression.of(compression)
         self.num_sampled = None
         self.l2 = 0.0
         self.label_smoothing = 0.0
@@ -222,7 +214,8 @@ class SequentialRecommender(ServedModel):
                 `weighted_metrics`.
 
         Raises:
-            ValueError: a loss; the model has its own.
+            ValueError: a loss; the model has its own. One that the model's
+                softmax does not have.
         """
         for name in ("loss", "loss_weights"):
             if kwargs.get(name) is not None:
@@ -231,6 +224,9 @@ class SequentialRecommender(ServedModel):
                     f"`compute_loss`): expected no `{name}`. "
                     f"Received: {name}={kwargs[name]!r}"
                 )
+        item_softmax = getattr(self, "item_softmax", None)
+        if isinstance(item_softmax, TreeSoftmax):
+            item_softmax.check_loss(num_sampled, label_smoothing)
         super().compile(optimizer=optimizer, **kwargs)
         self.num_sampled = num_sampled
         self.l2 = l2
@@ -254,8 +250,8 @@ class SequentialRecommender(ServedModel):
         config = keras.saving.deserialize_keras_object(config)
         self.compile(**config)
 
-    fit = _refusing_class_weight("fit")
-    train_on_batch = _refusing_class_weight("train_on_batch")
+    fit = refusing_class_weight("fit")
+    train_on_batch = refusing_class_weight("train_on_batch")
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -327,17 +323,23 @@ class SequentialRecommender(ServedModel):
 
     def get_metrics_result(self):
         """Keras asks after training, before ranking metrics saw a batch."""
-        ranking = [m for m in self.metrics if m.name == "compile_metrics"]
-        if all(m.built for m in ranking):
+        of_name = {metric.name: metric for metric in self.metrics}
+        if all(m.built for n, m in of_name.items() if n == "compile_metrics"):
             return super().get_metrics_result()
-        return {m.name: m.result() for m in self.metrics if m.name == "loss"}
+        return {n: m.result() for n, m in of_name.items() if n == "loss"}
 
     def get_config(self):
         return {
             **super().get_config(),
             "num_items": self.num_items,
             "padding_id": self.padding_id,
+            "compression": self.compression and self.compression.to_config(),
         }
+
+    @property
+    def sharing(self):
+        """Whose kernels a block uses (`sharing.kernel_owners`)."""
+        return self.compression.sharing if self.compression else "none"
 
 
 def _check_targets(targets, hidden):

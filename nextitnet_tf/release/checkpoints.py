@@ -130,6 +130,23 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
         ) from None
 
 
+def read_weights(prefix) -> dict[str, np.ndarray]:
+    """The variables of a checkpoint by name, without what an optimizer has.
+
+    Args:
+        prefix: path of the checkpoint without `.index`.
+
+    Raises:
+        ValueError: no checkpoint.
+    """
+    tensors = _read_tensors(bare_prefix(prefix))
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(_SLOTS) and name not in _NOT_WEIGHTS
+    }
+
+
 def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
     try:
         reader = tf.train.load_checkpoint(prefix)
