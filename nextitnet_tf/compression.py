@@ -8,6 +8,8 @@ from typing import Any
 from nextitnet_tf import sharing as of_sharing
 
 _BYTES_A_WEIGHT = 4  # float32
+# In the place of a compression: what a model makes of its number of items.
+AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Compression:
         head_share: float = 0.2,
         factor: int = 4,
         sharing: str = "none",
+        softmax_dim: int | None = None,
     ) -> "Compression":
         """Clusters by a rule, ranks that fall geometrically.
 
@@ -96,6 +99,7 @@ class Compression:
             factor: between the rank of a cluster and of the next, 4 in the
                 release; no rank is below 1.
             sharing: as for the class.
+            softmax_dim: width of what the softmax gets, where that is not D.
 
         Raises:
             ValueError: a share, a factor or a number of clusters that makes
@@ -119,11 +123,12 @@ class Compression:
             clusters.append(
                 start + max(1, min(size, num_columns - start - more))
             )
-        ranks = [
-            max(1, embedding_dim // factor**j) for j in range(num_clusters)
-        ]
+        embedding_ranks, softmax_ranks = (
+            tuple(max(1, width // factor**j) for j in range(num_clusters))
+            for width in (embedding_dim, softmax_dim or embedding_dim)
+        )
         return cls(
-            (*clusters, num_columns), tuple(ranks), tuple(ranks), sharing
+            (*clusters, num_columns), embedding_ranks, softmax_ranks, sharing
         )
 
     @classmethod
@@ -175,9 +180,20 @@ class Compression:
         return made(low)
 
     @classmethod
-    def of(cls, given: "Compression | Mapping[str, Any] | None"):
-        """A compression, or its `to_config`; None is None."""
-        return cls(**given) if isinstance(given, Mapping) else given
+    def of(cls, given: "Compression | Mapping[str, Any] | str | None"):
+        """A compression, or its `to_config`; None and "auto" stay.
+
+        Raises:
+            ValueError: anything else.
+        """
+        if isinstance(given, Mapping):
+            return cls(**given)
+        if given is None or given == AUTO or isinstance(given, cls):
+            return given
+        raise ValueError(
+            'Expected a Compression, its config, "auto" or None. '
+            f"Received: compression={given!r}"
+        )
 
     def to_config(self) -> dict[str, Any]:
         """What `of` makes it of again, fit for JSON."""

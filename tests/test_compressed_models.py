@@ -176,6 +176,17 @@ def test_every_model_trains(name):
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", MAKE)
+def test_a_compression_of_its_own_making(name):
+    found = MAKE[name](compression="auto").compression
+    # A fifth of 21 columns, a fifth of the 17 that are left.
+    assert found.clusters == (4, 7, 21)
+    of_items = (4, 1, 1) if name == "ssept" else (8, 2, 1)
+    assert found.embedding_ranks == of_items
+    assert found.softmax_ranks == (8, 2, 1)
+    assert found.sharing == ("none" if name == "gru4rec" else "adjacent_block")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [

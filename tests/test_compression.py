@@ -137,3 +137,6 @@ def test_its_configuration():
     assert Compression.of(config) == found
     assert Compression.of(found) is found
     assert Compression.of(None) is None
+    assert Compression.of("auto") == "auto"
+    with pytest.raises(ValueError, match="compression='all'"):
+        Compression.of("all")

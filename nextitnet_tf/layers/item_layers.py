@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nextitnet_tf.compression import AUTO
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.layers.adaptive_item_embedding import AdaptiveItemEmbedding
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
@@ -36,23 +37,35 @@ class ItemLayers:
         """Those of a recommender, compressed if it is.
 
         Args:
-            model: its arguments are set, its weights are not made yet.
+            model: its arguments are set, its weights are not made yet. A
+                `compression` of "auto" has clusters by the 20/80 rule, and
+                each kernel of its blocks belongs to two that follow each
+                other.
             item_dim: width of an item's vector.
 
         Raises:
             ValueError: a compression that does not fit the model.
         """
         compression = model.compression
+        if compression == AUTO:
+            has_blocks = hasattr(model, "num_blocks")
+            compression = Compression.of_popularity(
+                model.num_items + 1,
+                item_dim,
+                softmax_dim=model.embedding_dim,
+                sharing="adjacent_block" if has_blocks else "none",
+            )
         if compression:
             compression.check(
                 model.num_items + 1,
                 embedding_ranks=item_dim,
                 softmax_ranks=model.embedding_dim,
             )
-            if model.sharing != "none" and not hasattr(model, "num_blocks"):
+            sharing = compression.sharing
+            if sharing != "none" and not hasattr(model, "num_blocks"):
                 raise ValueError(
                     f"A {type(model).__name__} has no blocks that could share "
-                    f"kernels. Received: sharing={model.sharing!r}"
+                    f"kernels. Received: sharing={sharing!r}"
                 )
         return cls(
             model.num_items, item_dim, compression, dtype=model.dtype_policy

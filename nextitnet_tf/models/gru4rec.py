@@ -64,6 +64,7 @@ class GRU4Rec(SequentialRecommender):
         self.tie_output = tie_output
         policy = self.dtype_policy
         items = ItemLayers.of(self, embedding_dim)
+        self.compression = items.compression
         self.item_embedding = items.make_embedding()
         self.recurrent = [
             keras.layers.GRU(

@@ -81,6 +81,7 @@ class NextItNet(SequentialRecommender):
         self.tie_output = tie_output
         self._check_arguments()
         items = ItemLayers.of(self, embedding_dim)
+        self.compression = items.compression
         self.item_embedding = items.make_embedding(
             keras.initializers.TruncatedNormal(stddev=0.02)
         )

@@ -114,6 +114,7 @@ class SASRec(SequentialRecommender):
                 )
         policy = self.dtype_policy
         items = ItemLayers.of(self, self.item_dim)
+        self.compression = items.compression
         self.item_embedding = items.make_embedding(
             keras.initializers.RandomNormal(stddev=0.01)
         )

@@ -37,7 +37,7 @@ class SequentialRecommender(ServedModel):
 
     Args:
         num_items: number of items without padding; ids are 0..num_items.
-        compression: a `Compression`, or its config, of ids by falling
+        compression: a `Compression`, its config, or "auto", of ids by falling
             frequency.
         padding_id: the id that fills up short histories. Training without
             weights does not count it as a target, and models that mask

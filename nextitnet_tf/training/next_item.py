@@ -176,9 +176,23 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
         padding_id=sessions.vocabulary.padding_id,
         protocol=recipe.protocol,
     )
-    return model_class(
+    model = model_class(
         num_items=sessions.num_items, **{**config, **recipe.model_config}
     )
+    if model.compression and model.compression.clusters:
+        _check_falling(sessions.vocabulary, recipe)
+    return model
+
+
+def _check_falling(vocabulary, recipe: Recipe) -> None:
+    """Clusters are of items that are alike in frequency."""
+    counts = np.delete(vocabulary.counts, vocabulary.padding_id)
+    if (np.diff(counts) > 0).any():
+        raise ValueError(
+            "A compressed model needs items numbered by falling frequency: "
+            "expected item_ids='frequency'. Received: "
+            f"item_ids={recipe.protocol.item_ids!r}"
+        )
 
 
 def compile_model(

@@ -61,6 +61,32 @@ def check_one_line(code, err, *words):
 EVALUATE = ("evaluate", "--model=out/model.keras", "--t=6")
 
 
+def test_a_compressed_model_is_trained_and_stacked(
+    train, run_command, tmp_path
+):
+    arguments = ("--compression=auto", "--num_blocks=1,2")
+    code, out, err = train(*arguments)
+    assert code == 0, err[-2000:]
+    model = saved.load_model(tmp_path / "out" / "model.keras")
+    found = model.compression
+    num_columns = model.num_items + 1
+    assert found.clusters[-1] == num_columns and len(found.clusters) == 3
+    assert found.softmax_ranks == found.embedding_ranks == (8, 2, 1)
+    # Each kernel belongs to two blocks.
+    assert model.blocks[1].conv1.kernel is model.blocks[0].conv1.kernel
+    code, out, err = run_command(*EVALUATE, "--raw=my.csv")
+    assert code == 0, err[-2000:]
+    (answer,) = model.recommend([["i3"]], k=2)
+    assert len(answer) == 2
+    # Its softmax must be full.
+    for given, word in (
+        (("--sampled_fraction=0.5",), "num_sampled"),
+        (("--model=caser",), "--compression=auto"),
+    ):
+        code, _, err = train(*arguments[:1], *given, "--output=other")
+        check_one_line(code, err, word)
+
+
 def test_a_transformer_trained_evaluated_and_damaged(
     train, run_command, tmp_path
 ):

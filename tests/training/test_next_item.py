@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from nextitnet_tf.training import fitting
 from nextitnet_tf.training import next_item
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import runs as runs_on_disk
+from nextitnet_tf.vocabulary import Vocabulary
 from tests.checks import write_sessions
 
 SMALL = {"max_steps": 4, "eval_every": 2, "patience": 5}
@@ -766,3 +768,19 @@ def test_a_model_without_finite_scores_is_not_evaluated(two_stages, sessions):
     test = data.split(sessions, recipe.protocol).test
     with pytest.raises(FloatingPointError, match="in 30 of 30 sessions"):
         training.evaluate(model, sessions, test, recipe)
+
+
+def test_a_compressed_model_needs_items_by_falling_frequency():
+    def make(*counts):
+        vocabulary = Vocabulary([None, "a", "b"], [0, *counts], 0, 3)
+        known = SimpleNamespace(vocabulary=vocabulary, num_items=2, num_users=1)
+        recipe = Recipe(
+            (Stage(2),),
+            protocol=PROTOCOLS["release"],
+            model_config={"embedding_dim": 8, "compression": "auto"},
+        )
+        return next_item.make_model(recipe, 2, known)
+
+    assert make(5, 5).compression.clusters == (1, 2, 3)
+    with pytest.raises(ValueError, match="item_ids='first_appearance'"):
+        make(4, 5)
