@@ -33,7 +33,7 @@ def test_the_rows():
         *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
         "SASRec-1 (width 64)",
         "SASRec-1 (width 256)",
-        *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-2", "gated SASRec-2"),
+        *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-1", "gated SASRec-1"),
     ]
     recipe = rows[10].recipe
     assert (recipe.batch_size, recipe.learning_rate) == (128, 1e-3)
@@ -54,13 +54,23 @@ def test_other_models_count_passes():
     nextitnet, grec, _, _, gated = make_rows("beauty")[-5:]
     stage = nextitnet.recipe.stages[0]
     assert (stage.max_steps, stage.eval_every, stage.budget_in) == (
-        *(40, 1, "passes"),
+        *(20, 1, "passes"),
     )
     assert nextitnet.recipe.model_config == {
-        **{"embedding_dim": 64, "dropout_rate": 0.2},
+        **{"embedding_dim": 64, "dropout_rate": 0.4, "tie_output": True},
     }
-    assert "dropout_rate" not in grec.recipe.model_config
-    assert gated.recipe.model_config["block"] == "gated"
+    assert (nextitnet.recipe.learning_rate, nextitnet.recipe.decay) == (
+        *(4e-3, "cosine"),
+    )
+    assert grec.recipe.model_config["dropout_rate"] == 0.2
+    assert gated.recipe.model_config == {
+        **{"embedding_dim": 64, "dropout_rate": 0.2, "block": "gated"},
+        **{"variant": "original", "use_alpha": False},
+    }
+    assert (gated.recipe.learning_rate, gated.recipe.decay) == (
+        *(1e-3, "constant"),
+    )
+    assert gated.recipe.stages[0].max_steps == 40
     stage = make_rows("beauty", max_steps=5000)[-1].last
     assert (stage.max_steps, stage.eval_every) == (5000, 100)
     assert (stage.patience, stage.budget_in) == (10, "steps")
