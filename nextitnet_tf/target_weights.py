@@ -56,3 +56,13 @@ def check_weights(sample_weight, targets):
             "one a row, or that of the targets. "
             f"Received: sample_weight of shape {found}"
         )
+
+
+def check_targets(targets, hidden):
+    """Raises ValueError unless there is a target for each position."""
+    found, expected = targets.shape[1], hidden.shape[1]
+    if None not in (found, expected) and found != expected:
+        raise ValueError(
+            f"Expected a target for each of the {expected} positions. "
+            f"Received: {found} targets a row"
+        )

@@ -59,15 +59,7 @@ class TreeSoftmax(keras.layers.Layer):
     def call(self, hidden):
         first = self.clusters[0]
         root, *leaves = (
-            ops.log_softmax(
-                ops.cast(
-                    ops.matmul(
-                        self._projected(hidden, j), ops.transpose(kernel)
-                    ),
-                    "float32",
-                )
-            )
-            for j, kernel in enumerate(self.kernels)
+            self.log_softmax(hidden, j) for j in range(len(self.kernels))
         )
         return ops.concatenate(
             [
@@ -79,6 +71,20 @@ class TreeSoftmax(keras.layers.Layer):
             ],
             axis=-1,
         )
+
+    def log_softmax(self, hidden, j):
+        """Log-probabilities of one softmax of the tree.
+
+        Args:
+            hidden: (..., D).
+            j: 0 for the root, then leaf by leaf.
+
+        Returns:
+            (..., columns of it) float32.
+        """
+        kernel = ops.cast(self.kernels[j], self.compute_dtype)
+        logits = ops.matmul(self._projected(hidden, j), ops.transpose(kernel))
+        return ops.log_softmax(ops.cast(logits, "float32"))
 
     def check_loss(self, num_sampled, label_smoothing):
         """Raises ValueError for a loss that a tree does not have."""

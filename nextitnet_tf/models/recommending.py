@@ -16,6 +16,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from nextitnet_tf.layers.pruned_top_items import CLOSED
+from nextitnet_tf.layers.pruned_top_items import close
+from nextitnet_tf.layers.pruned_top_items import pruned_top_items
+from nextitnet_tf.layers.tree_softmax import TreeSoftmax
 from nextitnet_tf.vocabulary import Vocabulary
 
 # What a batch of histories may take up, beside the model. A column of a row
@@ -23,9 +27,6 @@ from nextitnet_tf.vocabulary import Vocabulary
 # says whether the score is a number.
 _WORKING_BYTES = 400_000_000
 _BYTES_A_COLUMN = 9
-# The score of what cannot be recommended: a number, so that one look at the
-# scores finds those which are none, and below all that a model gives.
-_CLOSED = float(np.finfo("float32").min)
 
 
 def top_items(model, item_ids, k=10, exclude_seen=True):
@@ -53,15 +54,23 @@ def top_items(model, item_ids, k=10, exclude_seen=True):
     vocabulary, of_histories = _vocabularies(model)
     k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
     item_ids = ops.cast(item_ids, "int32")
-    logits = model(_latest(item_ids, of_histories), training=False)
+    latest = _latest(item_ids, of_histories)
     # Row by row the columns that are closed: (B, M).
     closed = _beside(item_ids, vocabulary.not_items)
     if exclude_seen and of_histories is vocabulary:
         closed = ops.concatenate([item_ids, closed], axis=1)
-    scores = _close(ops.cast(logits, "float32"), closed)  # (B, N)
-    is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
-    best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
-    is_open = best_scores > _CLOSED
+    if isinstance(getattr(model, "item_softmax", None), TreeSoftmax):
+        hidden = model.last_hidden(latest, training=False)
+        best_scores, best, _ = pruned_top_items(
+            model.item_softmax, hidden, k, closed
+        )
+        is_finite = ops.all(ops.isfinite(best_scores), axis=-1, keepdims=True)
+    else:
+        logits = ops.cast(model(latest, training=False), "float32")
+        scores = close(logits, closed)  # (B, N)
+        is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
+        best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
+    is_open = best_scores > CLOSED
     best = ops.where(is_open, best, vocabulary.padding_id)
     best_scores = ops.where(is_open, best_scores, -np.inf)
     best_scores = ops.where(is_finite, best_scores, np.nan)
@@ -252,17 +261,6 @@ def _beside(item_ids, row):
     """(B, M): the same row for each row of `item_ids`."""
     row = np.asarray(row, "int32")
     return ops.broadcast_to(row, (ops.shape(item_ids)[0], len(row)))
-
-
-def _close(scores, closed):
-    """Scores where the columns (B, M) of a row cannot be recommended."""
-    shape = ops.shape(closed)
-    rows = ops.broadcast_to(ops.arange(shape[0], dtype="int32")[:, None], shape)
-    places = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(closed, (-1,))])
-    places = ops.transpose(places)  # (B M, 2)
-    return ops.scatter_update(
-        scores, places, ops.full(ops.shape(places)[:1], _CLOSED, "float32")
-    )
 
 
 def _most_popular(vocabulary, k) -> tuple[np.ndarray, np.ndarray]:

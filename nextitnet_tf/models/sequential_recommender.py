@@ -125,7 +125,7 @@ class SequentialRecommender(ServedModel):
         self.item_softmax.build(hidden_shape)
 
     def call(self, item_ids, training=None):
-        return self.item_softmax(self.encode(item_ids, training)[:, -1])
+        return self.item_softmax(self.last_hidden(item_ids, training))
 
     def compute_output_shape(self, input_shape):
         is_pair = isinstance(input_shape[0], tuple | list)  # with users
@@ -148,6 +148,10 @@ class SequentialRecommender(ServedModel):
         raise NotImplementedError(
             f"A {type(self).__name__} has no hidden states"
         )
+
+    def last_hidden(self, item_ids, training=None):
+        """(B, D): what `call` scores items by, what follows a history."""
+        return self.encode(item_ids, training)[:, -1]
 
     def states(self, item_ids, training=None):
         """Hidden states before the first block, then after each.
@@ -294,7 +298,7 @@ class SequentialRecommender(ServedModel):
             target_weights.target_weights(y, sample_weight, self.padding_id),
             training=training,
         )
-        _check_targets(y, hidden)
+        target_weights.check_targets(y, hidden)
         weights = ops.reshape(weights, (-1,))
         loss = self.item_softmax.loss(
             ops.reshape(hidden, (-1, hidden.shape[-1])),
@@ -340,13 +344,3 @@ class SequentialRecommender(ServedModel):
     def sharing(self):
         """Whose kernels a block uses (`sharing.kernel_owners`)."""
         return self.compression.sharing if self.compression else "none"
-
-
-def _check_targets(targets, hidden):
-    """Refuses targets that are not one for each position."""
-    found, expected = targets.shape[1], hidden.shape[1]
-    if None not in (found, expected) and found != expected:
-        raise ValueError(
-            f"Expected a target for each of the {expected} positions. "
-            f"Received: {found} targets a row"
-        )

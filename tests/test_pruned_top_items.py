@@ -1,0 +1,170 @@
+"""Pruned top items are those of the whole distribution, ties included."""
+
+import numpy as np
+import pytest
+
+import nextitnet_tf
+from nextitnet_tf import layers
+from nextitnet_tf.compression import Compression
+from nextitnet_tf.layers.pruned_top_items import CLOSED
+from nextitnet_tf.layers.pruned_top_items import pruned_top_items
+from nextitnet_tf.vocabulary import Vocabulary
+
+# 30 columns in clusters of 5, 7, 3 and 15.
+CLUSTERS = (5, 12, 15, 30)
+NONE = np.full((1, 0), 0, "int32")
+
+
+def make_softmax(seed=0, scale=1.0, ranks=(4, 2, 1, 2)):
+    layer = layers.TreeSoftmax(29, CLUSTERS, ranks)
+    layer.build((None, 4))
+    generator = np.random.default_rng(seed)
+    for variable in layer.trainable_variables:
+        variable.assign(generator.normal(scale=scale, size=variable.shape))
+    return layer
+
+
+def expected_top_items(layer, hidden, k, closed):
+    """By a stable sort of everything: ties go to the lower id."""
+    scores = np.array(layer(hidden))
+    for row, ids in zip(scores, closed, strict=True):
+        row[ids] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, axis=1), order
+
+
+def check(layer, hidden, k, closed=None):
+    hidden = np.asarray(hidden, "float32")
+    if closed is None:
+        closed = np.repeat(NONE, len(hidden), axis=0)
+    found, item_ids, visited = (
+        np.array(v) for v in pruned_top_items(layer, hidden, k, closed)
+    )
+    scores, order = expected_top_items(layer, hidden, k, closed)
+    is_open = np.isfinite(scores)
+    np.testing.assert_allclose(found[is_open], scores[is_open], rtol=1e-5)
+    np.testing.assert_array_equal(item_ids[is_open], order[is_open])
+    assert (found[~is_open] == CLOSED).all()
+    return int(visited)
+
+
+@pytest.mark.parametrize("num_rows", [1, 6])
+@pytest.mark.parametrize("k", [1, 4, 9, 30])
+def test_random_weights(num_rows, k):
+    for seed in range(4):
+        layer = make_softmax(seed, scale=1.5)
+        generator = np.random.default_rng(10 + seed)
+        hidden = generator.normal(size=(num_rows, 4))
+        closed = generator.integers(0, 30, (num_rows, 5)).astype("int32")
+        check(layer, hidden, k)
+        check(layer, hidden, k, closed)
+
+
+def root_of(*logits):
+    """A tree whose root has these logits of the parents; all else equal."""
+    layer = make_softmax(ranks=(4, 4, 4, 4))
+    for variable in layer.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    kernel = np.zeros((8, 4))
+    kernel[5:, 0] = logits
+    layer.kernels[0].assign(kernel)
+    return layer, np.array([[1.0, 0, 0, 0]])
+
+
+def test_leaves_that_cannot_matter_are_not_visited():
+    # All mass is in the first cluster.
+    assert check(*root_of(-9, -9, -9), k=5) == 0
+    # The sixth item is in some leaf; each item of a leaf is less likely than
+    # its parent, and all parents are alike: all are visited.
+    assert check(*root_of(-9, -9, -9), k=6) == 3
+    # The leaf of the third cluster has the three likeliest items.
+    assert check(*root_of(-9, 9, -9), k=3) == 1
+    # All mass is in the last one, of 15 items.
+    assert check(*root_of(-9, -9, 20), k=15) == 1
+    assert check(*root_of(-9, -9, 20), k=16) == 1  # then come the first ones
+    # One row needs a leaf: all rows of the batch look into it.
+    layer, hidden = root_of(-9, 9, -9)
+    rows = np.concatenate([hidden, -hidden])
+    assert check(layer, rows, k=3) == 3
+
+
+def test_ties_between_clusters_go_to_the_lower_id():
+    """Parents as likely as an item of the first cluster, of one item each."""
+    layer = layers.TreeSoftmax(3, (1, 2, 3, 4), (2, 2, 2, 2))
+    layer.build((None, 2))
+    for variable in layer.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    hidden = np.ones((1, 2), "float32")
+    for k in (1, 2, 3, 4):
+        scores, item_ids, _ = pruned_top_items(layer, hidden, k, NONE)
+        np.testing.assert_array_equal(np.array(item_ids)[0], np.arange(k))
+        np.testing.assert_allclose(np.array(scores), np.log(0.25), rtol=1e-6)
+
+
+def test_one_cluster_has_no_leaves():
+    layer = layers.TreeSoftmax(9, (10,), (2,))
+    layer.build((None, 4))
+    hidden = np.random.default_rng(0).normal(size=(3, 4))
+    closed = np.repeat(NONE, 3, axis=0)
+    scores, item_ids, visited = pruned_top_items(
+        layer, hidden.astype("float32"), 4, closed
+    )
+    expected, order = expected_top_items(
+        layer, hidden.astype("float32"), 4, closed
+    )
+    np.testing.assert_array_equal(item_ids, order)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert int(visited) == 0
+
+
+@pytest.mark.parametrize("j", [0, 3])
+def test_weights_that_are_no_numbers_show(j):
+    layer, hidden = root_of(-9, -9, 20)
+    variable = layer.kernels[j]
+    value = np.array(variable)
+    value[0, 0] = np.nan
+    variable.assign(value)
+    scores, _, _ = pruned_top_items(layer, hidden.astype("float32"), 2, NONE)
+    assert not np.isfinite(np.array(scores)).any()
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+@pytest.mark.parametrize("name", ["NextItNet", "SASRec", "GRec"])
+def test_recommend_is_the_same_as_by_all_scores(name, exclude_seen):
+    options = {"max_length": 3} if name == "SASRec" else {}
+    if name == "GRec":
+        options = {"variant": "original"}
+    model = getattr(nextitnet_tf, name)(
+        29,
+        num_blocks=1,
+        embedding_dim=4,
+        compression=Compression(CLUSTERS, None, (4, 2, 1, 2)),
+        **options,
+    )
+    generator = np.random.default_rng(3)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape))
+    model.vocabulary = Vocabulary([None, *range(1, 30)], [1] * 30, 0, 3)
+    histories = generator.integers(1, 30, (7, 3))
+    scores = np.array(model(histories.astype("int32")))
+    scores[:, 0] = -np.inf  # padding
+    if exclude_seen:
+        np.put_along_axis(scores, histories, -np.inf, axis=1)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :6]
+    found = model.recommend(histories.tolist(), k=6, exclude_seen=exclude_seen)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_exported_tree(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    model = nextitnet_tf.NextItNet(
+        29, num_blocks=1, embedding_dim=4, compression="auto"
+    )
+    model.vocabulary = Vocabulary([None, *range(1, 30)], [1] * 30, 0, 3)
+    model.export_recommender(tmp_path / "served", k=4)
+    histories = np.array([[1, 2, 3], [0, 29, 4]], "int32")
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    found = served.serve(histories)["item_ids"]
+    np.testing.assert_array_equal(
+        found, model.recommend([[1, 2, 3], [29, 4]], k=4)
+    )
