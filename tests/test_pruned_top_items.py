@@ -74,18 +74,50 @@ def root_of(*logits):
 def test_leaves_that_cannot_matter_are_not_visited():
     # All mass is in the first cluster.
     assert check(*root_of(-9, -9, -9), k=5) == 0
-    # The sixth item is in some leaf; each item of a leaf is less likely than
-    # its parent, and all parents are alike: all are visited.
-    assert check(*root_of(-9, -9, -9), k=6) == 3
+    # All parents are alike, and all items of a leaf: the sixth item is in the
+    # leaf of three, where an item has a third of its parent. Those of seven
+    # and of fifteen cannot have more than a seventh and a fifteenth.
+    assert check(*root_of(-9, -9, -9), k=6) == 1
+    assert check(*root_of(-9, -9, -9), k=9) == 2
     # The leaf of the third cluster has the three likeliest items.
     assert check(*root_of(-9, 9, -9), k=3) == 1
     # All mass is in the last one, of 15 items.
     assert check(*root_of(-9, -9, 20), k=15) == 1
     assert check(*root_of(-9, -9, 20), k=16) == 1  # then come the first ones
-    # One row needs a leaf: all rows of the batch look into it.
+    # One row needs the second leaf, the other the first, whose seven items are
+    # likelier than the fifteen of the third: all rows look into both.
     layer, hidden = root_of(-9, 9, -9)
     rows = np.concatenate([hidden, -hidden])
-    assert check(layer, rows, k=3) == 3
+    assert check(layer, rows, k=3) == 2
+
+
+def test_one_item_that_has_nearly_all_of_its_leaf():
+    """The parent is as likely as the sixth item, the bound is reached."""
+    layer, hidden = root_of(-2, -2, -2)
+    kernel = np.zeros((15, 4))
+    kernel[11, 0] = 30.0
+    layer.kernels[3].assign(kernel)
+    assert check(layer, hidden, k=6) == 1
+    scores, item_ids, _ = pruned_top_items(
+        layer, hidden.astype("float32"), 6, NONE
+    )
+    assert np.array(item_ids)[0, 5] == 15 + 11
+    # Its log-probability is that of its parent.
+    total = np.log(5 + 3 * np.exp(-2))
+    np.testing.assert_allclose(np.array(scores)[0, 5], -2 - total, rtol=1e-5)
+
+
+def test_half_precision():
+    layer = layers.TreeSoftmax(
+        29, CLUSTERS, (4, 2, 1, 2), dtype="mixed_bfloat16"
+    )
+    layer.build((None, 4))
+    generator = np.random.default_rng(5)
+    for variable in layer.trainable_variables:
+        variable.assign(generator.normal(scale=3, size=variable.shape))
+    for seed in range(5):
+        rows = np.random.default_rng(seed).normal(size=(2, 4))
+        check(layer, rows, k=5)
 
 
 def test_ties_between_clusters_go_to_the_lower_id():

@@ -5,15 +5,18 @@ from keras import ops
 
 # The score of what cannot be recommended, below all that a model gives.
 CLOSED = float(np.finfo("float32").min)
+# Far above the error of a bound in float32, as a share of its terms.
+_ROUNDING = 1e-4
 
 
 def pruned_top_items(softmax, hidden, k, closed):
     """The k likeliest items of each row, exactly those of all items' scores.
 
-    No item is likelier than the parent of its leaf. So leaves are visited in
-    the order of the likeliest row of each, and one that no row's k-th best
-    score so far is below cannot change anything: it is not computed. Ties go
-    to the lower id, as everywhere.
+    No item is likelier than the parent of its leaf times what one item of the
+    leaf can have at most (`_largest_of_leaf`). Leaves are visited in the order
+    of that bound, by the row that needs each most; one whose bound is below
+    every row's k-th best score so far cannot change anything, and is not
+    computed. Ties go to the lower id, as everywhere.
 
     Args:
         softmax: a built `TreeSoftmax`.
@@ -28,24 +31,28 @@ def pruned_top_items(softmax, hidden, k, closed):
         a softmax that was looked into is not of finite numbers.
 
     Reference:
-        CpRec, Section 3.2.2, which stops where the root has all of the best;
-        the bound of a parent is exact for any number of leaves.
+        CpRec, Section 3.2.2, which stops where the root has all of the best.
     """
     first, num_leaves = softmax.clusters[0], len(softmax.clusters) - 1
+    hidden = ops.cast(hidden, softmax.compute_dtype)
     root = softmax.log_softmax(hidden, 0)
     head = _close_inside(root[:, :first], closed)
     scores, item_ids = _best(head, k, 0)
     visited = ops.zeros((), "int32")
     if num_leaves == 0:
         return scores, item_ids, visited
-    bounds = root[:, first:]  # (B, leaves)
+    parents = root[:, first:]  # (B, leaves)
+    bounds = parents + ops.stack(
+        [_largest_of_leaf(softmax, hidden, j + 1) for j in range(num_leaves)],
+        axis=1,
+    )
 
     def leaf(j):
         start = softmax.clusters[j]
 
         def find():
             found = softmax.log_softmax(hidden, j + 1)
-            found = found + bounds[:, j : j + 1]
+            found = found + parents[:, j : j + 1]
             return _best(_close_inside(found, closed - start), k, start)
 
         return find
@@ -55,8 +62,9 @@ def pruned_top_items(softmax, hidden, k, closed):
     for place in range(num_leaves):
         j = order[place]
         bound = ops.take(bounds, j, axis=1)
-        # At a tie an item of the leaf may have the lower id.
-        is_needed = ops.any(bound >= scores[:, -1])
+        # At a tie an item of the leaf may have the lower id. A bound that is
+        # no number rules out nothing.
+        is_needed = ops.any(ops.logical_not(bound < scores[:, -1]))
 
         def visit(j=j, scores=scores, item_ids=item_ids):
             return _merge((scores, item_ids), ops.switch(j, leaves), k)
@@ -68,6 +76,26 @@ def pruned_top_items(softmax, hidden, k, closed):
         )
         visited = visited + ops.cast(is_needed, "int32")
     return scores, item_ids, visited
+
+
+def _largest_of_leaf(softmax, hidden, j):
+    """(B,) what no log-probability of a leaf's items is above.
+
+    With w the columns of the leaf and h what they are multiplied by, the log
+    of the sum of powers is at least log k + h mean(w), by Jensen's
+    inequality; so no item has more than h (w_i - mean(w)) - log k, which by
+    Cauchy and Schwarz is at most |h| max |w_i - mean(w)| - log k. In half
+    precision, whose errors are large, it is only known to be at most 0.
+    """
+    if softmax.compute_dtype != "float32":
+        return ops.zeros(ops.shape(hidden)[:1], "float32")
+    kernel = ops.cast(softmax.kernels[j], "float32")
+    around = kernel - ops.mean(kernel, axis=0, keepdims=True)
+    radius = ops.sqrt(ops.max(ops.sum(ops.square(around), axis=1)))
+    projected = ops.cast(softmax.projected(hidden, j), "float32")
+    reach = radius * ops.sqrt(ops.sum(ops.square(projected), axis=1))
+    bound = reach - float(np.log(kernel.shape[0]))
+    return ops.minimum(bound + _ROUNDING * (1 + reach), 0.0)
 
 
 def close(scores, closed):

@@ -83,8 +83,23 @@ class TreeSoftmax(keras.layers.Layer):
             (..., columns of it) float32.
         """
         kernel = ops.cast(self.kernels[j], self.compute_dtype)
-        logits = ops.matmul(self._projected(hidden, j), ops.transpose(kernel))
+        logits = ops.matmul(self.projected(hidden, j), ops.transpose(kernel))
         return ops.log_softmax(ops.cast(logits, "float32"))
+
+    def projected(self, hidden, j):
+        """What the kernel of one softmax is multiplied by.
+
+        Args:
+            hidden: (..., D).
+            j: as for `log_softmax`.
+
+        Returns:
+            (..., r_j).
+        """
+        projection = self.projections[j]
+        if projection is None:
+            return hidden
+        return ops.matmul(hidden, ops.cast(projection, self.compute_dtype))
 
     def check_loss(self, num_sampled, label_smoothing):
         """Raises ValueError for a loss that a tree does not have."""
@@ -144,7 +159,7 @@ class TreeSoftmax(keras.layers.Layer):
                 targets = ops.where(is_inside, next_item_ids - start, 0)
                 counted = ops.where(is_inside, weights, 0.0)
             total = total + losses.full_softmax_loss(
-                self._projected(hidden, j),
+                self.projected(hidden, j),
                 ops.cast(with_dense_gradient(kernel), self.compute_dtype),
                 ops.zeros((kernel.shape[0],), "float32"),
                 targets,
@@ -162,10 +177,3 @@ class TreeSoftmax(keras.layers.Layer):
             "clusters": list(self.clusters),
             "ranks": list(self.ranks),
         }
-
-    def _projected(self, hidden, j):
-        """(..., D) -> (..., r_j)."""
-        projection = self.projections[j]
-        if projection is None:
-            return hidden
-        return ops.matmul(hidden, ops.cast(projection, self.compute_dtype))
