@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import nextitnet_tf
 from experiments.benchmark import accuracy
 from experiments.benchmark import cases
 from experiments.benchmark import child
+from experiments.benchmark import compression
 from experiments.benchmark import growth
 from experiments.benchmark import machine
 from experiments.benchmark import padding
@@ -87,6 +89,30 @@ def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
     path = processes.write_sessions(tmp_path, num_rows=100, num_targets=3)
     found = release.read_transfer(path)
     assert found.examples.shape == (300, 17 + 2)
+
+
+def test_what_a_tree_costs(monkeypatch):
+    """A small one: what is measured, and the masses that are promised."""
+    monkeypatch.setattr(compression, "STEP", (40, (8, 40), (8, 2)))
+    monkeypatch.setitem(
+        compression.CATALOGUES, 300, ((40, 84, 300), (64, 16, 4))
+    )
+    steps = {way: compression.time_step(way) for way in ("full", "tree")}
+    # Both ends: 8 and 32 of rank 2, a root of one column more.
+    both = 2 * (8 * 8 + 32 * 2 + 2 * 8) + 8
+    assert (
+        steps["full"]["num_parameters"] - steps["tree"]["num_parameters"]
+        == 2 * 40 * 8 + 40 - both
+    )
+    softmax = compression.make_softmax(300, 0.04)
+    found = np.exp(np.array(softmax(compression.make_hidden(64))))
+    assert 0.02 < found[:, 40:].sum(axis=1).mean() < 0.08
+    monkeypatch.setattr(compression, "BATCH_SIZES", (2,))
+    (answer,) = compression.time_answers(300, 0.5)["batches"]
+    answer |= {"num_columns": 300, "mass": 0.5}
+    text = compression.to_markdown({"steps": steps, "answers": [answer]})
+    assert text[-2].startswith("| 300 | 50% | 2 | ")
+    assert "| full | 0." in "\n".join(text)
 
 
 def test_both_ways_of_recommending_answer_the_same():

@@ -42,7 +42,9 @@ def check(layer, hidden, k, closed=None):
     )
     scores, order = expected_top_items(layer, hidden, k, closed)
     is_open = np.isfinite(scores)
-    np.testing.assert_allclose(found[is_open], scores[is_open], rtol=1e-5)
+    np.testing.assert_allclose(
+        found[is_open], scores[is_open], rtol=1e-5, atol=1e-5
+    )
     np.testing.assert_array_equal(item_ids[is_open], order[is_open])
     assert (found[~is_open] == CLOSED).all()
     return int(visited)

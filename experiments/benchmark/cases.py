@@ -7,6 +7,7 @@ under its name, `to_markdown(found)` the lines that show it.
 from types import ModuleType
 
 from experiments.benchmark import accuracy
+from experiments.benchmark import compression
 from experiments.benchmark import growth
 from experiments.benchmark import padding
 from experiments.benchmark import processes
@@ -19,6 +20,7 @@ CASES: dict[str, ModuleType] = {
     "growth": growth,
     "recommend": recommending,
     "padding": padding,
+    "compression": compression,
     "accuracy": accuracy,
 }
 

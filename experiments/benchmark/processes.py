@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark import compression
 from experiments.benchmark import recommending
 from experiments.benchmark.child import peak_gb
 from experiments.benchmark.child import run
@@ -193,6 +194,10 @@ def _recommend(way: str, num_items: str, num_histories: str) -> dict:
     return recommending.time_one_way(way, int(num_items), int(num_histories))
 
 
+def _pruned(num_columns: str, mass: str) -> dict:
+    return compression.time_answers(int(num_columns), float(mass))
+
+
 def _read_sessions(csv: str) -> dict[str, float]:
     from nextitnet_tf.release import session_files
 
@@ -223,6 +228,8 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "first_step": _first_step,
     "memory": _memory,
     "recommend": _recommend,
+    "compressed_step": compression.time_step,
+    "pruned": _pruned,
     "read_sessions": _read_sessions,
     "read_transfer": _read_transfer,
 }

@@ -35,47 +35,64 @@ def pruned_top_items(softmax, hidden, k, closed):
     """
     first, num_leaves = softmax.clusters[0], len(softmax.clusters) - 1
     hidden = ops.cast(hidden, softmax.compute_dtype)
-    root = softmax.log_softmax(hidden, 0)
-    head = _close_inside(root[:, :first], closed)
-    scores, item_ids = _best(head, k, 0)
-    visited = ops.zeros((), "int32")
+    root = softmax.logits(hidden, 0)
+    total = ops.logsumexp(root, axis=-1, keepdims=True)
+    head = _best(root[:, :first], -total, k, closed, 0)
     if num_leaves == 0:
-        return scores, item_ids, visited
-    parents = root[:, first:]  # (B, leaves)
+        return *head, ops.zeros((), "int32")
+    parents = root[:, first:] - total  # (B, leaves)
     bounds = parents + ops.stack(
         [_largest_of_leaf(softmax, hidden, j + 1) for j in range(num_leaves)],
         axis=1,
     )
 
-    def leaf(j):
-        start = softmax.clusters[j]
+    def look_into(j):
+        """A function that finds the best of a leaf."""
 
         def find():
-            found = softmax.log_softmax(hidden, j + 1)
-            found = found + parents[:, j : j + 1]
-            return _best(_close_inside(found, closed - start), k, start)
+            logits = softmax.logits(hidden, j + 1)
+            total = ops.logsumexp(logits, axis=-1, keepdims=True)
+            more = parents[:, j : j + 1] - total
+            return _best(logits, more, k, closed, softmax.clusters[j])
 
         return find
 
-    leaves = [leaf(j) for j in range(num_leaves)]
+    find = [look_into(j) for j in range(num_leaves)]
+    # What was found in each leaf, (leaves, B, k), and the best scores so far.
+    scores, item_ids = (
+        ops.repeat(ops.full_like(of_head, fill)[None], num_leaves, axis=0)
+        for of_head, fill in zip(head, (CLOSED, 0), strict=True)
+    )
+    state = (head[0], scores, item_ids, ops.zeros((), "int32"))
     order = ops.argsort(-ops.max(bounds, axis=0))
     for place in range(num_leaves):
         j = order[place]
-        bound = ops.take(bounds, j, axis=1)
+
+        def visit(j=j, state=state):
+            best, scores, item_ids, visited = state
+            found = ops.switch(j, find)
+            scores, item_ids = (
+                ops.slice_update(kept, (j, 0, 0), more[None])
+                for kept, more in zip((scores, item_ids), found, strict=True)
+            )
+            both = ops.concatenate([best, found[0]], axis=1)
+            return ops.top_k(both, k)[0], scores, item_ids, visited + 1
+
         # At a tie an item of the leaf may have the lower id. A bound that is
         # no number rules out nothing.
-        is_needed = ops.any(ops.logical_not(bound < scores[:, -1]))
-
-        def visit(j=j, scores=scores, item_ids=item_ids):
-            return _merge((scores, item_ids), ops.switch(j, leaves), k)
-
-        scores, item_ids = ops.cond(
-            is_needed,
-            visit,
-            lambda scores=scores, item_ids=item_ids: (scores, item_ids),
+        is_ruled_out = ops.take(bounds, j, axis=1) < state[0][:, -1]
+        state = ops.cond(
+            ops.all(is_ruled_out), lambda state=state: state, visit
         )
-        visited = visited + ops.cast(is_needed, "int32")
-    return scores, item_ids, visited
+    _, scores, item_ids, visited = state
+    # Side by side in the order of ids: `top_k` takes the first of a tie.
+    scores, item_ids = (
+        ops.concatenate([of_head, *(found[j] for j in range(num_leaves))], 1)
+        for of_head, found in zip(head, (scores, item_ids), strict=True)
+    )
+    scores, places = ops.top_k(scores, k)
+    places = ops.cast(places, "int32")
+    return scores, ops.take_along_axis(item_ids, places, axis=1), visited
 
 
 def _largest_of_leaf(softmax, hidden, j):
@@ -88,14 +105,14 @@ def _largest_of_leaf(softmax, hidden, j):
     precision, whose errors are large, it is only known to be at most 0.
     """
     if softmax.compute_dtype != "float32":
-        return ops.zeros(ops.shape(hidden)[:1], "float32")
+        return ops.full(ops.shape(hidden)[:1], _ROUNDING, "float32")
     kernel = ops.cast(softmax.kernels[j], "float32")
     around = kernel - ops.mean(kernel, axis=0, keepdims=True)
     radius = ops.sqrt(ops.max(ops.sum(ops.square(around), axis=1)))
     projected = ops.cast(softmax.projected(hidden, j), "float32")
     reach = radius * ops.sqrt(ops.sum(ops.square(projected), axis=1))
     bound = reach - float(np.log(kernel.shape[0]))
-    return ops.minimum(bound + _ROUNDING * (1 + reach), 0.0)
+    return ops.minimum(bound, 0.0) + _ROUNDING * (1 + reach)
 
 
 def close(scores, closed):
@@ -117,40 +134,34 @@ def close(scores, closed):
     )
 
 
-def _close_inside(scores, closed):
-    """The same of columns (B, M) of which only some are among the scores."""
-    num_columns = scores.shape[1]
-    is_inside = ops.logical_and(closed >= 0, closed < num_columns)
-    # What is not among them goes to a column that is thrown away.
-    places = ops.where(is_inside, closed, num_columns)
-    return close(ops.pad(scores, ((0, 0), (0, 1))), places)[:, :num_columns]
-
-
-def _best(scores, k, start):
+def _best(logits, more, k, closed, start):
     """The k best of a cluster, (B, k) scores and ids.
 
-    What is no number comes first, for all to see.
+    Args:
+        logits: (B, k_j).
+        more: (B, 1), what a score has beyond its logit.
+        k: how many; what is missing has the score `CLOSED`.
+        closed: (B, M) ids that have no place.
+        start: id of the first column.
     """
+    # So many that k are left without those that are closed: a few more are
+    # cheaper than a change of the scores.
+    wanted, most = k + ops.shape(closed)[1], logits.shape[1]
+    if isinstance(wanted, int):
+        wanted = min(wanted, most)
+    else:  # known when it runs
+        wanted = ops.minimum(wanted, most)
+    found, places = ops.top_k(logits, wanted)
+    item_ids = ops.cast(places, "int32") + start
+    is_closed = ops.any(item_ids[:, :, None] == closed[:, None, :], axis=-1)
+    scores = found + more
+    # What is no number comes first, for all to see.
     scores = ops.where(ops.isnan(scores), np.inf, scores)
-    missing = max(0, k - scores.shape[1])
-    found, places = ops.top_k(scores, min(k, scores.shape[1]))
-    return (
-        ops.pad(found, ((0, 0), (0, missing)), constant_values=CLOSED),
-        ops.pad(ops.cast(places, "int32") + start, ((0, 0), (0, missing))),
-    )
-
-
-def _merge(ours, theirs, k):
-    """The k best of two lists."""
-    scores, item_ids = (
-        ops.concatenate(pair, axis=1) for pair in zip(ours, theirs, strict=True)
-    )
-    # In the order of ids, where `top_k` takes the first of those that tie.
-    order = ops.argsort(item_ids, axis=1)
-    scores, item_ids = (
-        ops.take_along_axis(found, order, axis=1)
-        for found in (scores, item_ids)
-    )
+    scores = ops.where(is_closed, CLOSED, scores)
+    missing = ((0, 0), (0, max(0, k - most)))
+    scores = ops.pad(scores, missing, constant_values=CLOSED)
     scores, places = ops.top_k(scores, k)
-    places = ops.cast(places, "int32")
-    return scores, ops.take_along_axis(item_ids, places, axis=1)
+    item_ids = ops.pad(item_ids, missing)
+    return scores, ops.take_along_axis(
+        item_ids, ops.cast(places, "int32"), axis=1
+    )

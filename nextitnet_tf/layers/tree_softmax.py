@@ -59,7 +59,8 @@ class TreeSoftmax(keras.layers.Layer):
     def call(self, hidden):
         first = self.clusters[0]
         root, *leaves = (
-            self.log_softmax(hidden, j) for j in range(len(self.kernels))
+            ops.log_softmax(self.logits(hidden, j))
+            for j in range(len(self.kernels))
         )
         return ops.concatenate(
             [
@@ -72,8 +73,8 @@ class TreeSoftmax(keras.layers.Layer):
             axis=-1,
         )
 
-    def log_softmax(self, hidden, j):
-        """Log-probabilities of one softmax of the tree.
+    def logits(self, hidden, j):
+        """What one softmax of the tree is of.
 
         Args:
             hidden: (..., D).
@@ -84,14 +85,14 @@ class TreeSoftmax(keras.layers.Layer):
         """
         kernel = ops.cast(self.kernels[j], self.compute_dtype)
         logits = ops.matmul(self.projected(hidden, j), ops.transpose(kernel))
-        return ops.log_softmax(ops.cast(logits, "float32"))
+        return ops.cast(logits, "float32")
 
     def projected(self, hidden, j):
         """What the kernel of one softmax is multiplied by.
 
         Args:
             hidden: (..., D).
-            j: as for `log_softmax`.
+            j: as for `logits`.
 
         Returns:
             (..., r_j).

@@ -1,0 +1,215 @@
+"""The case `compression`: CpRec's tree softmax against the full one.
+
+Training: a step of a model of 54,000 items and width 512, targets as frequent
+as items are. Answering: the likeliest items of hidden states, with and
+without pruning, by the share of the mass that lies outside of the first
+cluster (half of it on ML-1M and Beauty, 4 % on Globo).
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmark import child
+from experiments.benchmark.settings import Settings
+
+# Number of columns, boundaries, ranks.
+STEP = (54_000, (7_000, 15_000, 54_000), (512, 128, 32))
+_BATCH_SIZE, _T, _NUM_BLOCKS, _WARM_UP, _STEPS = 128, 20, 4, 3, 10
+CATALOGUES: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    54_000: ((7_000, 15_000, 54_000), (64, 16, 4)),
+    100_000: ((13_000, 28_000, 100_000), (64, 16, 4)),
+    1_000_000: ((130_000, 280_000, 1_000_000), (64, 16, 4)),
+}
+BATCH_SIZES = (1, 64, 256)
+MASSES = (0.5, 0.04)  # outside of the first cluster
+_WIDTH = 64
+_K = 10
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    """Runs both parts, each measurement in a process of its own."""
+    del settings
+    steps = {way: child.run("compressed_step", way) for way in ("full", "tree")}
+    ratio = steps["full"]["seconds"] / steps["tree"]["seconds"]
+    print(f"a step of the tree softmax: {ratio:.1f} times as fast", flush=True)
+    answers = []
+    for num_columns in CATALOGUES:
+        for mass in MASSES:
+            for found in child.run("pruned", str(num_columns), str(mass))[
+                "batches"
+            ]:
+                answers.append(
+                    {"num_columns": num_columns, "mass": mass, **found}
+                )
+                print(
+                    f"pruned, {num_columns:,} columns, batch "
+                    f"{found['batch_size']}: {1000 * found['pruned']:.1f} ms "
+                    f"against {1000 * found['full']:.1f} ms",
+                    flush=True,
+                )
+    return {"steps": steps, "answers": answers}
+
+
+def to_markdown(found: dict[str, Any]) -> list[str]:
+    """Both tables."""
+    steps, answers = found["steps"], found["answers"]
+    full, tree = steps["full"], steps["tree"]
+    return [
+        f"A training step of {STEP[0]:,} columns, width 512, {_NUM_BLOCKS} "
+        f"blocks, batch {_BATCH_SIZE}, t {_T}; memory is the peak beyond the "
+        "process before its first step. Goal: 2.5x, half of the memory.",
+        "",
+        "| Item layers | Seconds a step | Ratio | GB | Ratio | Parameters |",
+        "| --- | --- | --- | --- | --- | --- |",
+        f"| full | {full['seconds']:.3f} |  | {full['more_gb']:.2f} |  | "
+        f"{full['num_parameters']:,} |",
+        f"| clusters {list(STEP[1])} | {tree['seconds']:.3f} | "
+        f"{full['seconds'] / tree['seconds']:.1f}x | {tree['more_gb']:.2f} | "
+        f"{tree['more_gb'] / full['more_gb']:.2f} | "
+        f"{tree['num_parameters']:,} |",
+        "",
+        f"The {_K} likeliest items of hidden states of width {_WIDTH}; "
+        "clusters of 13, 15 and 72 % of the columns, ranks 64, 16, 4; mass: "
+        "outside of the first cluster; visited: leaves of 2. Goal: at "
+        "1,000,000 columns and batch 1 10 ms on one core, nowhere above 1.1 "
+        "times the unpruned.",
+        "",
+        "| Columns | Mass | Batch | Pruned, ms | All scores, ms | Ratio | "
+        "Visited |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {a['num_columns']:,} | {a['mass']:.0%} | {a['batch_size']} | "
+            f"{1000 * a['pruned']:.2f} | {1000 * a['full']:.2f} | "
+            f"{a['pruned'] / a['full']:.2f} | {a['visited']:.1f} |"
+            for a in answers
+        ),
+        "",
+    ]
+
+
+def time_step(way: str) -> dict[str, Any]:
+    """Seconds and memory of training steps, in the process that calls it.
+
+    Args:
+        way: "full" or "tree".
+
+    Returns:
+        `seconds` (the median), `more_gb`, `num_parameters`.
+    """
+    import nextitnet_tf
+
+    num_columns, clusters, ranks = STEP
+    compression = nextitnet_tf.Compression(clusters, ranks, ranks)
+    model = nextitnet_tf.NextItNet(
+        num_items=num_columns - 1,
+        num_blocks=_NUM_BLOCKS,
+        embedding_dim=max(ranks),
+        compression=compression if way == "tree" else None,
+    )
+    model.compile(optimizer="adam", jit_compile=True)
+    rows = log_uniform(num_columns, (_BATCH_SIZE, _T))
+    before = child.forget_peak()
+    seconds = []
+    for _ in range(_WARM_UP + _STEPS):
+        began = time.perf_counter()
+        model.train_on_batch(rows[:, :-1], rows[:, 1:])
+        seconds.append(time.perf_counter() - began)
+    return {
+        "seconds": float(np.median(seconds[_WARM_UP:])),
+        "more_gb": child.peak_gb() - before,
+        "num_parameters": model.count_params(),
+    }
+
+
+def time_answers(num_columns: int, mass: float) -> dict[str, Any]:
+    """Milliseconds of the likeliest items, pruned and not.
+
+    Args:
+        num_columns: a key of `CATALOGUES`.
+        mass: of the leaves, in the mean.
+
+    Returns:
+        `batches`: `batch_size`, `pruned` and `full` seconds, `visited` of
+        each of `BATCH_SIZES`.
+    """
+    import keras
+    from keras import ops
+
+    from nextitnet_tf.layers.pruned_top_items import pruned_top_items
+
+    softmax = make_softmax(num_columns, mass)
+
+    def pruned(hidden):
+        closed = ops.zeros((hidden.shape[0], 1), "int32")
+        return pruned_top_items(softmax, hidden, _K, closed)
+
+    def full(hidden):
+        return ops.top_k(softmax(hidden), _K)
+
+    found = []
+    for batch_size in BATCH_SIZES:
+        hidden = make_hidden(batch_size)
+        seconds = {}
+        for name, way in (("pruned", pruned), ("full", full)):
+            inputs = keras.Input(batch_shape=hidden.shape)
+            model = keras.Model(inputs, keras.layers.Lambda(way)(inputs))
+            model.compile(jit_compile=False)
+            model.predict_on_batch(hidden)
+            times = []
+            for _ in range(20):
+                began = time.perf_counter()
+                answer = model.predict_on_batch(hidden)
+                times.append(time.perf_counter() - began)
+            seconds[name] = float(np.median(times))
+            if name == "pruned":
+                visited = int(answer[2])
+        found.append({"batch_size": batch_size, "visited": visited, **seconds})
+    return {"batches": found}
+
+
+def log_uniform(num_columns: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Ids of which the k-th is drawn about 1 / k as often as the first."""
+    uniform = np.random.default_rng(0).uniform(size=shape)
+    return (np.exp(uniform * np.log(num_columns)) - 1).astype("int32")
+
+
+def make_hidden(batch_size: int) -> np.ndarray:
+    """Hidden states whose first channel is 1."""
+    hidden = np.random.default_rng(1).normal(size=(batch_size, _WIDTH))
+    hidden[:, 0] = 1
+    return hidden.astype("float32")
+
+
+def make_softmax(num_columns: int, mass: float):
+    """A tree with the masses of a trained one.
+
+    Logits of items have a standard deviation of 2, in the leaves, too; the
+    first channel of hidden states gives each leaf a share of the mass.
+    """
+    from nextitnet_tf import layers
+
+    clusters, ranks = CATALOGUES[num_columns]
+    softmax = layers.TreeSoftmax(num_columns - 1, clusters, ranks)
+    softmax.build((None, _WIDTH))
+    generator = np.random.default_rng(2)
+    for kernel, projection in zip(
+        softmax.kernels, softmax.projections, strict=True
+    ):
+        rank = kernel.shape[1]
+        kernel.assign(generator.normal(scale=2 * rank**-0.5, size=kernel.shape))
+        if projection is not None:
+            projection.assign(
+                generator.normal(scale=_WIDTH**-0.5, size=projection.shape)
+            )
+    hidden = make_hidden(64)
+    root = np.array(softmax.kernels[0])
+    root[clusters[0] :] = 0
+    powers = np.exp(hidden @ root[: clusters[0]].T).sum(axis=1)
+    num_leaves = len(clusters) - 1
+    root[clusters[0] :, 0] = np.log(
+        powers.mean() * mass / (1 - mass) / num_leaves
+    )
+    softmax.kernels[0].assign(root)
+    return softmax
