@@ -9,13 +9,11 @@ is stacked upon the one before and fine-tuned; a single depth is plain training.
 
 The csv has a user, an item and a timestamp (or order) column; see
 `python -m datasets.prepare --help` for what else can be prepared.
-Leaves OUTPUT/model.keras, which answers in the raw ids of the csv, and beside
-it run.json, which says how it was trained:
+Leaves OUTPUT/model.keras, which answers in the raw ids of the csv (`python -m
+experiments.recommend`), and run.json, which says how it was trained.
 
-  python -m experiments.recommend --model=results/my/model.keras --history=...
-
-At the end it counts (Markov, ItemKNN, EASE), which takes seconds, and says
-whether the model is above the best of that.
+At the end it counts (Markov, ItemKNN, EASE), which takes seconds: is the model
+above the best of that? And it says how much the model stores.
 """
 
 import shutil
@@ -27,6 +25,7 @@ from experiments import command  # first: it quietens TensorFlow
 from experiments import counting
 from experiments import flags
 from experiments import model_flags
+from experiments import stored
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -61,6 +60,7 @@ def main() -> None:
         )
     if _FLOOR.value:
         print(counting.beside(runs[-1], sessions))
+    print(stored.in_short(runs[-1]))
     print(f"protocol {recipe.protocol.name}; model in {output}/model.keras")
 
 
@@ -80,10 +80,10 @@ def _publish(run: training.Run, output: Path) -> None:
 
 
 def _shown(run: training.Run) -> str:
-    if not model_flags.has_blocks(run.recipe.model):
-        return run.recipe.model
     count = run.recipe.stages[-1].num_blocks
-    return f"{count} block{'s' * (count > 1)}"
+    blocks = f"{count} block{'s' * (count > 1)}"
+    is_deep = model_flags.has_blocks(run.recipe.model)
+    return blocks if is_deep else run.recipe.model
 
 
 if __name__ == "__main__":

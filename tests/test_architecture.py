@@ -37,6 +37,7 @@ MAY_IMPORT = {
     },
     "optimizer_slots": set(),
     "layer_pairs": set(),
+    "stored_size": set(),
     "stacking": {"layer_pairs", "optimizer_slots"},
     "tuned": {"protocol", "recipe"},
     "tuning": {"models", "protocol", "recipe", "tuned"},

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.models import saved
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def test_a_compressed_model_is_trained_and_stacked(
     train, run_command, tmp_path
 ):
     arguments = ("--compression=auto", "--num_blocks=1,2")
-    code, out, err = train(*arguments)
+    code, told, err = train(*arguments)
     assert code == 0, err[-2000:]
     model = saved.load_model(tmp_path / "out" / "model.keras")
     found = model.compression
@@ -78,6 +79,18 @@ def test_a_compressed_model_is_trained_and_stacked(
     assert code == 0, err[-2000:]
     (answer,) = model.recommend([["i3"]], k=2)
     assert len(answer) == 2
+    # Both ends by hand: the table of a fifth of the items and so on.
+    sizes = cluster_sizes(found.clusters)
+    embedding = 8 * sizes[0] + 2 * (sizes[1] + 8) + sizes[2] + 8
+    softmax = embedding + 2 * 8
+    assert f"embedding {embedding}, " in told
+    assert f"softmax {softmax})" in told
+    # Norms and alphas are a block's own, kernels and biases shared.
+    own, kernels = 2 * 32 + 2, 2 * (3 * 8 * 8 + 8)
+    stored = embedding + own + kernels + softmax
+    in_full = num_columns * 8 + own + 2 * kernels + num_columns * 9
+    assert f"stored: {stored:,} weights" in told
+    assert f"{in_full / stored:.1f} times fewer than in full" in told
     # Its softmax must be full.
     for given, word in (
         (("--sampled_fraction=0.5",), "num_sampled"),

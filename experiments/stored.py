@@ -1,0 +1,25 @@
+"""What `make train` says of the size of a model."""
+
+from nextitnet_tf import training
+from nextitnet_tf.stored_size import stored_sizes
+
+
+def in_short(run: training.Run) -> str:
+    """How much a model stores, part by part, and how much it would in full.
+
+    Args:
+        run: finished, with its model.
+    """
+    sizes = stored_sizes(run.load_model())
+    stored, full = (
+        sum(getattr(size, name) for size in sizes)
+        for name in ("num_weights", "in_full")
+    )
+    parts = ", ".join(f"{size.part} {size.num_weights:,}" for size in sizes)
+    smaller = f", {full / stored:.1f} times fewer than in full"
+    return (
+        f"stored: {stored:,} weights, "
+        f"{sum(size.num_bytes for size in sizes) / 1e6:.1f} MB ({parts})"
+        + smaller
+        * (full > stored)
+    )
