@@ -106,3 +106,12 @@ def test_rows_keep_blocks_of_their_own():
     found = np.array(model.encode(item_ids, keep=keep))
     np.testing.assert_allclose(found[0], first[0], rtol=1e-6)
     np.testing.assert_allclose(found[1], last[1], rtol=1e-6)
+
+
+def test_blocks_that_do_not_name_their_kernels_share_none():
+    class Plain(keras.layers.Layer):
+        pass
+
+    BlockStack([Plain(), Plain()])
+    with pytest.raises(ValueError, match="Plain with sharing='cross_block'"):
+        BlockStack([Plain(), Plain()], sharing="cross_block")

@@ -90,6 +90,13 @@ class BlockStack:
 
     def _share_kernels(self):
         """Gives each block the kernels that it uses."""
+        for block in self.blocks:
+            if not hasattr(block, "kernel_parts"):
+                raise ValueError(
+                    "Expected blocks that name their kernels (`kernel_parts`). "
+                    f"Received: {type(block).__name__} with "
+                    f"sharing={self.sharing!r}"
+                )
         parts = [part for block in self.blocks for part in block.kernel_parts()]
         if self.sharing in of_sharing.LAYER_SCHEMES and len(parts[0]) > 1:
             raise ValueError(
