@@ -148,6 +148,35 @@ def test_stacking(method, sources):
             np.testing.assert_array_equal(weight, copied)
 
 
+def test_a_compressed_model():
+    compression = nextitnet_tf.Compression(
+        (4, 9, 12), (8, 2, 1), (8, 2, 1), "adjacent_block"
+    )
+    model = nextitnet_tf.NextItNet(
+        NUM_ITEMS, num_blocks=2, embedding_dim=8, compression=compression
+    )
+    rows = make_rows()
+    inputs, targets = rows[:, :-1], rows[:, 1:]
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    before = float(model.compute_loss(x=inputs, y=targets))
+    for _ in range(30):
+        model.train_on_batch(inputs, targets)
+    assert float(model.compute_loss(x=inputs, y=targets)) < 0.7 * before
+    deep = nextitnet_tf.Stacker(preset="best").stack(model)
+    kernels = [block.conv2.kernel for block in deep.blocks]
+    assert kernels[1] is kernels[0] and kernels[3] is kernels[2]
+    deep.vocabulary = nextitnet_tf.Vocabulary(
+        [None, *range(1, 12)], [1] * 12, 0, 6
+    )
+    scores = numpy_of(deep(inputs[2:5]))
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, rtol=1e-5)
+    scores[:, 0] = -np.inf
+    np.put_along_axis(scores, inputs[2:5], -np.inf, axis=1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :3]
+    found = deep.recommend(inputs[2:5].tolist(), k=3)
+    np.testing.assert_array_equal(found, best)
+
+
 def test_blocks_with_alpha_0_change_nothing():
     model = make_model(num_blocks=2)
     deep = nextitnet_tf.Stacker(preset="best").stack(model, num_blocks=3)
