@@ -1,6 +1,7 @@
 """Storing a recommender small: what is factorised, and what is shared."""
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +50,7 @@ class Compression:
         for name in ("clusters", "embedding_ranks", "softmax_ranks"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, tuple(map(int, value)))
+                object.__setattr__(self, name, _whole_numbers(name, value))
         starts = (0, *self.clusters[:-1])
         if any(a >= b for a, b in zip(starts, self.clusters, strict=False)):
             raise ValueError(
@@ -70,6 +71,11 @@ class Compression:
                 raise ValueError(
                     f"Ranks must be at least 1. Received: {name}={list(ranks)}"
                 )
+        if self.clusters and not (self.embedding_ranks or self.softmax_ranks):
+            raise ValueError(
+                "Clusters are of an embedding or a softmax with ranks. "
+                f"Received: clusters={list(self.clusters)} without ranks"
+            )
         of_sharing.check_scheme(self.sharing)
 
     @classmethod
@@ -187,6 +193,12 @@ class Compression:
             ValueError: anything else.
         """
         if isinstance(given, Mapping):
+            names = {field.name for field in dataclasses.fields(cls)}
+            if not set(given) <= names:
+                raise ValueError(
+                    f"A compression has {', '.join(sorted(names))}. "
+                    f"Received: compression={dict(given)}"
+                )
             return cls(**given)
         if given is None or given == AUTO or isinstance(given, cls):
             return given
@@ -252,6 +264,17 @@ def cluster_sizes(clusters: Sequence[int]) -> list[int]:
     """
     starts = (0, *clusters[:-1])
     return [end - start for start, end in zip(starts, clusters, strict=False)]
+
+
+def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
+    try:
+        found = tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise ValueError(
+            f"`{name}` must be a list of whole numbers. "
+            f"Received: {name}={values!r}"
+        ) from None
+    return found
 
 
 def _num_weights(sizes, ranks, width) -> int:

@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import re
+
+import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +32,14 @@ def stored_sizes(model) -> list[StoredSize]:
     full.
 
     Args:
-        model: a built `SequentialRecommender`.
+        model: a built `SequentialRecommender`; of a fine-tuned one what lies
+            beyond its source is "other".
 
     Returns:
         The parts that have weights.
     """
+    everything = model.weights
+    model = getattr(model, "source", model)
     compression = getattr(model, "compression", None)
     num_columns = model.num_items + 1
     in_full = {}
@@ -45,7 +51,7 @@ def stored_sizes(model) -> list[StoredSize]:
         "embedding": _weights(model, "item_embedding"),
         "blocks": [w for block in model.blocks for w in block.weights],
         "softmax": _weights(model, "item_softmax"),
-        "other": model.weights,
+        "other": everything,
     }
     if model.sharing != "none":
         in_full["blocks"] = _count(parts["blocks"]) + sum(
@@ -82,6 +88,6 @@ def _count(weights) -> int:
 
 
 def _num_bytes(weight) -> int:
-    """Of a number of a weight, by the end of its type's name: float32."""
-    bits = "".join(c for c in str(weight.dtype) if c.isdigit())
-    return int(bits) // 8
+    """Of a number of a weight, by the bits in its type's name: float32."""
+    bits = re.search(r"\d+", keras.backend.standardize_dtype(weight.dtype))
+    return int(bits.group()) // 8 if bits else 1  # of a truth value

@@ -14,6 +14,7 @@ from nextitnet_tf.compression import Compression
 from nextitnet_tf.sharing import LAYER_SCHEMES
 from nextitnet_tf.sharing import SCHEMES
 from nextitnet_tf.sharing import kernel_owners
+from nextitnet_tf.stored_size import stored_sizes
 from tests import checks
 
 # Columns 0 to 20 in clusters of 6, 8 and 7.
@@ -136,6 +137,68 @@ def test_loss_and_gradients_are_those_of_the_dense_formula():
     for ours, theirs in zip(found, expected, strict=True):
         theirs = tf.convert_to_tensor(theirs)
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_ids_that_are_no_items_are_refused():
+    """As by a table: on a CPU, outside of XLA."""
+    layer = layers.AdaptiveItemEmbedding(20, 8, CLUSTERS, RANKS)
+    layer.build()
+    for item_id in (-1, 21):
+        with pytest.raises(Exception, match="is not in"):
+            layer(np.array([[3, item_id]]))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "ranks"),
+    [((6, 14), (8, 2)), ((6, 21), (8,)), ((6, 21), (9, 1))],
+)
+def test_layers_that_do_not_fit(clusters, ranks):
+    with pytest.raises(ValueError, match="Received: "):
+        layers.AdaptiveItemEmbedding(20, 8, clusters, ranks).build()
+    with pytest.raises(ValueError, match="Received: "):
+        layers.TreeSoftmax(20, clusters, ranks).build((None, 8))
+
+
+def test_what_a_shared_kernel_refuses():
+    model = MAKE["sasrec"](compression=Compression(sharing="cross_block"))
+    query = [block.attention.query for block in model.blocks]
+    for layer in query:
+        with pytest.raises(ValueError, match="not quantized"):
+            layer.quantize("int8")
+        with pytest.raises(ValueError, match="LoRA"):
+            layer.enable_lora(2)
+    with pytest.raises(ValueError, match="without weights"):
+        query[0].use_kernel_of(query[1])
+    # One of its own is quantized as Keras' is.
+    own = MAKE["sasrec"]()
+    checks.scramble(own)
+    item_ids = checks.histories_for(own)
+    before = np.array(own.blocks[0](own.item_embedding(item_ids)))
+    own.blocks[0].attention.query.quantize("int8")
+    assert own.blocks[0].attention.query.quantization_mode == "int8"
+    after = np.array(own.blocks[0](own.item_embedding(item_ids)))
+    assert 0 < np.abs(after - before).max() < 0.2
+
+
+def test_the_sizes_of_a_model_with_another_on_top():
+    source = MAKE["nextitnet"](
+        compression=Compression(CLUSTERS, RANKS, RANKS, "cross_block")
+    )
+    found = {s.part: s for s in stored_sizes(source)}
+    # Tables of 6 x 8, 8 x 3 and 7 x 1; projections of 3 x 8 and 1 x 8.
+    assert found["embedding"].num_weights == 48 + 48 + 15
+    assert found["embedding"].in_full == 21 * 8
+    assert found["softmax"].num_weights == 2 * 8 + 48 + 48 + 15
+    assert found["softmax"].in_full == 21 * 9
+    kernels, own = 2 * (3 * 8 * 8 + 8), 2 * (4 * 8 + 1)
+    assert found["blocks"].num_weights == kernels + own
+    assert found["blocks"].in_full == 2 * kernels + own
+    assert found["blocks"].num_bytes == 4 * (kernels + own)
+    assert "other" not in found
+    model = nextitnet_tf.FineTuned(source, 12)
+    more = {s.part: s for s in stored_sizes(model)}
+    assert more["blocks"] == found["blocks"]
+    assert more["other"].num_weights == 13 * 9
 
 
 @pytest.mark.parametrize("loss", [{"num_sampled": 4}, {"label_smoothing": 0.1}])

@@ -106,7 +106,11 @@ def test_a_budget_in_bytes():
         (((20, 60), None, (16, 4, 1)), "a rank for each of the 2 clusters"),
         (((), (), None), "a rank for each of the 0 clusters"),
         (((20, 60), (16, 0), None), "at least 1"),
-        (((20, 60), None, None, "some"), "sharing='some'"),
+        (((), None, None, "some"), "sharing='some'"),
+        (((20, 60),), "without ranks"),
+        (((20.5, 60), (16, 4)), "`clusters` must be a list of whole"),
+        ((60, (16,)), "`clusters` must be a list of whole"),
+        (((60,), 16), "`embedding_ranks` must be a list of whole"),
     ],
 )
 def test_what_is_no_compression(arguments, message):
@@ -140,3 +144,5 @@ def test_its_configuration():
     assert Compression.of("auto") == "auto"
     with pytest.raises(ValueError, match="compression='all'"):
         Compression.of("all")
+    with pytest.raises(ValueError, match="{'cluster': "):
+        Compression.of({"cluster": [60]})

@@ -135,6 +135,56 @@ def test_ties_between_clusters_go_to_the_lower_id():
         np.testing.assert_allclose(np.array(scores), np.log(0.25), rtol=1e-6)
 
 
+@pytest.mark.parametrize("num_closed", [1, 40, 200])
+def test_as_many_closed_as_there_may_be(num_closed):
+    """Some are looked for among the best, many are closed beforehand."""
+    layer = make_softmax(7, scale=1.5)
+    generator = np.random.default_rng(num_closed)
+    hidden = generator.normal(size=(3, 4))
+    closed = generator.integers(0, 30, (3, num_closed)).astype("int32")
+    check(layer, hidden, 6, closed)
+    check(layer, hidden, 30, closed)
+
+
+def test_scores_that_rounding_makes_alike_are_a_tie():
+    """Two logits one step apart: their log-probabilities are the same."""
+    layer = layers.TreeSoftmax(29, (5, 30), (4, 1))
+    layer.build((None, 4))
+    for variable in layer.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    root = np.zeros((6, 4))
+    root[5, 0] = 3.0
+    layer.kernels[0].assign(root)
+    layer.projections[1].assign([[1.0], [0], [0], [0]])
+    leaf = np.full((25, 1), 0.5, "float32")
+    leaf[3], leaf[7] = 1.0, np.nextafter(np.float32(1), np.float32(2))
+    layer.kernels[1].assign(leaf)
+    hidden = np.array([[1.0, 0, 0, 0]], "float32")
+    scores = np.array(layer(hidden))[0]
+    assert scores[8] == scores[12]
+    _, item_ids, _ = pruned_top_items(layer, hidden, 2, NONE)
+    np.testing.assert_array_equal(np.array(item_ids)[0], [8, 12])
+
+
+def test_long_columns_that_are_all_alike():
+    """Logits of 3,000 with an error of 1e-4, their spread a hundredth."""
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        layer = layers.TreeSoftmax(1009, (10, 1010), (1, 1))
+        layer.build((None, 1))
+        layer.kernels[1].assign(300 + 1e-3 * generator.normal(size=(1000, 1)))
+        hidden = np.full((1, 1), 10, "float32")
+        best = np.array(layer(hidden))[0, 10:].max()
+        # Of the first items the likeliest is as likely as the leaf's, nearly.
+        root = np.zeros((11, 1))
+        root[:10] = (best - 1e-4) / 10
+        layer.kernels[0].assign(root)
+        scores = np.array(layer(hidden))
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :1]
+        _, item_ids, _ = pruned_top_items(layer, hidden, 1, NONE)
+        np.testing.assert_array_equal(item_ids, order)
+
+
 def test_one_cluster_has_no_leaves():
     layer = layers.TreeSoftmax(9, (10,), (2,))
     layer.build((None, 4))
@@ -151,9 +201,12 @@ def test_one_cluster_has_no_leaves():
     assert int(visited) == 0
 
 
-@pytest.mark.parametrize("j", [0, 3])
-def test_weights_that_are_no_numbers_show(j):
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("j", [0, 2, 3])
+def test_weights_that_are_no_numbers_show(j, dtype):
+    """Those of a leaf, too, that has no chance."""
     layer, hidden = root_of(-9, -9, 20)
+    layer.dtype_policy = dtype
     variable = layer.kernels[j]
     value = np.array(variable)
     value[0, 0] = np.nan
@@ -198,6 +251,11 @@ def test_an_exported_tree(tmp_path):
     model.export_recommender(tmp_path / "served", k=4)
     histories = np.array([[1, 2, 3], [0, 29, 4]], "int32")
     served = tf.saved_model.load(str(tmp_path / "served"))
+    # What only XLA knows is not run everywhere.
+    graph = served.signatures["serving_default"].graph.as_graph_def()
+    kinds = {node.op for f in graph.library.function for node in f.node_def}
+    kinds |= {node.op for node in graph.node}
+    assert kinds and not any(kind.startswith("Xla") for kind in kinds)
     found = served.serve(histories)["item_ids"]
     np.testing.assert_array_equal(
         found, model.recommend([[1, 2, 3], [29, 4]], k=4)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.papers import counted
 from experiments.papers.rows import Row
 from experiments.reporting import columns
 from experiments.reporting import document
@@ -18,6 +19,7 @@ from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
 from nextitnet_tf import metrics
 from nextitnet_tf.models import COUNTED
+from nextitnet_tf.models.ease import MAX_ITEMS
 from nextitnet_tf.training import Run
 
 _KEPT = ("mrr_at_5", "mrr_at_10", "hit_rate_at_10", "ndcg_at_10")
@@ -79,6 +81,16 @@ def write(
     return text
 
 
+def left_out(done: Sequence[tuple[Row, Run]], store: Store) -> list[str]:
+    """What is not counted since the items are too many for it."""
+    models = {row.recipe.model for row, _ in done}
+    num_items = next(iter(store.sessions.values())).meta["num_items"]
+    is_counted = models & set(COUNTED) and "ease" not in models
+    if not (is_counted and counted.is_too_large("ease", num_items)):
+        return []
+    return [f"EASE is left out: it takes no more than {MAX_ITEMS:,} items."]
+
+
 def find_done(rows: Sequence[Row], store: Store) -> list[tuple[Row, Run]]:
     """The rows that have been run, each with its run.
 
@@ -101,10 +113,10 @@ def make_records(
         done: rows with their runs (`find_done`).
         store: has the ranks.
     """
-    counted = [(r, run) for r, run in done if r.recipe.model in COUNTED]
-    floor = of_floor.best([run for _, run in counted], exclude_seen=True)
+    of_counting = [(r, run) for r, run in done if r.recipe.model in COUNTED]
+    floor = of_floor.best([run for _, run in of_counting], exclude_seen=True)
     of_label: dict[str, list[tuple[Row, Run]]] = {}
-    for row, run in _best_of_each_family(counted):
+    for row, run in _best_of_each_family(of_counting):
         of_label[row.label] = [(row, run)]
     for row, run in done:
         if row.recipe.model not in COUNTED:
@@ -119,11 +131,11 @@ def _has_ranks(run: Run, store: Store) -> bool:
 
 
 def _best_of_each_family(
-    counted: Sequence[tuple[Row, Run]],
+    done: Sequence[tuple[Row, Run]],
 ) -> list[tuple[Row, Run]]:
     """Of the settings of each counted model, the one that validates best."""
     of_family: dict[str, list[tuple[Row, Run]]] = {}
-    for row, run in counted:
+    for row, run in done:
         of_family.setdefault(row.family, []).append((row, run))
     return [
         max(found, key=lambda pair: of_floor.validation(pair[1], True))
@@ -197,6 +209,7 @@ def _notes(
         "`recommend` answers; it is what decides here. Beside it all items "
         "are ranked.",
         ABOVE,
+        *left_out(done, store),
         "± is the standard deviation between seeds. Steps: to the best "
         "evaluation of each seed.",
     ]

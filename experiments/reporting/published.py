@@ -66,6 +66,7 @@ def write(
     records = against_counting.make_records(done, store)
     notes = [
         *against_counting.in_short(records),
+        *against_counting.left_out(done, store),
         *_notes(store, done[0][0].recipe.protocol),
     ]
     known = [_of_others(who, values) for who, values in published.items()]

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.compression import Compression
 from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
 
@@ -26,6 +27,9 @@ class AdaptiveItemEmbedding(keras.layers.Layer):
     Returns:
         (B, T, D).
 
+    Raises:
+        ValueError: clusters or ranks that do not fit.
+
     Reference:
         CpRec, Section 3.2.1 and Eq. 1; initial values as in the release.
     """
@@ -38,6 +42,9 @@ class AdaptiveItemEmbedding(keras.layers.Layer):
         self.ranks = tuple(ranks)
 
     def build(self, input_shape=None):
+        Compression(self.clusters, self.ranks).check(
+            self.num_items + 1, embedding_ranks=self.embedding_dim
+        )
         self.tables, self.projections = [], []
         for j, size in enumerate(cluster_sizes(self.clusters)):
             rank = self.ranks[j]
@@ -62,9 +69,15 @@ class AdaptiveItemEmbedding(keras.layers.Layer):
             local = item_ids - start
             size = table.shape[0]
             is_inside = ops.logical_and(local >= 0, local < size)
+            # An id that is no item's is looked up as it is, and fails as it
+            # does in a table.
+            is_other = ops.logical_and(
+                ops.logical_not(is_inside),
+                ops.logical_and(item_ids >= 0, item_ids <= self.num_items),
+            )
             found = ops.take(
                 with_dense_gradient(table),
-                ops.clip(local, 0, size - 1),
+                ops.where(is_other, 0, local),
                 axis=0,
             )  # (B, T, r)
             found = ops.cast(found, self.compute_dtype)

@@ -20,6 +20,10 @@ class Linear(SharedKernel, keras.layers.Dense):
         (..., units).
     """
 
+    def quantize(self, mode=None, type_check=True, config=None):
+        # Keras refuses subclasses of its Dense; this one computes the same.
+        super().quantize(mode, type_check=False, config=config)
+
 
 def linear(width, dtype, name, activation=None):
     """A dense layer of equal width in and out, initialised as PyTorch's."""

@@ -5,8 +5,11 @@ from keras import ops
 
 # The score of what cannot be recommended, below all that a model gives.
 CLOSED = float(np.finfo("float32").min)
-# Far above the error of a bound in float32, as a share of its terms.
-_ROUNDING = 1e-4
+# Far above the error of a sum of products in float32, and in the ten bits that
+# some accelerators take for it, as a share of its largest terms.
+_ROUNDING = 1e-3
+# Closed columns a row, up to which they are looked for among the best.
+_FEW = 64
 
 
 def pruned_top_items(softmax, hidden, k, closed):
@@ -35,12 +38,11 @@ def pruned_top_items(softmax, hidden, k, closed):
     """
     first, num_leaves = softmax.clusters[0], len(softmax.clusters) - 1
     hidden = ops.cast(hidden, softmax.compute_dtype)
-    root = softmax.logits(hidden, 0)
-    total = ops.logsumexp(root, axis=-1, keepdims=True)
-    head = _best(root[:, :first], -total, k, closed, 0)
+    root = ops.log_softmax(softmax.logits(hidden, 0))
+    head = _best(root[:, :first], k, closed, 0)
     if num_leaves == 0:
         return *head, ops.zeros((), "int32")
-    parents = root[:, first:] - total  # (B, leaves)
+    parents = root[:, first:]  # (B, leaves)
     bounds = parents + ops.stack(
         [_largest_of_leaf(softmax, hidden, j + 1) for j in range(num_leaves)],
         axis=1,
@@ -50,10 +52,10 @@ def pruned_top_items(softmax, hidden, k, closed):
         """A function that finds the best of a leaf."""
 
         def find():
-            logits = softmax.logits(hidden, j + 1)
-            total = ops.logsumexp(logits, axis=-1, keepdims=True)
-            more = parents[:, j : j + 1] - total
-            return _best(logits, more, k, closed, softmax.clusters[j])
+            # The arithmetic of `TreeSoftmax.call`, to the last bit.
+            found = ops.log_softmax(softmax.logits(hidden, j + 1))
+            found = parents[:, j : j + 1] + found
+            return _best(found, k, closed, softmax.clusters[j])
 
         return find
 
@@ -71,8 +73,9 @@ def pruned_top_items(softmax, hidden, k, closed):
         def visit(j=j, state=state):
             best, scores, item_ids, visited = state
             found = ops.switch(j, find)
+            is_here = (ops.arange(num_leaves) == j)[:, None, None]
             scores, item_ids = (
-                ops.slice_update(kept, (j, 0, 0), more[None])
+                ops.where(is_here, more[None], kept)
                 for kept, more in zip((scores, item_ids), found, strict=True)
             )
             both = ops.concatenate([best, found[0]], axis=1)
@@ -104,15 +107,20 @@ def _largest_of_leaf(softmax, hidden, j):
     Cauchy and Schwarz is at most |h| max |w_i - mean(w)| - log k. In half
     precision, whose errors are large, it is only known to be at most 0.
     """
-    if softmax.compute_dtype != "float32":
-        return ops.full(ops.shape(hidden)[:1], _ROUNDING, "float32")
     kernel = ops.cast(softmax.kernels[j], "float32")
-    around = kernel - ops.mean(kernel, axis=0, keepdims=True)
-    radius = ops.sqrt(ops.max(ops.sum(ops.square(around), axis=1)))
     projected = ops.cast(softmax.projected(hidden, j), "float32")
-    reach = radius * ops.sqrt(ops.sum(ops.square(projected), axis=1))
+    length = ops.sqrt(ops.sum(ops.square(projected), axis=1))  # (B,)
+    # The error of a logit grows with what it is the sum of.
+    error = _ROUNDING * (1 + length * _longest(kernel))
+    if softmax.compute_dtype != "float32":
+        return error
+    reach = length * _longest(kernel - ops.mean(kernel, axis=0, keepdims=True))
     bound = reach - float(np.log(kernel.shape[0]))
-    return ops.minimum(bound, 0.0) + _ROUNDING * (1 + reach)
+    return ops.minimum(bound, 0.0) + error
+
+
+def _longest(rows):
+    return ops.sqrt(ops.max(ops.sum(ops.square(rows), axis=1)))
 
 
 def close(scores, closed):
@@ -134,34 +142,41 @@ def close(scores, closed):
     )
 
 
-def _best(logits, more, k, closed, start):
+def _close_inside(scores, closed):
+    """`close` of columns (B, M) of which only some are among the scores."""
+    num_columns = scores.shape[1]
+    is_inside = ops.logical_and(closed >= 0, closed < num_columns)
+    # What is not among them goes to a column that is thrown away.
+    places = ops.where(is_inside, closed, num_columns)
+    return close(ops.pad(scores, ((0, 0), (0, 1))), places)[:, :num_columns]
+
+
+def _best(scores, k, closed, start):
     """The k best of a cluster, (B, k) scores and ids.
 
     Args:
-        logits: (B, k_j).
-        more: (B, 1), what a score has beyond its logit.
+        scores: (B, k_j).
         k: how many; what is missing has the score `CLOSED`.
         closed: (B, M) ids that have no place.
         start: id of the first column.
     """
-    # So many that k are left without those that are closed: a few more are
-    # cheaper than a change of the scores.
-    wanted, most = k + ops.shape(closed)[1], logits.shape[1]
-    if isinstance(wanted, int):
-        wanted = min(wanted, most)
-    else:  # known when it runs
-        wanted = ops.minimum(wanted, most)
-    found, places = ops.top_k(logits, wanted)
-    item_ids = ops.cast(places, "int32") + start
-    is_closed = ops.any(item_ids[:, :, None] == closed[:, None, :], axis=-1)
-    scores = found + more
+    num_columns, num_closed = scores.shape[1], closed.shape[1]
+    # A few more than k, of which some are closed, are cheaper than a change
+    # of all scores.
+    is_few = num_closed is not None and num_closed <= _FEW
+    if not is_few:
+        scores = _close_inside(scores, closed - start)
+    wanted = k + num_closed if is_few else k
     # What is no number comes first, for all to see.
     scores = ops.where(ops.isnan(scores), np.inf, scores)
-    scores = ops.where(is_closed, CLOSED, scores)
-    missing = ((0, 0), (0, max(0, k - most)))
+    scores, places = ops.top_k(scores, min(wanted, num_columns))
+    item_ids = ops.cast(places, "int32") + start
+    if is_few:
+        is_closed = ops.any(item_ids[:, :, None] == closed[:, None, :], axis=-1)
+        scores = ops.where(is_closed, CLOSED, scores)
+    missing = ((0, 0), (0, max(0, k - num_columns)))
     scores = ops.pad(scores, missing, constant_values=CLOSED)
-    scores, places = ops.top_k(scores, k)
     item_ids = ops.pad(item_ids, missing)
-    return scores, ops.take_along_axis(
-        item_ids, ops.cast(places, "int32"), axis=1
-    )
+    scores, places = ops.top_k(scores, k)
+    places = ops.cast(places, "int32")
+    return scores, ops.take_along_axis(item_ids, places, axis=1)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf import losses
+from nextitnet_tf.compression import Compression
 from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
 
@@ -31,6 +32,9 @@ class TreeSoftmax(keras.layers.Layer):
         (..., N) log-probabilities, float32 whatever the compute type: logits
         whose softmax is the distribution itself.
 
+    Raises:
+        ValueError: clusters or ranks that do not fit.
+
     Reference:
         CpRec, Section 3.2.2 and Eq. 2-4; initial values as in the release.
     """
@@ -43,6 +47,9 @@ class TreeSoftmax(keras.layers.Layer):
 
     def build(self, input_shape):
         width = input_shape[-1]
+        Compression(self.clusters, None, self.ranks).check(
+            self.num_items + 1, softmax_ranks=width
+        )
         first, *others = cluster_sizes(self.clusters)
         self.kernels, self.projections = [], []
         for j, size in enumerate([first + len(others), *others]):

@@ -333,11 +333,13 @@ class SequentialRecommender(ServedModel):
         return {n: m.result() for n, m in of_name.items() if n == "loss"}
 
     def get_config(self):
+        small = self.compression
         return {
             **super().get_config(),
             "num_items": self.num_items,
             "padding_id": self.padding_id,
-            "compression": self.compression and self.compression.to_config(),
+            # Left out, a subclass need not take it.
+            **({"compression": small.to_config()} if small else {}),
         }
 
     @property

@@ -92,8 +92,8 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
 
     Raises:
         ValueError: not a NextItNet, one that is not causal (its weights
-            would be read back as those of a causal one), or an optimizer
-            other than Adam.
+            would be read back as those of a causal one), that is compressed
+            or tied (likewise), or an optimizer other than Adam.
     """
     if not isinstance(model, NextItNet):
         raise ValueError(
@@ -105,6 +105,12 @@ def save_checkpoint(model: NextItNet, prefix) -> None:
             "The release's checkpoints hold causal convolutions only. "
             f"Received: model={type(model).__name__} with causal=False"
         )
+    for name in ("compression", "tie_output"):
+        if getattr(model, name):
+            raise ValueError(
+                "StackRec's release has no place for what a model stores "
+                f"another way. Received: {name}={getattr(model, name)}"
+            )
     prefix = bare_prefix(prefix)
     tensors = {}
     pairs = list(variable_names.named_variables(model, with_dilations=False))
@@ -140,6 +146,11 @@ def read_weights(prefix) -> dict[str, np.ndarray]:
         ValueError: no checkpoint.
     """
     tensors = _read_tensors(bare_prefix(prefix))
+    return without_optimizer(tensors)
+
+
+def without_optimizer(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of a checkpoint's variables that are weights."""
     return {
         name: tensor
         for name, tensor in tensors.items()

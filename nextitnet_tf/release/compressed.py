@@ -1,7 +1,6 @@
 """The weights of CpRec's release, from a TF1 checkpoint or an npz."""
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.release import checkpoints
+from nextitnet_tf.release import state_dicts
 from nextitnet_tf.sharing import kernel_owners
 
 _BLOCK = "nextitnet_residual_blockdecoder_layer"
@@ -61,7 +61,7 @@ def load_cprec(
         )
     for name, (variable, is_transposed) in variables.items():
         tensor = tensors[name].T if is_transposed else tensors[name]
-        if tensor.ndim == len(variable.shape) + 1:  # an image of height 1
+        if tensor.ndim == 4 and len(tensor) == 1:  # an image of that height
             tensor = tensor[0]
         if tensor.shape != tuple(variable.shape):
             raise ValueError(
@@ -75,21 +75,13 @@ def load_cprec(
 def _read(source) -> dict[str, np.ndarray]:
     if Path(source).suffix != ".npz":
         return checkpoints.read_weights(source)
-    try:
-        with np.load(source, allow_pickle=False) as found:
-            tensors = {name: found[name] for name in found.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:80]
-        raise ValueError(
-            f"Expected an npz of variables by name. Received: {source} "
-            f"({reason})"
-        ) from None
+    tensors = state_dicts.read_npz(source)
     states = {
         name.removeprefix(_STATE): tensor
         for name, tensor in tensors.items()
         if name.startswith(_STATE)
     }
-    return states or tensors
+    return checkpoints.without_optimizer(states or tensors)
 
 
 def _config(tensors, dilation_rates, source) -> dict:

@@ -37,7 +37,7 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
     Reference:
         The release's `SASRec_Alpha.py`, `SSEPT_Alpha.py` and `Modules.py`.
     """
-    tensors = _read(npz)
+    tensors = read_npz(npz)
     items = tensors.get("item_embeddings.weight")
     if items is None or items.ndim != 2:
         raise ValueError(
@@ -145,20 +145,26 @@ def _named_variables(model: SASRec) -> dict:
     return found
 
 
-def _read(npz) -> dict[str, np.ndarray]:
+def read_npz(npz) -> dict[str, np.ndarray]:
+    """The arrays of an npz by name.
+
+    Raises:
+        ValueError: no npz; a pickle is refused.
+    """
     try:
-        with np.load(npz, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array")
+        file = np.load(npz, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("one array")
+        with file:
             return {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, FileNotFoundError):
             raise ValueError(
-                f"Expected an npz of a state_dict. Received: {npz}, which is "
+                f"Expected an npz of arrays by name. Received: {npz}, which is "
                 "no file"
             ) from None
         raise ValueError(
-            f"Expected an npz of a state_dict. Received: {npz}; a pickle, "
+            f"Expected an npz of arrays by name. Received: {npz}; a pickle, "
             "which can hold any code, is not opened. Where you trust it: "
             f"{RECIPE}"
         ) from None

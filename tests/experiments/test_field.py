@@ -53,12 +53,12 @@ def test_leave_one_out_of_a_data_set_with_settings_of_its_own(
 ):
     arguments = (
         *("reproduce", "--target=leave-one-out", "--sessions=s"),
-        *("--dataset=ml1m", "--output=out", "--settings=sasrec-64"),
+        *("--dataset=ml1m", "--output=out", "--settings=sasrec-64-falling"),
         *("--max_steps=2", "--eval_every=2"),
     )
     code, out, err = call(*arguments)
     assert code == 0, err
-    assert "| SASRec-2 (width 64) | 1 |" in out
+    assert "| SASRec-2 (width 64, falling rate) | 1 |" in out
     assert "| HSTU, 8 blocks (published) |  | 0.3294 | 0.1893 |" in out
     (run,) = (tmp_path / "out" / "runs").glob("*/run.json")
     summary = json.loads(run.read_text())

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nextitnet_tf import release
 from nextitnet_tf.compression import Compression
+from nextitnet_tf.models import NextItNet
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cprec"
 SCHEMES = {
@@ -156,5 +157,42 @@ def test_other_dilations_and_no_file(tmp_path):
         with pytest.raises(ValueError, match=name):
             release.load_cprec(tmp_path / name)
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ValueError, match=r"text\.npz"):
-        release.load_cprec(tmp_path / "text.npz")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    with open(tmp_path / "one.npz", "wb") as file:
+        np.save(file, np.ones(3))
+    for name in ("text.npz", "empty.npz", "one.npz"):
+        with pytest.raises(ValueError, match=name):
+            release.load_cprec(tmp_path / name)
+
+
+def test_slots_of_an_optimizer_are_no_weights(tmp_path):
+    def add(states):
+        for name in list(states):
+            states[f"{name}/Adam"] = states[f"{name}/Adam_1"] = states[name]
+        states["beta1_power"] = np.float32(0.9)
+
+    assert release.load_cprec(save(tmp_path, add)).sharing == "none"
+
+
+def test_kernels_of_a_higher_image_are_refused(tmp_path):
+    def change(states):
+        name = next(n for n in states if n.endswith("dilated_conv1/weight"))
+        states[name] = np.concatenate([states[name]] * 2)
+
+    with pytest.raises(ValueError, match="dilated_conv1/weight of shape"):
+        release.load_cprec(save(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"compression": "auto"},
+        {"compression": Compression(sharing="cross_block")},
+        {"tie_output": True},
+    ],
+)
+def test_stackrecs_checkpoints_hold_no_such_model(tmp_path, changes):
+    model = NextItNet(20, num_blocks=2, embedding_dim=8, **changes)
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        release.save_checkpoint(model, tmp_path / "model.ckpt")
+    assert list(tmp_path.iterdir()) == []

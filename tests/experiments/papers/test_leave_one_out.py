@@ -33,6 +33,7 @@ def test_the_rows():
         *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
         "SASRec-1 (width 64)",
         "SASRec-1 (width 256)",
+        "SASRec-2 (width 64, falling rate)",
         *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-1", "gated SASRec-1"),
     ]
     recipe = rows[10].recipe
@@ -82,20 +83,27 @@ def test_other_models_count_passes():
 
 
 def test_of_movielens_and_with_a_budget_of_ones_own():
-    recipe = make_rows("ml1m")[10].recipe
+    found = make_rows("ml1m")
+    recipe, falling = found[10].recipe, found[12].recipe
     stage = recipe.stages[0]
-    # 90 passes of 48 steps, evaluated after every second one.
+    # 120 passes of 48 steps, evaluated after every third one.
+    assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (
+        *(2, 5760, 144),
+    )
+    assert (recipe.learning_rate, recipe.decay) == (1e-3, "constant")
+    assert recipe.model_config["dropout_rate"] == 0.1
+    stage = falling.stages[0]
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (
         *(2, 4320, 96),
     )
-    assert (recipe.learning_rate, recipe.decay) == (2e-3, "cosine")
-    assert recipe.model_config["dropout_rate"] == 0.2
-    row = make_rows("ml1m", max_steps=20, eval_every=10, learning_rate=0.01)[11]
+    assert (falling.learning_rate, falling.decay) == (2e-3, "cosine")
+    assert falling.model_config["dropout_rate"] == 0.2
+    row = make_rows("ml1m", max_steps=20, eval_every=10, learning_rate=0.01)[12]
     stage = row.recipe.stages[0]
     assert (stage.num_blocks, stage.max_steps, stage.eval_every) == (2, 20, 10)
     assert (row.recipe.learning_rate, row.recipe.decay) == (0.01, "cosine")
-    other = make_rows("ml1m")[-1].recipe
-    assert (other.stages[0].max_steps, other.decay) == (90, "cosine")
+    other = found[-1].recipe
+    assert (other.stages[0].max_steps, other.decay) == (120, "constant")
 
 
 def test_how_histories_are_kept():

@@ -126,6 +126,13 @@ def test_the_table(tmp_path):
     assert not (tmp_path / "a.png").exists()  # one depth
 
 
+def test_many_items_are_too_many_for_ease(tmp_path, monkeypatch):
+    assert "EASE" not in write(tmp_path)
+    many = SimpleNamespace(rows=np.zeros((9, 4)), meta={"num_items": 15_001})
+    monkeypatch.setattr(Runs, "sessions", {"frequency": many})
+    assert "EASE is left out: it takes no more than 15,000" in write(tmp_path)
+
+
 def test_runs_that_have_not_kept_their_ranks(tmp_path, monkeypatch):
     """Those of an earlier version are not shown, and break nothing."""
     monkeypatch.setitem(RESULTS, ("gru4rec", None), (_NEVER, None, None))
