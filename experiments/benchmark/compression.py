@@ -26,6 +26,7 @@ BATCH_SIZES = (1, 64, 256)
 MASSES = (0.5, 0.04)  # outside of the first cluster
 _WIDTH = 64
 _K = 10
+_REPETITIONS = 7
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def time_answers(num_columns: int, mass: float) -> dict[str, Any]:
             model.compile(jit_compile=False)
             model.predict_on_batch(hidden)
             times = []
-            for _ in range(20):
+            for _ in range(_REPETITIONS):
                 began = time.perf_counter()
                 answer = model.predict_on_batch(hidden)
                 times.append(time.perf_counter() - began)
