@@ -78,8 +78,9 @@ def test_only_factors_that_a_model_has():
         return tuning.factors_of(Recipe((Stage(1),), model=model, **changes))
 
     assert {"depth", "alpha", "dropout"} <= set(names("nextitnet"))
-    assert not {"output", "embedding dropout"} & set(names("nextitnet"))
-    assert "output" in names("sasrec")
+    assert "embedding dropout" not in names("nextitnet")
+    assert "output" in names("sasrec") and "output" in names("nextitnet")
+    assert not {"output", "depth"} & set(names("caser"))
     assert not {"depth", "alpha"} & set(names("gru4rec"))
     # What it has already is not tried again.
     found = names("nextitnet", learning_rate=2e-3, decay="cosine")
