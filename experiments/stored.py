@@ -16,10 +16,8 @@ def in_short(run: training.Run) -> str:
         for name in ("num_weights", "in_full")
     )
     parts = ", ".join(f"{size.part} {size.num_weights:,}" for size in sizes)
-    smaller = f", {full / stored:.1f} times fewer than in full"
-    return (
-        f"stored: {stored:,} weights, "
-        f"{sum(size.num_bytes for size in sizes) / 1e6:.1f} MB ({parts})"
-        + smaller
-        * (full > stored)
-    )
+    megabytes = sum(size.num_bytes for size in sizes) / 1e6
+    said = f"stored: {stored:,} weights, {megabytes:.1f} MB ({parts})"
+    if full > stored:
+        said += f", {full / stored:.1f} times fewer than in full"
+    return said

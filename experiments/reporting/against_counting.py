@@ -234,7 +234,7 @@ def in_short(records: Sequence[Mapping[str, Any]]) -> list[str]:
             sides.setdefault(side, []).append(record["model"])
     told = [f"{', '.join(names)} {side}" for side, names in sides.items()]
     return [
-        f"In short: the floor is {floor['model']} with "
+        f"In short: the floor is {floor['model']} with MRR@5 "
         f"{floor['unseen']['mrr_at_5']['mean']:.4f}; {'; '.join(told)} (by "
         "the 95 % range of the ranking without seen items)."
     ]

@@ -127,6 +127,28 @@ def test_half_of_it_is_compressed(tmp_path, change, ranks):
     assert model(np.ones((1, 3), "int32")).shape == (1, 60)
 
 
+def test_nothing_of_it_is_compressed(tmp_path):
+    """The release's full softmax, which has a bias, by hand."""
+
+    def change(states):
+        _full_embedding(states)
+        _full_softmax(states)
+        generator = np.random.default_rng(0)
+        states["softmax_w"] = generator.normal(size=(16, 60)).astype("float32")
+        states["softmax_b"] = generator.normal(size=60).astype("float32")
+
+    path = save(tmp_path, change)
+    model = release.load_cprec(path)
+    assert model.compression == Compression()
+    item_ids = np.array([[3, 5, 7]], "int32")
+    hidden = np.array(model.encode(item_ids))[:, -1]
+    with np.load(path) as states:
+        expected = hidden @ states["softmax_w"] + states["softmax_b"]
+    np.testing.assert_allclose(
+        np.array(model(item_ids)), expected, rtol=1e-4, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -33,7 +33,7 @@ def test_the_rows():
         *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
         "SASRec-1 (width 64)",
         "SASRec-1 (width 256)",
-        "SASRec-2 (width 64, falling rate)",
+        "SASRec-1 (width 64, falling rate)",
         *("NextItNet-4", "GRec-4", "GRU4Rec", "SSE-PT-1", "gated SASRec-1"),
     ]
     recipe = rows[10].recipe

@@ -115,7 +115,7 @@ def test_the_table(tmp_path):
     assert lines["GRU4Rec"][2].startswith("-0.5000 (")
     assert lines["GRU4Rec"][2].endswith(": one seed")
     assert lines["SASRec-1"][2] == "+0.0000 (+0.0000 to +0.0000): one seed"
-    assert "the floor is Markov (order 5) with 0.5000" in text
+    assert "the floor is Markov (order 5) with MRR@5 0.5000" in text
     assert (
         "NextItNet-1 above it; GRU4Rec below it (one seed); SASRec-1 not told "
         "apart from it (one seed)" in text

@@ -94,7 +94,7 @@ def test_the_table(tmp_path):
     # Of the first five items: one user of two, in either seed.
     assert cells[5].startswith("+0.5000 (") and "two seeds" in cells[5]
     assert cells[6:] == ["10, 11", "1,234"]
-    assert "the floor is Markov (order 1) with 0.0000; SASRec-1" in text
+    assert "the floor is Markov (order 1) with MRR@5 0.0000; SASRec-1" in text
     assert "1 are in no training history (cold), 1 in the user's own" in text
     records = json.loads((tmp_path / "field.json").read_text())["rows"]
     assert records[2]["seeds"] == [0, 1]
