@@ -16,9 +16,9 @@ class ItemLayers:
     """Makes the two layers of a model that know its items.
 
     Every model calls it, so that both take a compressed form here alone. There
-    are two calls because random initial values
-    depend on the order in which layers are made: the embedding comes before
-    a model's other layers, the softmax behind them.
+    are two calls because random initial values depend on the order in which
+    layers are made: the embedding comes before a model's other layers, the
+    softmax behind them.
 
     Attributes:
         num_items: number of items without padding.
