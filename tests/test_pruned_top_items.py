@@ -109,6 +109,27 @@ def test_one_item_that_has_nearly_all_of_its_leaf():
     np.testing.assert_allclose(np.array(scores)[0, 5], -2 - total, rtol=1e-5)
 
 
+def test_a_bound_that_an_item_comes_near_to():
+    """Fifteen columns of which one has the logit 2 and all others 0.
+
+    It has 2 - log(14 + e^2) = -1.06 of its parent; the bound is
+    2 * 14 / 15 - log 15 = -0.84. The first items have -1.4, in between no
+    more.
+    """
+    layer, hidden = root_of(-50, -50, 0)
+    kernel = np.zeros((15, 4))
+    kernel[11, 0] = 2.0
+    layer.kernels[3].assign(kernel)
+    root = np.array(layer.kernels[0])
+    root[:5, 0] = -1.4
+    layer.kernels[0].assign(root)
+    assert check(layer, hidden, k=1) == 1
+    # They have -0.7: no item of the leaf can be above that.
+    root[:5, 0] = -0.7
+    layer.kernels[0].assign(root)
+    assert check(layer, hidden, k=1) == 0
+
+
 def test_half_precision():
     layer = layers.TreeSoftmax(
         29, CLUSTERS, (4, 2, 1, 2), dtype="mixed_bfloat16"
@@ -174,8 +195,9 @@ def test_long_columns_that_are_all_alike():
         layer.build((None, 1))
         layer.kernels[1].assign(300 + 1e-3 * generator.normal(size=(1000, 1)))
         hidden = np.full((1, 1), 10, "float32")
-        best = np.array(layer(hidden))[0, 10:].max()
-        # Of the first items the likeliest is as likely as the leaf's, nearly.
+        # All columns of the root are alike so far: an eleventh each.
+        best = np.array(layer(hidden))[0, 10:].max() + np.log(11)
+        # The first items are as likely as the leaf's likeliest, nearly.
         root = np.zeros((11, 1))
         root[:10] = (best - 1e-4) / 10
         layer.kernels[0].assign(root)

@@ -48,6 +48,21 @@ def test_counting_alone(call, sessions, tmp_path):
     assert "| counting | Markov |" in out
 
 
+def test_ease_is_left_out_where_items_are_too_many(
+    call, sessions, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("experiments.papers.counted.MAX_ITEMS", 23)
+    code, out, err = call(
+        *("reproduce", "--target=accuracy", "--sessions=s", "--output=out"),
+        "--settings=counting",
+    )
+    assert code == 0, err
+    assert "left out: 24 are too many items" in err
+    rows = rows_of(tmp_path / "out" / "accuracy.json")
+    assert [row["family"] for row in rows] == ["MostPop", "Markov", "ItemKNN"]
+    assert "EASE is left out" in out
+
+
 def test_leave_one_out_of_a_data_set_with_settings_of_its_own(
     call, sessions, tmp_path
 ):
