@@ -20,4 +20,6 @@ def in_short(run: training.Run) -> str:
     said = f"stored: {stored:,} weights, {megabytes:.1f} MB ({parts})"
     if full > stored:
         said += f", {full / stored:.1f} times fewer than in full"
+    if full < stored:  # projections outweigh the tables of few items
+        said += f", {stored / full:.1f} times as many as in full"
     return said

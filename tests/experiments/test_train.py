@@ -4,11 +4,14 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from experiments import stored
 from nextitnet_tf.compression import cluster_sizes
+from nextitnet_tf.models import GRU4Rec
 from nextitnet_tf.models import saved
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -98,6 +101,20 @@ def test_a_compressed_model_is_trained_and_stacked(
     ):
         code, _, err = train(*arguments[:1], *given, "--output=other")
         check_one_line(code, err, word)
+
+
+def test_what_a_compression_of_few_items_stores():
+    """Its projections outweigh the tables that they spare, and it is said."""
+
+    def told(num_items, compression):
+        model = GRU4Rec(num_items, embedding_dim=64, compression=compression)
+        return stored.in_short(SimpleNamespace(load_model=lambda: model))
+
+    # Clusters of 4, 3 and 14 at 64, 16 and 4: 256, 48 + 1,024, 56 + 256.
+    assert "embedding 1,640, softmax 1,768," in told(20, "auto")
+    assert told(20, "auto").endswith(" times as many as in full")
+    assert told(2000, "auto").endswith(" times fewer than in full")
+    assert told(20, None).endswith(")")
 
 
 def test_a_transformer_trained_evaluated_and_damaged(
