@@ -68,7 +68,8 @@ PROTOCOL = flags.DEFINE_list(
     "protocol",
     ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
-    "'clean' without its flaws, 'leave_one_out' as the field publishes, "
+    "'clean' without its flaws, 'cprec_release' as CpRec's release does, "
+    "'leave_one_out' as the field publishes, "
     "'temporal' what comes after by what came before; tables take several, "
     "comma separated. Any field of a protocol can be changed "
     "by the flag of its name.",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from experiments import flags
@@ -24,10 +25,12 @@ from experiments.reporting import against_counting
 from experiments.reporting import all_stages
 from experiments.reporting import by_depth
 from experiments.reporting import clock
+from experiments.reporting import compressed_table
 from experiments.reporting import convergence
 from experiments.reporting import found
 from experiments.reporting import growth_table
 from experiments.reporting import published
+from experiments.reporting import serving
 from experiments.reporting import similarity
 from experiments.reporting import tables
 from experiments.reporting.store import Store
@@ -101,7 +104,7 @@ def _floors(
 def _figure(
     writer: Callable,
     needs_model: bool = False,
-    measures: bool = False,
+    finish: Callable[[Sequence[Row], Store, Path], None] | None = None,
     named: Mapping[str, Protocol] = PROTOCOLS,
 ) -> Callable[[ModuleType, Choices], str]:
     """A figure shows what its command names.
@@ -109,15 +112,18 @@ def _figure(
     Args:
         writer: of the figure.
         needs_model: whether it looks at the models.
-        measures: whether steps of all stages are timed at the end.
+        finish: what is measured when all is trained.
         named: what each protocol is, where no flag says.
     """
 
     def run_figure(target: ModuleType, choices: Choices) -> str:
         protocol = flags.protocol(named)
-        rows = found.asked_rows(
-            target, choices, [protocol], target_flags.seeds()
+        folder, output = flags.sessions_folder(), flags.output_folder()
+        store = running.open_store(folder, output, [protocol.item_ids])
+        asked = dataclasses.replace(
+            choices, num_items=store.sessions[protocol.item_ids].num_items
         )
+        rows = found.asked_rows(target, asked, [protocol], target_flags.seeds())
         if not rows:
             raise ValueError(
                 "Expected at least one line. Received: "
@@ -126,24 +132,33 @@ def _figure(
                     for name in ("settings", "depths", "ratios")
                 )
             )
-        folder, output = flags.sessions_folder(), flags.output_folder()
-        store = running.open_store(folder, output, [protocol.item_ids])
 
         def write() -> str:
             return writer(rows, store, output, target.NAME, target.TITLE)
 
         if not target_flags.TABLE_ONLY.value:
             running.train(rows, store, write, needs_model)
-            if measures:
-                recipes = [
-                    row.recipe.up_to(i)
-                    for row in rows
-                    for i in range(len(row.recipe.stages))
-                ]
-                clock.measure_missing(recipes, store, output / clock.FILE_NAME)
+            if finish:
+                finish(rows, store, output)
         return write()
 
     return run_figure
+
+
+def _measure_steps(rows: Sequence[Row], store: Store, output: Path) -> None:
+    """The time of a step of every stage."""
+    recipes = [
+        row.recipe.up_to(i)
+        for row in rows
+        for i in range(len(row.recipe.stages))
+    ]
+    clock.measure_missing(recipes, store, output / clock.FILE_NAME)
+
+
+def _measure_answers(rows: Sequence[Row], store: Store, output: Path) -> None:
+    """The time of a step, then of answers."""
+    _measure_steps(rows, store, output)
+    serving.measure(rows, store, output / serving.FILE_NAME)
 
 
 def _published(target: ModuleType, choices: Choices) -> str:
@@ -186,7 +201,12 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "transfer": transferring.run,
     "published": _published,
     "against_counting": _figure(against_counting.write, named=TUNED_PROTOCOLS),
-    "growth": _figure(growth_table.write, measures=True),
+    "growth": _figure(growth_table.write, finish=_measure_steps),
+    "compressed": _figure(
+        compressed_table.write,
+        finish=_measure_answers,
+        named=TUNED_PROTOCOLS,
+    ),
 }
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from experiments import flags
 from experiments.papers import counted
 from experiments.papers.rows import Row
+from experiments.reporting import quantized
 from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
-
-NUMBERINGS = ("first_appearance", "frequency")
+from nextitnet_tf.protocol import NUMBERINGS
 
 
 def open_store(
@@ -50,15 +50,22 @@ def train(
                 f"left out: {num_items:,} are too many items", file=sys.stderr
             )
             continue
-        if not store.has(recipe, needs_model):
+        is_new = store.find_row(row) is None
+        needed = needs_model or (is_new and bool(row.quantized))
+        if not store.has(recipe, needed):
             training.run(
                 recipe,
                 store.sessions_of(recipe),
                 store.folder,
                 strategy=strategy,
-                needs_model=needs_model,
+                needs_model=needed,
             )
             store.forget(recipe)
+            is_new = True
+        run = store.find(recipe)
+        if is_new and row.quantized and run:
+            quantized.rank(run, row.quantized, store.sessions_of(recipe))
+        if is_new:
             write()
 
 

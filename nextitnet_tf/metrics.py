@@ -31,7 +31,9 @@ def target_rank(logits, next_item_ids):
     return not_beaten - 1  # the item itself
 
 
-def rank_among(logits, next_item_ids, ignored_ids=(), seen_item_ids=None):
+def rank_among(
+    logits, next_item_ids, ignored_ids=(), seen_item_ids=None, ties_to="lower"
+):
     """`target_rank` where some columns cannot be ranked.
 
     Args:
@@ -40,11 +42,19 @@ def rank_among(logits, next_item_ids, ignored_ids=(), seen_item_ids=None):
         ignored_ids: the columns.
         seen_item_ids: (B, T) items that cannot be ranked in that row alone,
             unless one is the item that did follow; default none.
+        ties_to: which of two ids comes first, "lower" or "higher".
 
     Returns:
         (B,) int32.
     """
     next_item_ids = ops.cast(ops.reshape(next_item_ids, (-1,)), "int32")
+    if ties_to == "higher":
+        last = logits.shape[-1] - 1
+        logits = ops.flip(logits, axis=-1)
+        next_item_ids = last - next_item_ids
+        ignored_ids = [last - item_id for item_id in ignored_ids]
+        if seen_item_ids is not None:
+            seen_item_ids = last - ops.cast(seen_item_ids, "int32")
     for item_id in ignored_ids:
         is_ignored = ops.equal(ops.arange(logits.shape[-1]), item_id)
         logits = ops.where(is_ignored, -math.inf, logits)
@@ -123,15 +133,19 @@ class RankingMetric(keras.metrics.Mean):
         at: only ranks below it score (the N of MRR@N).
         ignored_ids: columns that cannot be ranked (padding, under protocol
             `clean`).
+        ties_to: as for `rank_among`.
         name: defaults to the subclass's own name and `at`.
     """
 
     stem = ""
 
-    def __init__(self, at=5, ignored_ids=(), name=None, dtype=None):
+    def __init__(
+        self, at=5, ignored_ids=(), ties_to="lower", name=None, dtype=None
+    ):
         super().__init__(name=name or f"{self.stem}_at_{at}", dtype=dtype)
         self.at = at
         self.ignored_ids = tuple(ignored_ids)
+        self.ties_to = ties_to
 
     def score(self, rank):
         """(B,) float ranks, 0 for the best -> (B,) score if within N."""
@@ -145,7 +159,9 @@ class RankingMetric(keras.metrics.Mean):
             logits: (B, N).
             sample_weight: (B,), 0 for rows that only fill up a batch.
         """
-        rank = rank_among(logits, next_item_ids, self.ignored_ids)
+        rank = rank_among(
+            logits, next_item_ids, self.ignored_ids, ties_to=self.ties_to
+        )
         score = self.score(ops.cast(rank, "float32"))
         super().update_state(
             ops.where(rank < self.at, score, 0.0), sample_weight
@@ -156,6 +172,7 @@ class RankingMetric(keras.metrics.Mean):
             **super().get_config(),
             "at": self.at,
             "ignored_ids": list(self.ignored_ids),
+            "ties_to": self.ties_to,
         }
 
 
@@ -189,18 +206,19 @@ class NDCG(RankingMetric):
         return math.log(2.0) / ops.log(rank + 2.0)
 
 
-def make_ranking_metrics(cutoffs=(5, 10), ignored_ids=()):
+def make_ranking_metrics(cutoffs=(5, 10), ignored_ids=(), ties_to="lower"):
     """Fresh metrics for `compile(weighted_metrics=...)`.
 
     Args:
         cutoffs: the Ns.
         ignored_ids: columns that cannot be ranked.
+        ties_to: as for `rank_among`.
 
     Returns:
         MRR, HitRate and NDCG at each N, in that order.
     """
     return [
-        metric(at=at, ignored_ids=ignored_ids)
+        metric(at=at, ignored_ids=ignored_ids, ties_to=ties_to)
         for at in cutoffs
         for metric in (MRR, HitRate, NDCG)
     ]

@@ -6,6 +6,8 @@ from dataclasses import fields
 from dataclasses import replace
 from typing import Any
 
+# How items are numbered (`Protocol.item_ids`).
+NUMBERINGS = ("first_appearance", "frequency", "counted_padding")
 # A field that says what a thing is called, and decides no number.
 A_LABEL = {"is_label": True}
 
@@ -47,7 +49,9 @@ class Protocol:
         name: "release", "clean", or a name that says what was changed.
         item_ids: "first_appearance" numbers items as the release does, with
             padding an ordinary item; "frequency" keeps the sessions' own
-            ids, by falling frequency, padding 0.
+            ids, by falling frequency, padding 0; "counted_padding" is by
+            falling frequency, too, with padding where its count puts it, as
+            CpRec's release numbers them.
         sampled_fraction: negatives of the sampled softmax as a share of all
             columns; 0 for the full softmax.
         count_padding: whether predicting a padding counts in the loss.
@@ -72,6 +76,8 @@ class Protocol:
             random (`SSEPT`) does so in the rows themselves, for good.
         recut: whether each pass cuts a user's sessions at other places
             (`data.recutting`).
+        ties_to: which of two items with equal scores comes first, the one of
+            the "lower" or of the "higher" id.
         stop_on_unseen: whether early stopping looks at the ranking without
             the other items of a session, as `recommend` answers.
         train_until: of the temporal split: a date (2020-01-31), a time in
@@ -95,11 +101,13 @@ class Protocol:
     overwrites_rows: bool = False
     recut: bool = False
     stop_on_unseen: bool = False
+    ties_to: str = "lower"
     train_until: str = "0.8"
     validate_until: str = "0.9"
 
     def __post_init__(self):
-        check_choice(self, "item_ids", ("first_appearance", "frequency"))
+        check_choice(self, "item_ids", NUMBERINGS)
+        check_choice(self, "ties_to", ("lower", "higher"))
         check_choice(
             self, "split", ("rows", "users", "leave_one_out", "temporal")
         )
@@ -156,6 +164,17 @@ PROTOCOLS = {
     ),
 }
 
+# CpRec's own release: the full softmax of all items, counted by frequency with
+# padding among them, the test looked at after every pass.
+PROTOCOLS["cprec_release"] = replace(
+    PROTOCOLS["release"],
+    name="cprec_release",
+    item_ids="counted_padding",
+    sampled_fraction=0.0,
+    l2=0.001,
+    overwrites_rows=False,
+    ties_to="higher",
+)
 # What the field publishes.
 PROTOCOLS["leave_one_out"] = replace(
     PROTOCOLS["clean"],

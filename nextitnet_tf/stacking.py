@@ -288,14 +288,19 @@ class Stacker:
         Raises:
             ValueError: a model without blocks, a depth out of reach, a
                 head to be copied without the embedding that it is tied to,
-                tied copies of blocks that share kernels, or optimizer slots
-                asked of a model that has no optimizer.
+                tied copies of blocks that share kernels, a model of few
+                bits, or optimizer slots asked of one without an optimizer.
         """
         blocks = getattr(model, "blocks", None)
         if not blocks:
             raise ValueError(
                 "Stacking needs a model with blocks. "
                 f"Received: model={type(model).__name__}"
+            )
+        if getattr(model, "is_quantized", False):
+            raise ValueError(
+                "A quantized model is not trained any further: expected the "
+                "model before. Received: a model of few bits"
             )
         if num_blocks is None:
             num_blocks = 2 * len(blocks)

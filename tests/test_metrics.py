@@ -50,6 +50,34 @@ def test_target_rank(logits, target, expected):
     assert np.array(rank).tolist() == [expected]
 
 
+@pytest.mark.parametrize(
+    ("logits", "target", "ignored", "seen", "expected"),
+    [
+        ([2.0, 2.0, 2.0, 2.0], 3, (), None, 0),
+        ([2.0, 2.0, 2.0, 2.0], 0, (), None, 3),
+        ([1.0, 4.0, 1.0, 4.0], 0, (), None, 3),
+        ([1.0, 4.0, 1.0, 4.0], 2, (), None, 2),
+        ([1.0, 3.0, 2.0], 0, (), None, 2),
+        # Column 3 cannot be ranked; 1 and 3 are not counted.
+        ([2.0, 2.0, 2.0, 2.0], 0, (3,), None, 2),
+        ([2.0, 2.0, 2.0, 2.0], 0, (3,), [1, 1, 0], 1),
+        ([2.0, 2.0, 2.0, 2.0], 2, (), [1, 3, 0], 0),
+    ],
+)
+def test_ties_to_the_higher_id(logits, target, ignored, seen, expected):
+    logits = np.array([logits], "float32")
+    seen = None if seen is None else np.array([seen])
+    rank = metrics.rank_among(
+        logits, np.array([target]), ignored, seen, ties_to="higher"
+    )
+    assert np.array(rank).tolist() == [expected]
+    # Keras' own evaluate has a metric for it.
+    metric = metrics.HitRate(at=1, ignored_ids=ignored, ties_to="higher")
+    metric.update_state(np.array([target]), logits)
+    if seen is None:
+        assert float(metric.result()) == (expected == 0)
+
+
 def test_target_rank_of_a_batch():
     logits = np.array([[0, 1, 2], [2, 1, 0], [1, 1, 1]], "float32")
     rank = target_rank(logits, np.array([0, 0, 2]))
@@ -242,11 +270,14 @@ def test_make_ranking_metrics():
 
 @pytest.mark.parametrize("name", ["MRR", "HitRate", "NDCG"])
 def test_metrics_keep_their_configuration(name):
-    metric = getattr(metrics, name)(at=7, ignored_ids=(0, 3))
+    metric = getattr(metrics, name)(
+        at=7, ignored_ids=(0, 3), ties_to="higher"
+    )
     copy = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(metric)
     )
     assert type(copy) is type(metric)
     assert copy.at == 7
     assert copy.ignored_ids == (0, 3)
+    assert copy.ties_to == "higher"
     assert copy.name == metric.name

@@ -497,6 +497,23 @@ def test_numbering_by_hand():
     assert old_ids.tolist() == [-1, 7, 3, 0, 9, 2]
 
 
+def test_numbering_by_count_by_hand():
+    # Padding and "a" twice, "b" and "c" once; as text, "<PAD>" is before "a",
+    # and "10" is before "9".
+    rows, old_ids = release.number_by_count(
+        np.array([[0, 1, 2], [0, 2, 3]]), ["b", "a", "c"]
+    )
+    assert rows.tolist() == [[0, 2, 1], [0, 1, 3]]
+    assert old_ids.tolist() == [0, 2, 1, 3]
+    assert rows.dtype == np.int32
+    # Padding that is rarer than items stands among them.
+    rows, old_ids = release.number_by_count(
+        np.array([[1, 1, 2], [2, 3, 3], [0, 1, 2]]), [9, 10, 2]
+    )
+    assert old_ids.tolist() == [2, 1, 3, 0]
+    assert rows.tolist() == [[1, 1, 0], [0, 2, 2], [3, 1, 0]]
+
+
 # --- private --------------------------------------------------------------
 
 

@@ -49,6 +49,8 @@ class Row:
         family: what the paper calls the model, by default its class.
         stacked_family: the same in the names of stacked models.
         note: what the label says in brackets; of a variant all of it.
+        quantized: "int8" or "int4" where the items of the trained model are
+            stored in so many bits.
         schedule: how long the shallow stages train, where lines differ in
             that.
         compared_with: the line that speed-up and difference are counted
@@ -66,6 +68,7 @@ class Row:
     family: str = ""
     stacked_family: str = "Next"
     note: str = ""
+    quantized: str = ""
     schedule: str = ""
     compared_with: "Row | None" = None
     without_alpha: "Row | None" = None
@@ -136,7 +139,8 @@ class Row:
     @property
     def label(self) -> str:
         """What a table calls the model, by its own depth."""
-        note = f" ({self.note})" if self.note else ""
+        said = ", ".join(filter(None, [self.note, self.quantized]))
+        note = f" ({said})" if said else ""
         if self.role == "variant":
             return self.note
         if not self.has_blocks:
@@ -175,6 +179,7 @@ class Choices:
         figures_of: the data set of the paper whose figures may stand beside
             ours, if any.
         dataset: what the data are called.
+        num_items: of the data, where the lines depend on it.
         options: of every `Stage` (max_steps, eval_every, patience) and of
             the `Recipe` (batch_size, learning_rate, model_config).
     """
@@ -191,6 +196,7 @@ class Choices:
     patiences: Sequence[int] = ()
     figures_of: str | None = None
     dataset: str = ""
+    num_items: int = 0
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def stage(self, num_blocks: int, ratio: float = 1.0, **changes) -> Stage:

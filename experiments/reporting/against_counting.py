@@ -100,7 +100,7 @@ def find_done(rows: Sequence[Row], store: Store) -> list[tuple[Row, Run]]:
     return [
         (row, run)
         for row in rows
-        if (run := store.find(row.recipe)) and _has_ranks(run, store)
+        if (run := store.find_row(row)) and _has_ranks(run, store)
     ]
 
 

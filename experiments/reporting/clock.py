@@ -27,6 +27,7 @@ _USUAL = {
     "num_heads": 1,
     "kernel_size": 3,
     "variant": "stackrec",
+    "compression": None,
 }
 
 

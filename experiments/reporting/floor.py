@@ -61,7 +61,7 @@ def compare(
         return None
     if any(len(one) != len(of_floor) for one in ranks):
         return None
-    names = tuple(run.folder.name for run in (*runs, floor))
+    names = tuple(run.name for run in (*runs, floor))
     return store.once(
         (*names, "floor", exclude_seen),
         lambda: compare_ranks(

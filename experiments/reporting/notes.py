@@ -16,6 +16,10 @@ _PROTOCOLS = {
     "says nesting=repaired.",
     "clean": "Protocol clean: split by users 80/10/10, stops on validation, "
     "reports on test; padding is never an item; fractions are nested.",
+    "cprec_release": "Protocol cprec_release: that of CpRec's release. "
+    "Training stops and reports on the same 20 % of the sessions; padding is "
+    "an item like any other; ties go to the higher id; an L2 penalty that its "
+    "paper does not mention is on.",
     "temporal": "Protocol temporal: trains on what was over before a time, "
     "validates until a second, tests what follows, whoever the user is.",
 }
@@ -50,7 +54,7 @@ _SPEEDUP = (
 _RANKED = {False: "of all items", True: "without seen items"}
 IDLE = "measured on an otherwise idle machine"
 SAME_RUN = "measured in the same run"
-_SHARED = (
+SHARED = (
     "the median of the runs themselves, which may have shared their machine, "
     "wherever step_times.json has none of an idle one"
 )
@@ -81,12 +85,12 @@ def of_table(
         "Metrics rank the last item of each session among all items; "
         "Sessions is how many were evaluated.",
         *([_UNSEEN] if has_unseen else []),
-        *(_PROTOCOLS[name] for name in names if name in _PROTOCOLS),
+        *protocols(*names),
         *leaks(line.row.recipe.protocol for line in lines),
         _COPIED,
         _SPEEDUP,
         "Seconds: training steps to the best evaluation times the time of "
-        f"a step of that depth, {measured if is_idle else _SHARED}; "
+        f"a step of that depth, {measured if is_idle else SHARED}; "
         "compilation and evaluations are not in it. Wall seconds, all "
         "included, are in table.json.",
         *(
@@ -124,6 +128,11 @@ def of_table(
             "more, and the original release stops and reports on the test set."
         )
     return notes
+
+
+def protocols(*names: str) -> list[str]:
+    """What protocols are, by their names, as far as there is more to say."""
+    return [_PROTOCOLS[name] for name in names if name in _PROTOCOLS]
 
 
 def leaks(protocols: Iterable[Protocol]) -> list[str]:

@@ -111,7 +111,7 @@ def to_groups(
             over_seeds.Entry(
                 key=_key(line),
                 record=record,
-                name=line.run.folder.name,
+                name=line.run.name,
                 ranks=store.ranks(line.run),
                 unseen_ranks=store.ranks(line.run, exclude_seen=True),
                 groups=store.users(line.run),

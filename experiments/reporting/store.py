@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.papers.rows import Row
+from experiments.reporting import quantized
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.recipe import Protocol
@@ -49,6 +51,13 @@ class Store:
     def find(self, recipe: Recipe) -> Run | None:
         """The run of a recipe's last stage, if it is done."""
         return self.read(self.name(recipe))
+
+    def find_row(self, row: Row) -> Run | None:
+        """The run of a row, if it is done; in fewer bits, if the row is."""
+        run = self.find(row.recipe)
+        if run is None or not row.quantized:
+            return run
+        return quantized.find(run, row.quantized)
 
     def has(self, recipe: Recipe, model: bool = False) -> bool:
         """Whether the run of a recipe is done, and still has its model."""
@@ -96,7 +105,7 @@ class Store:
 
     def ranks(self, run: Run, exclude_seen: bool = False) -> np.ndarray | None:
         """Ranks of a run's test, if they were kept (`Run.read_ranks`)."""
-        key = (run.folder.name, "ranks", exclude_seen)
+        key = (run.name, "ranks", exclude_seen)
         return self.once(key, lambda: run.read_ranks(exclude_seen))
 
     def split(self, protocol: Protocol) -> data.Split:
@@ -111,6 +120,11 @@ class Store:
         parts = self.split(protocol)
         test = parts.test[: run.summary["num_sessions"]]
         return parts.rows.users[test]
+
+    def histories(self, run: Run) -> np.ndarray:
+        """(num_sessions, T) what the model of a run is tested with."""
+        parts = self.split(run.recipe.protocol)
+        return parts.rows.rows[parts.test, :-1]
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """What is computed under a key, the first time alone."""

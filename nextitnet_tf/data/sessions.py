@@ -8,10 +8,12 @@ The sequence contract, said here and nowhere else:
 - Inputs are row[:-1], targets row[1:]: T = t - 1. A model that needs users
   gets pairs: (row[:-1], user).
 - Evaluation predicts row[-1] from row[:-1] and ranks it among ALL columns,
-  for EVERY session; ties go to the lower id.
+  for EVERY session; ties go to the lower id, unless a protocol says
+  otherwise.
 - Protocol `release` renumbers on reading: id 0 is `<UNK>` and never occurs,
   padding is an ordinary item with an id of its own. It also drops the last
-  batch, in training and in evaluation.
+  batch, in training and in evaluation. `cprec_release` numbers by frequency
+  with padding counted among the items: usually id 0.
 
 Batches all have one shape: where a last batch is kept, it is filled up with
 rows of weight 0, so that nothing is compiled twice. Training weights are
@@ -29,6 +31,7 @@ import numpy as np
 
 from nextitnet_tf import release
 from nextitnet_tf.data.session_folder import read_session_folder
+from nextitnet_tf.protocol import NUMBERINGS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.vocabulary import RawId
 from nextitnet_tf.vocabulary import Vocabulary
@@ -90,7 +93,7 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     Args:
         folder: what `datasets` wrote.
         item_ids: "frequency" as on disk; "first_appearance" renumbers as
-            the release does.
+            StackRec's release does, "counted_padding" as CpRec's.
 
     Returns:
         The sessions.
@@ -99,10 +102,9 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
         ValueError: not such a folder, or one that is damaged; the message
             names the file.
     """
-    if item_ids not in ("frequency", "first_appearance"):
+    if item_ids not in NUMBERINGS:
         raise ValueError(
-            "Expected item_ids 'frequency' or 'first_appearance'. Received: "
-            f"{item_ids=}"
+            f"`item_ids` must be one of {NUMBERINGS}. Received: {item_ids=}"
         )
     rows, users, on_disk, occurrences, meta, times = read_session_folder(
         Path(folder)
@@ -110,8 +112,12 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     raw_ids: list[RawId | None] = [None, *on_disk]
     counts = [0, *occurrences]
     padding_id = 0
-    if item_ids == "first_appearance":
-        rows, old_ids = release.number_by_first_appearance(rows)
+    if item_ids != "frequency":
+        rows, old_ids = (
+            release.number_by_first_appearance(rows)
+            if item_ids == "first_appearance"
+            else release.number_by_count(rows, on_disk)
+        )
         raw_ids = [raw_ids[i] if i > 0 else None for i in old_ids]
         counts = [counts[i] if i > 0 else 0 for i in old_ids]
         # A set without any padding still needs an id to fill histories with:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from nextitnet_tf.layers.few_bits import FewBits
+
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
 class ItemEmbedding(keras.layers.Embedding):
@@ -48,15 +50,62 @@ class ItemEmbedding(keras.layers.Embedding):
         super().__init__(num_items + 1, embedding_dim, **kwargs)
         self.num_items = num_items
         self.embedding_dim = embedding_dim
+        self.few_bits = None
+
+    @property
+    def embeddings(self):
+        """(N, D), the table; of floats even where it is stored in few bits."""
+        if self.few_bits is None:
+            return super().embeddings
+        return self.few_bits.rows(ops.arange(self.num_items + 1))
 
     def call(self, item_ids):
         # As the base class does: under tf.distribute Keras builds a model on
         # the mean of the devices' batches, which is float.
         item_ids = ops.cast(item_ids, "int32")
+        if self.few_bits is not None:
+            return ops.cast(self.few_bits.rows(item_ids), self.compute_dtype)
         return ops.cast(
             ops.take(with_dense_gradient(self.embeddings), item_ids, axis=0),
             self.compute_dtype,
         )
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        """Stores each row in 8 or 4 bits a number (`FewBits`), for good.
+
+        Args:
+            mode: "int8" or "int4".
+            type_check: not used: a subclass does the same.
+            config: not used: there is one way.
+
+        Raises:
+            ValueError: another mode; a table with LoRA matrices beside it.
+        """
+        del type_check, config
+        if self.lora_enabled:
+            raise ValueError(
+                "Expected an embedding without LoRA matrices. Received: "
+                f"lora_rank={self.lora_rank}"
+            )
+        few_bits = FewBits(
+            self, self.num_items + 1, self.embedding_dim, mode
+        )
+        few_bits.store(self._embeddings)
+        del self._embeddings
+        self.few_bits = few_bits
+        self._is_quantized = True  # Keras does not quantize twice
+
+    def save_own_variables(self, store):
+        if self.few_bits is None:
+            super().save_own_variables(store)
+        else:  # past the base class, which has names for its own way
+            keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store):
+        if self.few_bits is None:
+            super().load_own_variables(store)
+        else:
+            keras.layers.Layer.load_own_variables(self, store)
 
     def get_config(self):
         config = super().get_config()

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf import losses
+from nextitnet_tf.layers.few_bits import FewBits
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
 
 
@@ -49,6 +50,7 @@ class ItemSoftmax(keras.layers.Layer):
             bias_initializer or keras.initializers.Constant(0.1)
         )
         self.seed_generator = keras.random.SeedGenerator()
+        self.few_bits = None
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
@@ -65,6 +67,8 @@ class ItemSoftmax(keras.layers.Layer):
     def call(self, hidden):
         if self.relu_before:
             hidden = ops.relu(hidden)
+        if self.few_bits is not None:
+            return self.few_bits.products(hidden) + self.bias
         logits = ops.matmul(hidden, ops.transpose(self.kernel))
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
 
@@ -93,7 +97,15 @@ class ItemSoftmax(keras.layers.Layer):
 
         Returns:
             Scalar, float32.
+
+        Raises:
+            ValueError: a kernel of few bits, which has no gradient.
         """
+        if self.few_bits is not None:
+            raise ValueError(
+                "A softmax of few bits is not trained: expected a model that "
+                f"is not quantized. Received: {self.few_bits.mode} weights"
+            )
         if self.relu_before:
             hidden = ops.relu(hidden)
         kernel = ops.cast(with_dense_gradient(self.kernel), self.compute_dtype)
@@ -119,6 +131,24 @@ class ItemSoftmax(keras.layers.Layer):
             ),
             expected_counts=losses.expected_counts(num_columns, num_sampled),
         )
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        """Stores each row of the kernel in 8 or 4 bits a number, for good.
+
+        Args:
+            mode: "int8" or "int4".
+            type_check: not used, like `config`: there is one way (`FewBits`).
+            config: not used.
+
+        Raises:
+            ValueError: another mode.
+        """
+        del type_check, config
+        few_bits = FewBits(self, *self.kernel.shape, mode)
+        few_bits.store(self.kernel)
+        del self.kernel
+        self.few_bits = few_bits
+        self._is_quantized = True  # Keras does not quantize twice
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.num_items + 1)

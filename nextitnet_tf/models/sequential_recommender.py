@@ -9,10 +9,11 @@ from nextitnet_tf import target_weights
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
 from nextitnet_tf.models.class_weight import refusing_class_weight
+from nextitnet_tf.models.quantized import Quantizable
 from nextitnet_tf.models.served_model import ServedModel
 
 
-class SequentialRecommender(ServedModel):
+class SequentialRecommender(Quantizable, ServedModel):
     """Scores all items for what follows a history of items.
 
     A subclass makes `item_embedding`, `item_softmax` (both by `ItemLayers`)

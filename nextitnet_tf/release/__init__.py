@@ -8,6 +8,7 @@ from nextitnet_tf.release.checkpoints import bare_prefix
 from nextitnet_tf.release.checkpoints import load_checkpoint
 from nextitnet_tf.release.checkpoints import save_checkpoint
 from nextitnet_tf.release.compressed import load_cprec
+from nextitnet_tf.release.numbering import number_by_count
 from nextitnet_tf.release.numbering import number_by_first_appearance
 from nextitnet_tf.release.session_files import Transfer
 from nextitnet_tf.release.session_files import read_sessions
@@ -23,6 +24,7 @@ __all__ = [
     "load_checkpoint",
     "load_cprec",
     "load_state_dict",
+    "number_by_count",
     "number_by_first_appearance",
     "read_sessions",
     "read_transfer",

@@ -9,6 +9,7 @@ from nextitnet_tf.training.next_item import compile_model
 from nextitnet_tf.training.next_item import evaluate
 from nextitnet_tf.training.next_item import make_model
 from nextitnet_tf.training.next_item import measure_step_seconds
+from nextitnet_tf.training.next_item import rank
 from nextitnet_tf.training.next_item import read_run
 from nextitnet_tf.training.next_item import read_runs
 from nextitnet_tf.training.next_item import run
@@ -30,6 +31,7 @@ __all__ = [
     "make_model",
     "measure_step_seconds",
     "monitor_of",
+    "rank",
     "read_all",
     "read_run",
     "read_runs",

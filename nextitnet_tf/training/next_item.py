@@ -43,6 +43,7 @@ class NextItem(Task):
         self.seed = recipe.seed
         self.batch_size = recipe.batch_size
         self.ignored_ids = _ignored_ids(recipe, sessions)
+        self.ties_to = recipe.protocol.ties_to
         self._splits: dict[float, data.Split] = {}
         if recipe.protocol.stop_on_unseen:
             self.monitor = "val_unseen_mrr_at_5"
@@ -226,7 +227,8 @@ def compile_model(
         l2=protocol.l2,
         label_smoothing=recipe.label_smoothing,
         weighted_metrics=metrics.make_ranking_metrics(
-            ignored_ids=_ignored_ids(recipe, sessions)
+            ignored_ids=_ignored_ids(recipe, sessions),
+            ties_to=protocol.ties_to,
         ),
         jit_compile=jit_compile,
     )
@@ -273,14 +275,39 @@ def evaluate(
     Returns:
         Metrics by name, and `num_sessions`, the number that counted.
     """
-    evaluation = _evaluation(model, recipe, sessions, row_numbers)
-    ranker = Ranker(model, _ignored_ids(recipe, sessions), True, jit_compile)
-    ranks = ranker.rank(evaluation)
+    ranks = rank(model, sessions, row_numbers, recipe, jit_compile)
     found = ranks["unseen_ranks" if exclude_seen else "ranks"]
-    return {
-        **metrics.from_ranks(found),
-        "num_sessions": evaluation.num_sessions,
-    }
+    return {**metrics.from_ranks(found), "num_sessions": len(found)}
+
+
+def rank(
+    model,
+    sessions: data.Sessions,
+    row_numbers: np.ndarray,
+    recipe: Recipe,
+    jit_compile: bool = False,
+) -> dict[str, np.ndarray]:
+    """Where a model ranks what did follow, of the given rows.
+
+    Args:
+        model: any.
+        sessions: as for `evaluate`, like what follows.
+        row_numbers: the rows.
+        recipe: its protocol counts.
+        jit_compile: whether XLA compiles it.
+
+    Returns:
+        "ranks" and "unseen_ranks", each (num_sessions,) int32.
+    """
+    evaluation = _evaluation(model, recipe, sessions, row_numbers)
+    ranker = Ranker(
+        model,
+        _ignored_ids(recipe, sessions),
+        with_unseen=True,
+        jit_compile=jit_compile,
+        ties_to=recipe.protocol.ties_to,
+    )
+    return ranker.rank(evaluation)
 
 
 def measure_step_seconds(

@@ -17,6 +17,7 @@ class Ranker:
         with_unseen: whether to rank among the items that are not in the
             history, too.
         jit_compile: whether XLA compiles it.
+        ties_to: as for `metrics.rank_among`.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Ranker:
         ignored_ids: tuple[int, ...],
         with_unseen: bool = False,
         jit_compile: bool = False,
+        ties_to: str = "lower",
     ):
         self._names = ["ranks", *(["unseen_ranks"] * with_unseen)]
 
@@ -38,7 +40,7 @@ class Ranker:
                 [
                     *(
                         metrics.rank_among(
-                            logits, next_item_ids, ignored_ids, seen
+                            logits, next_item_ids, ignored_ids, seen, ties_to
                         )
                         for seen in (None, history)[: len(self._names)]
                     ),

@@ -121,6 +121,11 @@ class Run:
         )
 
     @property
+    def name(self) -> str:
+        """That of its folder."""
+        return self.folder.name
+
+    @property
     def has_model(self) -> bool:
         """Whether the file of the model is there."""
         return (self.folder / MODEL).is_file()
@@ -152,9 +157,7 @@ class Run:
             return None
         self._check(RANKS)
         try:
-            with np.load(path, allow_pickle=False) as kept:
-                name = "unseen_ranks" if exclude_seen else "ranks"
-                return kept[name] if name in kept.files else None
+            return load_ranks(path, exclude_seen)
         except Exception as error:  # NumPy raises whatever it meets.
             raise _damaged(path, self.folder) from error
 
@@ -202,6 +205,13 @@ def save_ranks(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
     # A file, not a path: NumPy would add its own ending to the latter.
     with atomic_files.replacing(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **clipped)
+
+
+def load_ranks(path: Path, exclude_seen: bool) -> np.ndarray | None:
+    """What `save_ranks` has written, of one of both rankings."""
+    with np.load(path, allow_pickle=False) as kept:
+        name = "unseen_ranks" if exclude_seen else "ranks"
+        return kept[name] if name in kept.files else None
 
 
 def recipe_of(summary: Mapping[str, Any]) -> Recipe:

@@ -134,7 +134,9 @@ def _run_stage(
     began = time.perf_counter()
     model = task.begin(index, before)
     task.compile(index, model, jit_compile)
-    ranker = Ranker(model, task.ignored_ids, task.ranks_unseen, jit_compile)
+    ranker = Ranker(
+        model, task.ignored_ids, task.ranks_unseen, jit_compile, task.ties_to
+    )
     if hasattr(model, "adapt"):
         fitted = _adapt(task, index, model, ranker, work)
     else:

@@ -51,6 +51,7 @@ class Task(abc.ABC):
         seed: of all stages.
         batch_size: global.
         ignored_ids: columns that cannot be ranked.
+        ties_to: as for `metrics.rank_among`.
         ranks_unseen: whether the test is also ranked among the items that
             are not in a history.
         monitor: the metric of the validation that decides which evaluation
@@ -61,6 +62,7 @@ class Task(abc.ABC):
     batch_size: int
     ignored_ids: tuple[int, ...]
     ranks_unseen: bool
+    ties_to: str = "lower"
     monitor: str = MONITOR
 
     @property

@@ -13,6 +13,7 @@ import pytest
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.compression import Compression
 from nextitnet_tf.models import saved
 from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import PROTOCOLS
@@ -470,6 +471,37 @@ def test_what_a_protocol_compiles(folder):
         assert model.num_sampled == (6 if is_release else None)
         assert model.num_items == (31 if is_release else 30)
         assert model.l2 == 0
+
+
+def test_protocol_of_cprec_s_release(folder, tmp_path):
+    protocol = PROTOCOLS["cprec_release"]
+    sessions = data.read_sessions(folder, protocol.item_ids)
+    counts = np.bincount(sessions.rows.ravel(), minlength=31)
+    assert (np.diff(counts) <= 0).all()  # padding's, too
+    assert counts[sessions.vocabulary.padding_id] > 0
+    assert sessions.num_items == 30
+    known = sessions.vocabulary
+    assert known.raw_ids[known.padding_id] is None
+    compression = Compression((5, 12, 31), (8, 4, 2), (8, 4, 2))
+    recipe = make_recipe(
+        protocol=protocol,
+        model_config={"embedding_dim": 8, "compression": compression},
+    )
+    model = training.make_model(recipe, 2, sessions)
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    assert model.l2 == 0.001 and model.num_sampled is None
+    assert model.optimizer.epsilon == 1e-8
+    # All items have one score: of the 31 columns that with the last id is
+    # first, and padding is ranked like any other.
+    model.item_softmax.call = lambda hidden: np.zeros(
+        (hidden.shape[0], 31), "float32"
+    )
+    rows = np.flatnonzero(sessions.rows[:, -1] == 30)
+    others = np.flatnonzero(sessions.rows[:, -1] == 28)
+    for chosen, expected in ((rows, 1.0), (others, 1 / 3)):
+        chosen = np.resize(chosen, 17)  # one batch, and one row to drop
+        found = training.evaluate(model, sessions, chosen, recipe)
+        assert found["mrr_at_5"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""CpRec: storing a recommender small."""

@@ -1,0 +1,105 @@
+"""How large a trained model is on disk, and how long its answers take."""
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.papers.rows import Row
+from experiments.reporting import quantized
+from experiments.reporting.store import Store
+from nextitnet_tf import atomic_files
+from nextitnet_tf.models import COUNTED
+from nextitnet_tf.models.recommending import TopItems
+
+FILE_NAME = "serving.json"
+BATCH_SIZES = (1, 32, 256)
+_K = 10
+_REPETITIONS = 7
+_LEAST_SECONDS = 0.2
+NOTE = (
+    f"Answers: milliseconds of the {_K} likeliest items of "
+    f"{', '.join(map(str, BATCH_SIZES[:-1]))} and {BATCH_SIZES[-1]} histories "
+    "of the test at a time, seen items left out, the whole model; medians of "
+    f"{_REPETITIONS}, each of the same process, one line after the other."
+)
+
+
+def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
+    """Measures the models that are still there, all in one go.
+
+    Args:
+        rows: done or not.
+        store: has their runs.
+        path: of the file; what it knows of other models is kept. Nothing is
+            measured if it knows all of these.
+    """
+    known = read(path)
+    found = {
+        run.name: (row, run)
+        for row in rows
+        if row.recipe.model not in COUNTED
+        and (run := store.find_row(row))
+        and run.has_model
+    }
+    if not set(found) - set(known):
+        return
+    for name, (row, run) in found.items():
+        model = quantized.load(run, row.quantized)
+        histories = store.histories(run)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.keras"
+            model.save(file)
+            size = file.stat().st_size
+        known[name] = {
+            "file_bytes": size,
+            "milliseconds": {
+                str(batch_size): 1000 * _seconds(model, histories, batch_size)
+                for batch_size in BATCH_SIZES
+            },
+            "load_average_before": os.getloadavg()[0],
+        }
+        atomic_files.write_json(path, known)
+        print(
+            f"{row.label}: {size / 1e6:.2f} MB, "
+            + " / ".join(
+                f"{ms:.1f}" for ms in known[name]["milliseconds"].values()
+            )
+            + " ms",
+            flush=True,
+        )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What was measured before; {} if nothing was."""
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected times of answers. Received: {path}, which is no JSON "
+            f"({error}); remove it to measure again"
+        ) from error
+
+
+def _seconds(model, histories: np.ndarray, batch_size: int) -> float:
+    """Of one batch, compiled before."""
+    finder = TopItems(model, _K, exclude_seen=True)
+    batch = np.resize(histories, (batch_size, histories.shape[1]))
+    found: list[float] = []
+    began = time.perf_counter()
+    finder.predict_on_batch(batch)
+    while len(found) < _REPETITIONS or time.perf_counter() - began < (
+        _LEAST_SECONDS
+    ):
+        at = time.perf_counter()
+        finder.predict_on_batch(batch)
+        found.append(time.perf_counter() - at)
+    return statistics.median(found)

@@ -1,0 +1,39 @@
+"""What tables of models stored small say of themselves."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from experiments.reporting.columns import escape
+from experiments.reporting.comparisons import About
+from experiments.reporting.comparisons import Content
+from experiments.reporting.statistics import verdict
+from experiments.reporting.wording import shown
+
+
+def against_full(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """How small each line is, how soon trained, and whether it is no worse."""
+    for content in contents:
+        rows = [row for row in content["rows"] if not row["is_counted"]]
+        steps = {row["model"]: row["step"] for row in rows}
+        for row in rows:
+            told = row["over_full"]
+            if not told:
+                continue
+            low, high = told["low"], told["high"]
+            found = verdict(told["difference"], low, high, len(row["seeds"]))
+            words = {"holds": "better", "does not hold": "worse"}
+            said = [
+                f"{row['smaller']:.1f} times smaller on disk"
+                if row["smaller"]
+                else "",
+                f"a step takes {row['step'] / steps[row['full']]:.0%} of the "
+                "time"
+                if row["full"] in steps
+                else "",
+            ]
+            parts = ", ".join([*filter(None, said), ""])
+            yield (
+                f"- {escape(row['model'])}: {parts}MRR@5 "
+                f"{shown(told['difference'], low, high)} against "
+                f"{escape(row['full'])}: {words.get(found, found)}."
+            )
