@@ -28,7 +28,8 @@ _TARGET = absl_flags.DEFINE_string(
 # Targets with a command of their own: where it is, and what of the flags here
 # it takes.
 _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "table1": ("experiments.dataset_statistics", ("data", "results")),
+    name: ("experiments.dataset_statistics", ("data", "results"))
+    for name in ("table1", "cprec-table1")
 }
 _DEFAULTS = {"protocol": "release"}
 
@@ -38,7 +39,7 @@ def main() -> None:
     if name in _COMMANDS:
         module, used = _COMMANDS[name]
         flag_values.check_used(f"Target {name}", ("target", *used))
-        _apply_defaults({} if name == "table1" else _DEFAULTS)
+        _apply_defaults({} if name.endswith("table1") else _DEFAULTS)
         importlib.import_module(module).main()
         return
     try:

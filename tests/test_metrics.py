@@ -270,9 +270,7 @@ def test_make_ranking_metrics():
 
 @pytest.mark.parametrize("name", ["MRR", "HitRate", "NDCG"])
 def test_metrics_keep_their_configuration(name):
-    metric = getattr(metrics, name)(
-        at=7, ignored_ids=(0, 3), ties_to="higher"
-    )
+    metric = getattr(metrics, name)(at=7, ignored_ids=(0, 3), ties_to="higher")
     copy = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(metric)
     )

@@ -17,6 +17,7 @@ from experiments.reporting import columns
 from experiments.reporting import document
 from experiments.reporting import floor
 from experiments.reporting import notes
+from experiments.reporting import pictures
 from experiments.reporting import serving
 from experiments.reporting import wording
 from experiments.reporting.columns import Column
@@ -79,7 +80,7 @@ COLUMNS = (
 def write(
     rows: Sequence[Row], store: Store, output: Path, name: str, title: str
 ) -> str:
-    """Writes NAME.md and NAME.json of what is done.
+    """Writes NAME.md, NAME.json and, of several depths, NAME.png.
 
     Args:
         rows: of the table; those not run yet are left out.
@@ -99,6 +100,8 @@ def write(
     # What decides is what training looks at.
     exclude_seen = protocol.stop_on_unseen
     records = _records(done, store, output, exclude_seen)
+    if len({r["num_blocks"] for r in records if r["num_blocks"]}) > 2:
+        pictures.draw_depths(records, output / f"{name}.png", title)
     return document.write(
         output / name,
         title,
@@ -120,7 +123,12 @@ def _records(
     for row, run in done:
         of_label.setdefault(row.label, []).append((row, run))
     times = clock.Clock(
-        output / clock.FILE_NAME, [run.summary for _, run in done]
+        output / clock.FILE_NAME,
+        [
+            stage.summary
+            for row, run in done
+            for stage in _all_stages(row, run, store)
+        ],
     )
     measured = serving.read(output / serving.FILE_NAME)
     found = []
@@ -131,7 +139,7 @@ def _records(
                 **record,
                 **_accuracy(of_line, of_label, store, exclude_seen),
                 **_size(of_line, of_label, measured),
-                **_time(of_line, times),
+                **_time(of_line, times, store),
                 "above_floor": record[
                     "above_unseen" if exclude_seen else "above"
                 ],
@@ -212,18 +220,36 @@ def _size(
 
 
 def _time(
-    of_line: Sequence[tuple[Row, Run]], times: clock.Clock
+    of_line: Sequence[tuple[Row, Run]], times: clock.Clock, store: Store
 ) -> dict[str, Any]:
-    """Minutes to the best evaluation, the mean over seeds."""
+    """Minutes to the best evaluation of each stage, the mean over seeds."""
     if of_line[0][0].recipe.model in COUNTED:
         return {"minutes": None, "step": None}
-    step = times.step_seconds(of_line[0][1].summary)
-    steps = [run.summary["best_step"] for _, run in of_line]
+    summaries = [
+        [stage.summary for stage in _all_stages(row, run, store)]
+        for row, run in of_line
+    ]
+    seconds = [
+        sum(s["best_step"] * times.step_seconds(s) for s in of_seed)
+        for of_seed in summaries
+    ]
+    last = summaries[0][-1]
     return {
-        "minutes": step * sum(steps) / len(steps) / 60,
-        "step": 1000 * step,
-        "is_idle_time": times.is_idle(of_line[0][1].summary),
+        "minutes": sum(seconds) / len(seconds) / 60,
+        "step": 1000 * times.step_seconds(last),
+        "is_idle_time": all(times.is_idle(s) for of in summaries for s in of),
     }
+
+
+def _all_stages(row: Row, run: Run, store: Store) -> list[Run]:
+    """The runs of a line's stages, the last one the line's own."""
+    if row.recipe.model in COUNTED:
+        return []
+    earlier = [
+        store.find(row.recipe.up_to(i))
+        for i in range(len(row.recipe.stages) - 1)
+    ]
+    return [*(stage for stage in earlier if stage), run]
 
 
 def _notes(
@@ -251,8 +277,8 @@ def _notes(
         "Parameters: numbers that are stored, whatever their bits. MB on disk: "
         "the .keras file, without an optimizer. Smaller: than the file in "
         "full.",
-        "Minutes: training steps to the best evaluation times the time of a "
-        f"step, {notes.IDLE if is_idle else notes.SHARED}.",
+        "Minutes: training steps to the best evaluation, of all stages, times "
+        f"the time of a step, {notes.IDLE if is_idle else notes.SHARED}.",
         serving.NOTE,
         "± is the standard deviation between seeds.",
     ]

@@ -17,6 +17,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models.recommending import TopItems
+from nextitnet_tf.training import Run
 
 FILE_NAME = "serving.json"
 BATCH_SIZES = (1, 32, 256)
@@ -41,13 +42,12 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
             measured if it knows all of these.
     """
     known = read(path)
-    found = {
-        run.name: (row, run)
-        for row in rows
-        if row.recipe.model not in COUNTED
-        and (run := store.find_row(row))
-        and run.has_model
-    }
+    of_label: dict[str, tuple[Row, Run]] = {}
+    for row in rows:  # one seed speaks for all
+        run = store.find_row(row)
+        if row.recipe.model not in COUNTED and run and run.has_model:
+            of_label.setdefault(row.label, (row, run))
+    found = {run.name: (row, run) for row, run in of_label.values()}
     if not set(found) - set(known):
         return
     for name, (row, run) in found.items():

@@ -87,9 +87,7 @@ class ItemEmbedding(keras.layers.Embedding):
                 "Expected an embedding without LoRA matrices. Received: "
                 f"lora_rank={self.lora_rank}"
             )
-        few_bits = FewBits(
-            self, self.num_items + 1, self.embedding_dim, mode
-        )
+        few_bits = FewBits(self, self.num_items + 1, self.embedding_dim, mode)
         few_bits.store(self._embeddings)
         del self._embeddings
         self.few_bits = few_bits

@@ -35,8 +35,8 @@ CLAIMS = (
         [stored_claims.against_full],
     ),
 )
-# MRR@5, HR@5, million parameters of both item layers, minutes of training, speed-up of
-# inference.
+# MRR@5, HR@5, million parameters of both item layers, minutes of training,
+# speed-up of inference.
 PAPER: TableFigures = {
     "weishi": {
         "": {

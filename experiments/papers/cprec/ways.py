@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.papers.rows import Choices
@@ -9,6 +10,7 @@ from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.models import MODELS
+from nextitnet_tf.recipe import Stage
 from nextitnet_tf.tuned import TUNED
 
 SHARING = {
@@ -78,10 +80,10 @@ def row(
     figures: TableFigures | None = None,
     compared_with: Row | None = None,
     embedding_dim: int | None = None,
-    num_blocks: int | None = None,
+    stages: Sequence[Stage] = (),
     **more: Any,
 ) -> Row:
-    """A line from scratch, tuned where the protocol is not a release's.
+    """A line, tuned where the protocol is not a release's.
 
     Args:
         choices: what was asked for; `num_items` is known.
@@ -92,19 +94,19 @@ def row(
         figures: the paper's table.
         compared_with: the line in full.
         embedding_dim: another width than was asked for.
-        num_blocks: another depth than the first that was asked for.
+        stages: by default one, from scratch, of the first depth that was
+            asked for.
         **more: of the `Row`.
     """
     family = MODELS[model].__name__
     name = label or (f"{way}-{family}" if way else family)
     width = embedding_dim or choices.embedding_dim
-    depth = num_blocks or choices.depths[0]
-    stage = choices.stage(depth if _has_blocks(model) else 1)
+    usual = choices.stage(choices.depths[0] if _has_blocks(model) else 1)
     return Row(
         setting,
-        "baseline",
+        more.pop("role", "baseline"),
         choices.recipe(
-            stage,
+            *(stages or [usual]),
             model=model,
             **recipe_fields(choices, model, way, width),
         ),

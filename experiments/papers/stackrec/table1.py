@@ -1,4 +1,4 @@
-r"""StackRec, Table 1: what the data sets hold.
+r"""StackRec's and CpRec's Table 1: what the data sets hold.
 
 Every folder of prepared sessions in data/, and every file of transfer pairs
 there (NAME-pairs.csv), beside the paper's own.
@@ -20,21 +20,25 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import release
 
 NAME = "table1"
-TITLE = "Data sets (StackRec, Table 1)"
+TITLE = "Data sets (Table 1 of StackRec and of CpRec)"
 KIND = "data_sets"
-# The paper's own, and what its text says of where they come from.
+# The papers' own.
 PAPER = (
-    ("ML20 (paper)", "24K", "27.5M", 1_460_924, "20"),
-    ("Kuaibao (paper)", "64K", "22.7M", 1_000_000, "30"),
-    ("ColdRec source (paper)", "191K", "82.5M", 1_649_095, "50"),
-    ("ColdRec target (paper)", "21K", "3.8M", 3_798_114, "1 to 3"),
+    ("ML20 (StackRec)", "24K", "27.5M", 1_460_924, "20"),
+    ("Kuaibao (StackRec)", "64K", "22.7M", 1_000_000, "30"),
+    ("ColdRec source (both)", "191K", "82.5M", 1_649_095, "50"),
+    ("ColdRec target (both)", "21K", "3.8M", 3_798_114, "1 to 3"),
+    ("Weishi (CpRec)", "66K", "10M", 1_048_575, "10"),
+    ("ML20 (CpRec)", "54K", "27.7M", 1_491_478, "20"),
+    ("TikTok (CpRec)", "514K", "38.2M", 1_018_155, "50"),
+    ("ML100 (CpRec)", "54K", "27.7M", 457_350, "100"),
 )
 _FIELDS = ("data", "items", "actions", "sequences", "t")
 NOTES = (
     "Items, actions, users: what is left after filtering and cutting. "
     "Sequences: rows of t items; of pairs, one a target item, as the paper "
     "counts them.",
-    "The paper filtered ML20 to items of at least 10 users and users of at "
+    "StackRec filtered ML20 to items of at least 10 users and users of at "
     "least 5 items; of Kuaibao it only says that cold items were trimmed.",
 )
 

@@ -23,13 +23,15 @@ def test_by_hand(tmp_path):
     (tmp_path / "data" / "mine-pairs.csv").write_text("1,2,,8,9\n3,4,,A1\n")
     text = table1.write(tmp_path / "data", tmp_path / "out")
     lines = text.splitlines()
-    assert lines[0] == "# Data sets (StackRec, Table 1)"
+    assert lines[0] == "# Data sets (Table 1 of StackRec and of CpRec)"
     assert lines[2:4] == [
         "| Data | Items | Actions | Sequences | t | Users | Source |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    assert lines[4] == ("| ML20 (paper) | 24K | 27.5M | 1,460,924 | 20 |  |  |")
-    assert lines[8:10] == [
+    assert lines[4] == (
+        "| ML20 (StackRec) | 24K | 27.5M | 1,460,924 | 20 |  |  |"
+    )
+    assert lines[12:14] == [
         "| mine | 1,234 | 65,432 | 5,678 | 20 | 90 | mi\\|ne&lt;b>.csv |",
         "| mine-pairs | 3 | 3 | 3 | 1 to 2 | 2 | mine-pairs.csv |",
     ]
