@@ -91,7 +91,7 @@ def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
     assert found.examples.shape == (300, 17 + 2)
 
 
-def test_what_a_tree_costs(monkeypatch):
+def test_what_a_tree_costs(monkeypatch, tmp_path):
     """A small one: what is measured, and the masses that are promised."""
     monkeypatch.setattr(compression, "STEP", (40, (8, 40), (8, 2)))
     monkeypatch.setitem(
@@ -110,7 +110,17 @@ def test_what_a_tree_costs(monkeypatch):
     monkeypatch.setattr(compression, "BATCH_SIZES", (2,))
     (answer,) = compression.time_answers(300, 0.5)["batches"]
     answer |= {"num_columns": 300, "mass": 0.5}
-    text = compression.to_markdown({"steps": steps, "answers": [answer]})
+    served = {}
+    for way in ("full", "tree", "int8"):
+        path = tmp_path / f"{way}.keras"
+        compression.save_to_serve(way, str(path))
+        served[way] = {
+            **compression.serve(str(path)),
+            "file_bytes": path.stat().st_size,
+        }
+    text = compression.to_markdown(
+        {"steps": steps, "answers": [answer], "served": served}
+    )
     assert text[-2].startswith("| 300 | 50% | 2 | ")
     assert "| full | 0." in "\n".join(text)
 

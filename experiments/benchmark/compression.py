@@ -1,12 +1,16 @@
-"""The case `compression`: CpRec's tree softmax against the full one.
+"""The case `compression`: CpRec's models against those in full.
 
 Training: a step of a model of 54,000 items and width 512, targets as frequent
 as items are. Answering: the likeliest items of hidden states, with and
 without pruning, by the share of the mass that lies outside of the first
-cluster (half of it on ML-1M and Beauty, 4 % on Globo).
+cluster (half of it on ML-1M and Beauty, 4 % on Globo). Serving: the same
+models as those that train, in a process that reads them from disk and answers.
 """
 
+import gc
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +39,14 @@ def measure(settings: Settings) -> dict[str, Any]:
     steps = {way: child.run("compressed_step", way) for way in ("full", "tree")}
     ratio = steps["full"]["seconds"] / steps["tree"]["seconds"]
     print(f"a step of the tree softmax: {ratio:.1f} times as fast", flush=True)
+    served = serve_all()
+    print(
+        "resident when serving: "
+        + ", ".join(
+            f"{way} {s['more_gb']:.2f} GB" for way, s in served.items()
+        ),
+        flush=True,
+    )
     answers = []
     for num_columns in CATALOGUES:
         for mass in MASSES:
@@ -50,12 +62,12 @@ def measure(settings: Settings) -> dict[str, Any]:
                     f"against {1000 * found['full']:.1f} ms",
                     flush=True,
                 )
-    return {"steps": steps, "answers": answers}
+    return {"steps": steps, "served": served, "answers": answers}
 
 
 def to_markdown(found: dict[str, Any]) -> list[str]:
     """Both tables."""
-    steps, answers = found["steps"], found["answers"]
+    steps, answers, served = found["steps"], found["answers"], found["served"]
     full, tree = steps["full"], steps["tree"]
     return [
         f"A training step of {STEP[0]:,} columns, width 512, {_NUM_BLOCKS} "
@@ -70,6 +82,20 @@ def to_markdown(found: dict[str, Any]) -> list[str]:
         f"{full['seconds'] / tree['seconds']:.1f}x | {tree['more_gb']:.2f} | "
         f"{tree['more_gb'] / full['more_gb']:.2f} | "
         f"{tree['num_parameters']:,} |",
+        "",
+        "The same models, saved, read in another process and asked for "
+        f"{_K} items after one history and after 32: the file, and what the "
+        "process holds then beyond what it held before it read.",
+        "",
+        "| Item layers | MB on disk | Ratio | MB resident | Ratio |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {way} | {s['file_bytes'] / 1e6:.0f} | "
+            f"{served['full']['file_bytes'] / s['file_bytes']:.1f}x | "
+            f"{1000 * s['more_gb']:.0f} | "
+            f"{served['full']['more_gb'] / s['more_gb']:.1f}x |"
+            for way, s in served.items()
+        ),
         "",
         f"The {_K} likeliest items of hidden states of width {_WIDTH}; "
         "clusters of 13, 15 and 72 % of the columns, ranks 64, 16, 4; mass: "
@@ -99,18 +125,9 @@ def time_step(way: str) -> dict[str, Any]:
     Returns:
         `seconds` (the median), `more_gb`, `num_parameters`.
     """
-    import nextitnet_tf
-
-    num_columns, clusters, ranks = STEP
-    compression = nextitnet_tf.Compression(clusters, ranks, ranks)
-    model = nextitnet_tf.NextItNet(
-        num_items=num_columns - 1,
-        num_blocks=_NUM_BLOCKS,
-        embedding_dim=max(ranks),
-        compression=compression if way == "tree" else None,
-    )
+    model = _make_model(way)
     model.compile(optimizer="adam", jit_compile=True)
-    rows = log_uniform(num_columns, (_BATCH_SIZE, _T))
+    rows = log_uniform(model.num_items + 1, (_BATCH_SIZE, _T))
     before = child.forget_peak()
     seconds = []
     for _ in range(_WARM_UP + _STEPS):
@@ -122,6 +139,67 @@ def time_step(way: str) -> dict[str, Any]:
         "more_gb": child.peak_gb() - before,
         "num_parameters": model.count_params(),
     }
+
+
+def _make_model(way: str):
+    """A model with items in full, or in a "tree"; "int8" and "int4" too."""
+    import nextitnet_tf
+
+    num_columns, clusters, ranks = STEP
+    compression = nextitnet_tf.Compression(clusters, ranks, ranks)
+    model = nextitnet_tf.NextItNet(
+        num_items=num_columns - 1,
+        num_blocks=_NUM_BLOCKS,
+        embedding_dim=max(ranks),
+        compression=compression if way == "tree" else None,
+    )
+    if way.startswith("int"):
+        model.quantize(way, filters="^item_")
+    return model
+
+
+def serve_all() -> dict[str, Any]:
+    """What a model takes on disk and in a process that serves it, by way."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way in ("full", "tree", "int8", "int4"):
+            path = Path(folder) / f"{way}.keras"
+            child.run("save_to_serve", way, str(path))
+            found[way] = {
+                **child.run("serve", str(path)),
+                "file_bytes": path.stat().st_size,
+            }
+    return found
+
+
+def save_to_serve(way: str, path: str) -> dict[str, Any]:
+    """Saves a model, in the process that calls it."""
+    from nextitnet_tf import Vocabulary
+
+    model = _make_model(way)
+    num_items = model.num_items
+    model.vocabulary = Vocabulary(
+        [None, *range(1, num_items + 1)], [0, *[1] * num_items], 0, _T - 1
+    )
+    model.save(path)
+    return {}
+
+
+def serve(path: str) -> dict[str, Any]:
+    """Memory of a model that is read and answers, in this process.
+
+    Returns:
+        `more_gb` beyond what the process held before.
+    """
+    from nextitnet_tf.models import saved
+
+    before = child.forget_peak()
+    model = saved.load_model(Path(path))
+    histories = log_uniform(STEP[0] - 1, (32, _T - 1)) + 1
+    for batch in (histories[:1], histories):
+        model.recommend(batch.tolist(), k=_K)
+    gc.collect()
+    return {"more_gb": child.forget_peak() - before}
 
 
 def time_answers(num_columns: int, mass: float) -> dict[str, Any]:
@@ -138,13 +216,15 @@ def time_answers(num_columns: int, mass: float) -> dict[str, Any]:
     import keras
     from keras import ops
 
+    from nextitnet_tf.layers.pruned_top_items import leaf_reaches
     from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 
     softmax = make_softmax(num_columns, mass)
+    reaches = leaf_reaches(softmax)  # once for all answers
 
     def pruned(hidden):
         closed = ops.zeros((hidden.shape[0], 1), "int32")
-        return pruned_top_items(softmax, hidden, _K, closed)
+        return pruned_top_items(softmax, hidden, _K, closed, reaches)
 
     def full(hidden):
         return ops.top_k(softmax(hidden), _K)

@@ -230,6 +230,8 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "recommend": _recommend,
     "compressed_step": compression.time_step,
     "pruned": _pruned,
+    "save_to_serve": compression.save_to_serve,
+    "serve": compression.serve,
     "read_sessions": _read_sessions,
     "read_transfer": _read_transfer,
 }

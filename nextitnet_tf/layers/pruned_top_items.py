@@ -12,11 +12,12 @@ _ROUNDING = 1e-3
 _FEW = 64
 
 
-def pruned_top_items(softmax, hidden, k, closed):
+def pruned_top_items(softmax, hidden, k, closed, reaches=None):
     """The k likeliest items of each row, exactly those of all items' scores.
 
     No item is likelier than the parent of its leaf times what one item of the
-    leaf can have at most (`_largest_of_leaf`). Leaves are visited in the order
+    leaf can have at most (`_largest_of_leaf`; 1, where nothing is known of
+    the leaf's weights, or in half precision). Leaves are visited in the order
     of that bound, by the row that needs each most; one whose bound is below
     every row's k-th best score so far cannot change anything, and is not
     computed. Ties go to the lower id, as everywhere.
@@ -26,6 +27,7 @@ def pruned_top_items(softmax, hidden, k, closed):
         hidden: (B, D) hidden states.
         k: how many, at most N.
         closed: (B, M) int32 ids that have no place, row by row.
+        reaches: (leaves, 2), what `leaf_reaches` says of these very weights.
 
     Returns:
         (B, k) float32 log-probabilities, best first, `CLOSED` where fewer
@@ -43,10 +45,16 @@ def pruned_top_items(softmax, hidden, k, closed):
     if num_leaves == 0:
         return *head, ops.zeros((), "int32")
     parents = root[:, first:]  # (B, leaves)
-    bounds = parents + ops.stack(
-        [_largest_of_leaf(softmax, hidden, j + 1) for j in range(num_leaves)],
-        axis=1,
-    )
+    bounds = parents
+    # Errors of half precision are too large to tell more.
+    if reaches is not None and softmax.compute_dtype == "float32":
+        bounds = parents + ops.stack(
+            [
+                _largest_of_leaf(softmax, hidden, j + 1, reaches[j])
+                for j in range(num_leaves)
+            ],
+            axis=1,
+        )
 
     def look_into(j):
         """A function that finds the best of a leaf."""
@@ -98,25 +106,41 @@ def pruned_top_items(softmax, hidden, k, closed):
     return scores, ops.take_along_axis(item_ids, places, axis=1), visited
 
 
-def _largest_of_leaf(softmax, hidden, j):
+def leaf_reaches(softmax):
+    """How far the columns of each leaf lie from their mean, and from 0.
+
+    Reads all of them, once for as many calls of `pruned_top_items` as there
+    are until weights change.
+
+    Args:
+        softmax: a built `TreeSoftmax`.
+
+    Returns:
+        (leaves, 2) float32: the largest distances.
+    """
+    found = []
+    for kernel in softmax.kernels[1:]:
+        columns = ops.cast(kernel, "float32")
+        center = ops.mean(columns, axis=0, keepdims=True)
+        found.append([_longest(columns - center), _longest(columns)])
+    return np.array(found, "float32").reshape(-1, 2)
+
+
+def _largest_of_leaf(softmax, hidden, j, reach):
     """(B,) what no log-probability of a leaf's items is above.
 
     With w the columns of the leaf and h what they are multiplied by, the log
     of the sum of powers is at least log k + h mean(w), by Jensen's
     inequality; so no item has more than h (w_i - mean(w)) - log k, which by
-    Cauchy and Schwarz is at most |h| max |w_i - mean(w)| - log k. In half
-    precision, whose errors are large, it is only known to be at most 0.
+    Cauchy and Schwarz is at most |h| max |w_i - mean(w)| - log k.
     """
-    kernel = ops.cast(softmax.kernels[j], "float32")
-    projected = ops.cast(softmax.projected(hidden, j), "float32")
+    radius, longest = reach[0], reach[1]
+    projected = softmax.projected(hidden, j)
     length = ops.sqrt(ops.sum(ops.square(projected), axis=1))  # (B,)
     # The error of a logit grows with what it is the sum of.
-    error = _ROUNDING * (1 + length * _longest(kernel))
-    if softmax.compute_dtype != "float32":
-        return error
-    reach = length * _longest(kernel - ops.mean(kernel, axis=0, keepdims=True))
-    bound = reach - float(np.log(kernel.shape[0]))
-    return ops.minimum(bound, 0.0) + error
+    error = _ROUNDING * (1 + length * longest)
+    bound = length * radius - float(np.log(softmax.kernels[j].shape[0])) + error
+    return ops.minimum(bound, 0.0)  # no log-probability is above 0
 
 
 def _longest(rows):

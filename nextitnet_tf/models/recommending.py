@@ -18,6 +18,7 @@ from keras import ops
 
 from nextitnet_tf.layers.pruned_top_items import CLOSED
 from nextitnet_tf.layers.pruned_top_items import close
+from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
 from nextitnet_tf.vocabulary import Vocabulary
@@ -27,9 +28,11 @@ from nextitnet_tf.vocabulary import Vocabulary
 # says whether the score is a number.
 _WORKING_BYTES = 400_000_000
 _BYTES_A_COLUMN = 9
+# Histories for which it pays to read all columns of a tree once more.
+_WORTH_A_LOOK = 64
 
 
-def top_items(model, item_ids, k=10, exclude_seen=True):
+def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
     """The k likeliest items after each history, of any Keras backend's graph.
 
     A history without a known item gets the most popular items.
@@ -41,11 +44,13 @@ def top_items(model, item_ids, k=10, exclude_seen=True):
             model is shown the latest `history_length`.
         k: how many items; if the model knows fewer, all of them.
         exclude_seen: leave out every item of `item_ids`, row by row.
+        reaches: of a tree softmax, as for `pruned_top_items`.
 
     Returns:
         {"item_ids": (B, k) int32, "scores": (B, k) float32}, likeliest
         first. Where fewer than k items are left, the padding id with score
-        -inf; where the model's logits are not all finite, scores are NaN.
+        -inf; where the model's logits are not all finite (of a tree: those
+        that were looked into), scores are NaN.
 
     Raises:
         ValueError: a model without a vocabulary, or with one of another
@@ -59,10 +64,10 @@ def top_items(model, item_ids, k=10, exclude_seen=True):
     closed = _beside(item_ids, vocabulary.not_items)
     if exclude_seen and of_histories is vocabulary:
         closed = ops.concatenate([item_ids, closed], axis=1)
-    if isinstance(getattr(model, "item_softmax", None), TreeSoftmax):
+    if _is_tree(model):
         hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
-            model.item_softmax, hidden, k, closed
+            model.item_softmax, hidden, k, closed, reaches
         )
         is_finite = ops.all(ops.isfinite(best_scores), axis=-1, keepdims=True)
     else:
@@ -102,10 +107,38 @@ class TopItems(keras.Model):
         self.recommender = recommender
         self.k = k
         self.exclude_seen = exclude_seen
+        self.reaches = None
+        if _is_tree(recommender):
+            self.reaches = self.add_weight(
+                name="reaches",
+                shape=(len(recommender.item_softmax.clusters) - 1, 2),
+                trainable=False,
+            )
+            self.look_at_weights(0)
         self.built = True
 
+    def look_at_weights(self, num_histories):
+        """Has a tree's leaves pruned by how long their columns are now.
+
+        Args:
+            num_histories: that are asked for before weights change. Of few,
+                it would cost more than it spares: nothing is assumed then.
+        """
+        if self.reaches is None:
+            return
+        reaches = np.full(self.reaches.shape, np.inf)
+        if num_histories >= _WORTH_A_LOOK:
+            reaches = leaf_reaches(self.recommender.item_softmax)
+        self.reaches.assign(reaches)
+
     def call(self, item_ids):
-        return top_items(self.recommender, item_ids, self.k, self.exclude_seen)
+        return top_items(
+            self.recommender,
+            item_ids,
+            self.k,
+            self.exclude_seen,
+            self.reaches,
+        )
 
 
 def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
@@ -116,6 +149,7 @@ def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
     encoded = _encode(histories, of_histories)
     finder = _finder(model, min(k, vocabulary.num_items), bool(exclude_seen))
     batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
+    finder.look_at_weights(len(encoded))
     answers = []
     for start in range(0, len(encoded), batch_size):
         batch = encoded[start : start + batch_size]
@@ -137,12 +171,16 @@ def export(model, filepath, k=10, exclude_seen=True):
     """Writes a SavedModel: see `ServedModel.export_recommender`."""
     vocabulary, _ = _vocabularies(model)
     _check_at_least_1(k, "k")
-    TopItems(model, k, exclude_seen).export(
-        filepath, verbose=False, input_signature=[item_ids_spec()]
-    )
+    finder = TopItems(model, k, exclude_seen)
+    finder.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
+    finder.export(filepath, verbose=False, input_signature=[item_ids_spec()])
     extra = Path(filepath) / "assets.extra"
     extra.mkdir(exist_ok=True)
     vocabulary.save(extra)
+
+
+def _is_tree(model) -> bool:
+    return isinstance(getattr(model, "item_softmax", None), TreeSoftmax)
 
 
 def largest_batch(num_columns) -> int:

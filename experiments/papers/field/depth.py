@@ -7,8 +7,8 @@ generated sessions whose law needs depth, with the best possible value known.
     make reproduce-depth DATASET=deep SEEDS=0,1,2
     make reproduce-depth DATASET=ml1m RAW=interactions.csv.gz SEEDS=0,1,2
 
-Expected time on 2 cores: of `deep` 1 to 6 minutes a NextItNet, the deeper the
-longer; of ML-1M 9 to 40 minutes. Expected numbers: none are published.
+Expected time on 2 cores: of `deep` 2 to 10 minutes a NextItNet, the deeper
+the longer; of ML-1M 9 to 40 minutes. Expected numbers: none are published.
 """
 
 import dataclasses
@@ -41,7 +41,13 @@ DEFAULTS = {
 _OF_DATA: dict[str, dict[str, Any]] = {
     "deep": {"dropout_rate": 0.0, "embedding_dim": 32},
 }
-_PASSES = {"deep": 16}
+# What deep models know of generated sessions beyond shallow ones they learn
+# late, at a rate that does not fall, from whole sessions.
+_RECIPES: dict[str, dict[str, Any]] = {
+    "deep": {"learning_rate": 3e-3, "decay": "constant"},
+}
+_STAGES = {"deep": {"max_steps": 32, "patience": 32}}
+_WHOLE_SESSIONS = ("deep",)
 
 
 def rows(choices: Choices) -> list[Row]:
@@ -55,11 +61,15 @@ def rows(choices: Choices) -> list[Row]:
         for depth in sorted(choices.depths):
             recipe = accuracy.recipe_of(model, choices, depth)
             (stage,) = recipe.stages
-            passes = _PASSES.get(choices.dataset, stage.max_steps)
+            budget = _STAGES.get(choices.dataset, {})
+            if choices.dataset in _WHOLE_SESSIONS:
+                protocol = dataclasses.replace(recipe.protocol, recut=False)
+                recipe = dataclasses.replace(recipe, protocol=protocol)
             recipe = dataclasses.replace(
                 recipe,
-                stages=(dataclasses.replace(stage, max_steps=passes),),
+                stages=(dataclasses.replace(stage, **budget),),
                 model_config={**recipe.model_config, **changes, **own},
+                **_RECIPES.get(choices.dataset, {}),
             )
             found.append(Row(name, "baseline", recipe, family=family))
     return found
