@@ -156,3 +156,35 @@ def test_ways_to_grow(call, sessions, tmp_path):
     assert len(times) == 2
     assert "measured in the same run" in out
     assert (tmp_path / "out" / "growth.png").is_file()
+
+
+def test_small_models_and_their_rivals(call, sessions, tmp_path, monkeypatch):
+    """A line in full, a tree, fewer channels, fewer bits: sizes, answers."""
+    arguments = (
+        *("--target=cprec-table2", "--sessions=s", "--output=out"),
+        *("--protocol=clean", "--depths=1", "--embedding_dim=8"),
+        *("--max_steps=4", "--eval_every=2", "--budget_in=steps"),
+        "--settings=counting,full,Ab,rivals",
+    )
+    code, out, err = call("reproduce", *arguments)
+    assert code == 0, err
+    rows = rows_of(tmp_path / "out" / "cprec_table2.json")[4:]
+    assert [row["model"].split(" (")[0] for row in rows] == [
+        *("NextItNet-1", "CpRec-Ab-1", "NextItNet-1"),
+        *("NextItNet-1", "NextItNet-1"),
+    ]
+    for row in rows:
+        assert set(row["milliseconds"]) == {"1", "32", "256"}
+        assert row["smaller"] or row["model"] == "NextItNet-1"
+    bits = {row["model"]: row for row in rows[3:]}
+    assert set(bits) == {"NextItNet-1 (int8)", "NextItNet-1 (int4)"}
+    sizes = [row["megabytes"] for row in rows]
+    assert sizes[3] < sizes[0] and sizes[4] < sizes[3]
+    (folder,) = (tmp_path / "out" / "runs").glob("*/ranks-int8.npz")
+    assert (folder.parent / "ranks.npz").is_file()
+    # Nothing is trained, ranked or measured again.
+    monkeypatch.setattr(training, "run", None)
+    monkeypatch.setattr(training, "rank", None)
+    code, again, err = call("reproduce", *arguments)
+    assert code == 0, err
+    assert again in out

@@ -18,6 +18,7 @@ from experiments.papers import counted
 from experiments.papers.field import accuracy
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from nextitnet_tf.recipe import Recipe
 
 NAME = "depth"
 TITLE = "Accuracy by depth"
@@ -36,40 +37,45 @@ DEFAULTS = {
     "depths": "2,4,8,16",
     "settings": "counting,nextitnet,sasrec",
 }
-# Where there are more data than a model can learn by heart nothing is dropped
-# out; of generated sessions a narrow model knows as much as a wide one.
-_OF_DATA: dict[str, dict[str, Any]] = {
-    "deep": {"dropout_rate": 0.0, "embedding_dim": 32},
-}
-# What deep models know of generated sessions beyond shallow ones they learn
-# late, at a rate that does not fall, from whole sessions.
-_RECIPES: dict[str, dict[str, Any]] = {
-    "deep": {"learning_rate": 3e-3, "decay": "constant"},
-}
-_STAGES = {"deep": {"max_steps": 32, "patience": 32}}
-_WHOLE_SESSIONS = ("deep",)
 
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then each model from shallow to deep."""
     found = counted.tried_rows(choices)
-    changes = _OF_DATA.get(choices.dataset, {})
     for name in choices.settings:
         if name not in _MODELS:
             continue
         model, family, own = _MODELS[name]
         for depth in sorted(choices.depths):
             recipe = accuracy.recipe_of(model, choices, depth)
-            (stage,) = recipe.stages
-            budget = _STAGES.get(choices.dataset, {})
-            if choices.dataset in _WHOLE_SESSIONS:
-                protocol = dataclasses.replace(recipe.protocol, recut=False)
-                recipe = dataclasses.replace(recipe, protocol=protocol)
+            recipe = _for_data(recipe, choices.dataset)
             recipe = dataclasses.replace(
-                recipe,
-                stages=(dataclasses.replace(stage, **budget),),
-                model_config={**recipe.model_config, **changes, **own},
-                **_RECIPES.get(choices.dataset, {}),
+                recipe, model_config={**recipe.model_config, **own}
             )
             found.append(Row(name, "baseline", recipe, family=family))
     return found
+
+
+def _for_data(recipe: Recipe, dataset: str) -> Recipe:
+    """The recipe, as data call for it that are not somebody's ratings.
+
+    Of generated sessions there are more than a model learns by heart, a
+    narrow one knows as much as a wide one, and what deep models know beyond
+    shallow ones they learn late: at a rate that does not fall, from whole
+    sessions.
+    """
+    if dataset != "deep":
+        return recipe
+    (stage,) = recipe.stages
+    return dataclasses.replace(
+        recipe,
+        stages=(dataclasses.replace(stage, max_steps=32, patience=32),),
+        protocol=dataclasses.replace(recipe.protocol, recut=False),
+        learning_rate=3e-3,
+        decay="constant",
+        model_config={
+            **recipe.model_config,
+            "dropout_rate": 0.0,
+            "embedding_dim": 32,
+        },
+    )

@@ -33,8 +33,10 @@ def test_each_model_at_each_depth():
     assert (config["dropout_rate"], config["embedding_dim"]) == (0, 32)
     (stage,) = of_deep.recipe.stages
     assert (stage.num_blocks, stage.max_steps, stage.budget_in) == (
-        *(2, 16, "passes"),
+        *(2, 32, "passes"),
     )
+    assert of_deep.recipe.decay == "constant"
+    assert not of_deep.recipe.protocol.recut
     assert rows[-1].recipe.stages[0].max_steps == 40
 
 

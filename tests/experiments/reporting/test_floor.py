@@ -44,6 +44,7 @@ class Runs:
         found = {"validation": dict(zip(names, kept or (), strict=False))}
         return SimpleNamespace(
             folder=SimpleNamespace(name=f"{key}-{recipe.seed}"),
+            name=f"{key}-{recipe.seed}",
             key=key,
             recipe=recipe,
             summary={
@@ -56,6 +57,9 @@ class Runs:
                 "protocol_differences": [],
             },
         )
+
+    def find_row(self, row):
+        return self.find(row.recipe)
 
     def ranks(self, run, exclude_seen):
         return RESULTS[run.key][exclude_seen]

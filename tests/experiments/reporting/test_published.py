@@ -27,6 +27,7 @@ class Runs:
             seed=recipe.seed,
             model=recipe.model,
             folder=SimpleNamespace(name=f"{recipe.model}-{recipe.seed}"),
+            name=f"{recipe.model}-{recipe.seed}",
             summary={
                 **(kept if recipe.model == "markov" else {}),
                 "best_step": 10 + recipe.seed,
@@ -34,6 +35,9 @@ class Runs:
                 "num_sessions": 2,
             },
         )
+
+    def find_row(self, row):
+        return self.find(row.recipe)
 
     def ranks(self, run, exclude_seen):
         if run.model == "markov":
