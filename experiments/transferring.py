@@ -1,4 +1,4 @@
-"""Pre-trains, fine-tunes, and writes Table 3: the kind "transfer"."""
+"""Pre-trains, fine-tunes, and writes it down: the kind "transfer"."""
 
 import dataclasses
 import itertools
@@ -43,26 +43,28 @@ def run(target: ModuleType, choices: Choices) -> str:
             "--pairs=FILE. Received: "
             + ("neither" if raw.value is None else "both")
         )
-    asked = [
-        row
-        for protocol, seed in itertools.product(
-            flags.protocols(), target_flags.seeds()
-        )
-        for row in target.rows(
-            dataclasses.replace(choices, protocol=protocol, seed=seed),
-            _tuning(protocol),
-        )
-    ]
+    tunings = {p: _tuning(p) for p in flags.protocols()}
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
+    num_items = store.sessions["frequency"].num_items
+    choices = dataclasses.replace(choices, num_items=num_items)
+    asked = [
+        row
+        for (protocol, tuning), seed in itertools.product(
+            tunings.items(), target_flags.seeds()
+        )
+        for row in target.rows(
+            dataclasses.replace(choices, protocol=protocol, seed=seed), tuning
+        )
+    ]
     file = pairs_file.value or _make_pairs(folder, store.sessions["frequency"])
     pairs = PairsOf(file, store, flags.dataset_name())
     for row in asked:
         _check_batches(row.transfer, pairs.read(row))
 
     def write() -> str:
-        shown = transfer_lines.done_rows(asked, choices, pairs)
-        return transfer_table.write(shown, pairs, output)
+        shown = transfer_lines.done_rows(target, asked, choices, pairs)
+        return transfer_table.write(target, shown, pairs, output)
 
     if not target_flags.TABLE_ONLY.value:
         strategy = distribution.make_strategy(flags.STRATEGY.value)

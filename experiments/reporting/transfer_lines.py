@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -120,11 +121,15 @@ class PairsOf:
 
 
 def done_rows(
-    asked: Sequence[TransferRow], choices: Choices, pairs: PairsOf
+    target: ModuleType,
+    asked: Sequence[TransferRow],
+    choices: Choices,
+    pairs: PairsOf,
 ) -> list[TransferRow]:
     """The rows that are done: those asked for, then those of other commands.
 
     Args:
+        target: its module.
         asked: by this command.
         choices: what it asks, but for protocol and seed.
         pairs: of all rows.
@@ -136,7 +141,7 @@ def done_rows(
     }
     seeds = {job.pretraining.seed for job in jobs}
     depths = {job.pretraining.stages[-1].num_blocks for job in jobs}
-    deep = table3.SETTING.num_blocks_after
+    deep = target.DEPTH
     divisors = {deep // depth for depth in depths if deep % depth == 0}
     found = list(asked)
     for (protocol, tuning), divisor, seed in itertools.product(
@@ -150,7 +155,7 @@ def done_rows(
             divide_depth=divisor,
         )
         try:
-            others = table3.rows(way, tuning)
+            others = target.rows(way, tuning)
             found += [row for row in others if row not in found]
         except ValueError:
             continue  # a depth that cannot be divided

@@ -1,13 +1,13 @@
-"""Table 3: what transfer came to, written down."""
+"""What transfer came to, written down."""
 
 import dataclasses
 import statistics
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from experiments.papers.stackrec import table3
 from experiments.papers.stackrec.table3 import TransferRow
 from experiments.reporting import columns
 from experiments.reporting import notes
@@ -69,10 +69,16 @@ COLUMNS = (
 )
 
 
-def write(rows: Sequence[TransferRow], pairs: PairsOf, output: Path) -> str:
-    """Writes table3.md, table3.json and the picture of what is done.
+def write(
+    target: ModuleType,
+    rows: Sequence[TransferRow],
+    pairs: PairsOf,
+    output: Path,
+) -> str:
+    """Writes NAME.md, NAME.json and the picture of what is done.
 
     Args:
+        target: says NAME and TITLE.
         rows: of the table; those not run yet are left out.
         pairs: of all rows.
         output: gets the table.
@@ -88,7 +94,7 @@ def write(rows: Sequence[TransferRow], pairs: PairsOf, output: Path) -> str:
     records = [*transfer_lines.popular(lines, pairs), *own]
     text = "\n".join(
         [
-            f"# {table3.TITLE}",
+            f"# {target.TITLE}",
             "",
             *over_seeds.to_markdown(groups),
             *columns.table(COLUMNS, records, keep_empty=True),
@@ -97,11 +103,11 @@ def write(rows: Sequence[TransferRow], pairs: PairsOf, output: Path) -> str:
             "",
         ]
     )
-    atomic_files.write_text(output / f"{table3.NAME}.md", text)
+    atomic_files.write_text(output / f"{target.NAME}.md", text)
     atomic_files.write_json(
-        output / f"{table3.NAME}.json",
+        output / f"{target.NAME}.json",
         {
-            "title": table3.TITLE,
+            "title": target.TITLE,
             "data": pairs.store.meta,
             "fine_tuning": [
                 {**dataclasses.asdict(row.reading[0]), "pairs": meta}
@@ -114,8 +120,8 @@ def write(rows: Sequence[TransferRow], pairs: PairsOf, output: Path) -> str:
     )
     pictures.draw_convergence(
         records,
-        output / f"{table3.NAME}-convergence.png",
-        table3.TITLE,
+        output / f"{target.NAME}-convergence.png",
+        target.TITLE,
         "target MRR@5, validation",
     )
     return text
@@ -142,6 +148,7 @@ def _notes(lines: Sequence[TransferLine], pairs: PairsOf) -> list[str]:
     return [
         notes.of_data("Source", pairs.store) + ".",
         *described,
+        *_sizes(lines),
         "Source metrics and Speed-up: pre-training, as in Table 2. Target "
         "metrics: after fine-tuning all parameters.",
         "Worth of pre-training: target MRR@5 less that of the equally deep "
@@ -155,6 +162,21 @@ def _notes(lines: Sequence[TransferLine], pairs: PairsOf) -> list[str]:
         "The paper's figures are for ColdRec, which cannot be had any more, "
         "and by the release's protocol.",
     ]
+
+
+def _sizes(lines: Sequence[TransferLine]) -> list[str]:
+    """What is stored of each pre-trained model, where that differs."""
+    found = {
+        line.row.row.label: line.source.summary["num_parameters"]
+        for line in lines
+        if line.source
+    }
+    if not any(
+        "compression" in line.row.row.recipe.model_config for line in lines
+    ):
+        return []
+    shown = [f"{label} {count / 1e6:.2f}" for label, count in found.items()]
+    return [f"Million parameters of what is pre-trained: {', '.join(shown)}."]
 
 
 def _describe(tuning: FineTuning, meta: Mapping[str, Any]) -> str:

@@ -130,11 +130,36 @@ def test_a_table_leaves_out_what_other_pairs_cannot_be_read_by(pairs):
     others = table3.rows(CHOICES, RELEASE)
     with pytest.raises(ValueError, match="no more source items"):
         pairs.read(others[0])
-    assert transfer_lines.done_rows(rows + others, CHOICES, pairs) == []
+    done = transfer_lines.done_rows(table3, rows + others, CHOICES, pairs)
+    assert done == []
 
 
 @pytest.mark.slow
-def test_the_command(tmp_path, call):
+def test_small_models(tmp_path, call):
+    make_domains(tmp_path)
+    code, out, err = call(
+        *("reproduce", "--target=cprec-table6", "--dataset=tiny"),
+        *("--raw=source.csv", "--target_raw=target.csv", "--t=8"),
+        *("--divide_depth=4", "--embedding_dim=8", "--max_steps=4"),
+        *("--eval_every=2", "--batch_size=32", "--tune_batch_size=32"),
+        "--tune_max_epochs=2",
+    )
+    assert code == 0, err[-2000:]
+    path = tmp_path / "results/tiny/cprec_table6.json"
+    table = json.loads(path.read_text())
+    assert [row["model"] for row in table["rows"]] == [
+        *("MostPop of the target", "NextItNet-2, not pre-trained"),
+        *("NextItNet-2", "CpRec-Cb-2", "CpRec-Al-2", "CpRec-Ab-2"),
+    ]
+    for row in table["rows"][2:]:
+        assert row["worth"]["low"] <= row["worth"]["difference"]
+    # By hand: 40 source items and padding, ranks 8, 2, 1 of 8, 7 and 26 ...
+    assert "Million parameters of what is pre-trained: NextItNet-2 0.00" in out
+    assert out.endswith(path.with_suffix(".md").read_text() + "\n")
+
+
+def make_domains(tmp_path):
+    """Two domains of 200 users, as csv files."""
     generator = np.random.default_rng(0)
     source, target = ["user,item,order"], ["user,item,order"]
     for user in range(200):
@@ -147,6 +172,11 @@ def test_the_command(tmp_path, call):
     source.append("0,9999,9")
     for name, lines in (("source", source), ("target", target)):
         (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path, call):
+    make_domains(tmp_path)
     arguments = (
         *("reproduce", "--target=table3", "--dataset=tiny"),
         *("--raw=source.csv", "--divide_depth=8", "--presets=best", "--t=8"),

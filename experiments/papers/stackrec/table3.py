@@ -42,6 +42,7 @@ USES = (
 )
 DEFAULTS = {"presets": "release,best"}
 SETTING = Setting(0.8, 1.0, 8, 16)
+DEPTH = SETTING.num_blocks_after  # of the deepest lines
 PAPER_DATA = "coldrec"
 
 # Source MRR@5 and HR@5, target MRR@5 and HR@5, speed-up of pre-training.
