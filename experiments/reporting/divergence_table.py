@@ -27,6 +27,10 @@ would do today (README, "The two protocols"). The field of a `Protocol` that is
 named under "Choose by" is also a flag of that name, which changes that one
 thing; so are the fields of `Stage` and `Recipe`.
 """
+_CPREC = """\
+The same of CpRec, from `experiments/papers/cprec/divergences.toml`. Its
+backbone is StackRec's without alpha.
+"""
 
 
 def write(
@@ -47,7 +51,9 @@ def write(
     numbers = output / f"{divergences.NAME}.json"
     atomic_files.write_json(numbers, result)
     document.parent.mkdir(parents=True, exist_ok=True)
-    text = make_document(divergences.read(), result, str(numbers))
+    text = make_document(
+        divergences.read(), divergences.read("cprec"), result, str(numbers)
+    )
     atomic_files.write_text(document, text)
     return to_markdown(result["effects"])
 
@@ -123,12 +129,16 @@ def to_markdown(effects: Sequence[Mapping[str, Any]]) -> str:
 
 
 def make_document(
-    listed: Sequence[Divergence], result: Mapping[str, Any], numbers: str
+    listed: Sequence[Divergence],
+    of_cprec: Sequence[Divergence],
+    result: Mapping[str, Any],
+    numbers: str,
 ) -> str:
     """The whole document.
 
     Args:
-        listed: the divergences.
+        listed: the divergences of StackRec.
+        of_cprec: those of CpRec, which are not measured.
         result: of `measure`, or what fidelity.json holds.
         numbers: where that is kept.
     """
@@ -141,15 +151,7 @@ def make_document(
             if name in effect_of
         )
 
-    columns = (
-        Column("", lambda numbered: str(numbered[0])),
-        _said("Topic", "topic"),
-        _said("Paper", "paper"),
-        _said("Release", "release"),
-        _said("Choose by", "switch"),
-        _said("Default", "default"),
-        Column("MRR@5 changes by", measured),
-    )
+    columns = (*_COLUMNS, Column("MRR@5 changes by", measured))
     lines = [
         _HEAD.format(numbers=numbers),
         *table(columns, enumerate(listed, start=1), keep_empty=True),
@@ -166,8 +168,15 @@ def make_document(
             "the same for all, so that their sampling error is mostly shared.",
             "Steps to the best evaluation compare within a row; a step of "
             "the full softmax costs more than one of the sampled.",
-            "",
         ]
+    lines += [
+        "",
+        "## CpRec",
+        "",
+        _CPREC,
+        *table(_COLUMNS, enumerate(of_cprec, start=1), keep_empty=True),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -176,6 +185,16 @@ def _said(title: str, field: str) -> Column:
     return Column(
         title, lambda numbered: getattr(numbered[1], field), is_markdown=True
     )
+
+
+_COLUMNS = (
+    Column("", lambda numbered: str(numbered[0])),
+    _said("Topic", "topic"),
+    _said("Paper", "paper"),
+    _said("Release", "release"),
+    _said("Choose by", "switch"),
+    _said("Default", "default"),
+)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

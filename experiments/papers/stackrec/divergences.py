@@ -90,9 +90,9 @@ class Change:
     against: str
 
 
-def read() -> list[Divergence]:
-    """The list."""
-    path = Path(__file__).with_suffix(".toml")
+def read(paper: str = "stackrec") -> list[Divergence]:
+    """The list of a paper, by the name of its folder."""
+    path = Path(__file__).parents[1] / paper / "divergences.toml"
     listed = tomllib.loads(path.read_text(encoding="utf-8"))
     return [
         Divergence(**{**entry, "changes": tuple(entry.get("changes", ()))})

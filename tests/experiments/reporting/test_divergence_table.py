@@ -69,6 +69,7 @@ def test_what_a_change_does_by_hand():
             Divergence("A", "p", "r `<UNK>`", "`s`", "d", ("full", "other")),
             Divergence("B", "p", "r", "s|s", "d"),
         ],
+        [Divergence("C", "of CpRec", "r", "s", "d")],
         found,
         "out/fidelity.json",
     )
@@ -84,13 +85,14 @@ def test_what_a_change_does_by_hand():
         "to 0.0800) | +0.0000 (-0.0100 to +0.0100) | 200 | 500 |"
     ) in lines
     assert any("1,200 sessions evaluated" in line for line in lines)
+    assert "| 1 | C | of CpRec | r | s | d |" in lines
 
 
 def test_nothing_is_done():
     change = Change("full", *[SimpleNamespace(recipe="x")] * 2, "the base")
     found = divergence_table.measure([change], Runs({}))
     assert found["effects"] == []
-    text = divergence_table.make_document([], found, "x.json")
+    text = divergence_table.make_document([], [], found, "x.json")
     assert "Measured effects" not in text
 
 
@@ -99,5 +101,5 @@ def test_the_committed_document_is_what_the_numbers_say(committed):
     result = json.loads((committed / numbers).read_text(encoding="utf-8"))
     document = (committed / "docs" / "fidelity.md").read_text(encoding="utf-8")
     assert document == divergence_table.make_document(
-        divergences.read(), result, numbers
+        divergences.read(), divergences.read("cprec"), result, numbers
     )
