@@ -38,6 +38,9 @@ from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
+# In the place of a number that is not known before data are prepared.
+_SOME_ITEMS = 99
+
 
 def _table(target: ModuleType, choices: Choices) -> str:
     """A table shows every line that is done in its folder."""
@@ -105,6 +108,7 @@ def _figure(
     writer: Callable,
     needs_model: bool = False,
     finish: Callable[[Sequence[Row], Store, Path], None] | None = None,
+    needs_items: bool = False,
     named: Mapping[str, Protocol] = PROTOCOLS,
 ) -> Callable[[ModuleType, Choices], str]:
     """A figure shows what its command names.
@@ -113,25 +117,36 @@ def _figure(
         writer: of the figure.
         needs_model: whether it looks at the models.
         finish: what is measured when all is trained.
+        needs_items: whether the lines depend on the number of items.
         named: what each protocol is, where no flag says.
     """
 
     def run_figure(target: ModuleType, choices: Choices) -> str:
         protocol = flags.protocol(named)
+
+        def ask(num_items: int) -> list[Row]:
+            rows = found.asked_rows(
+                target,
+                dataclasses.replace(choices, num_items=num_items),
+                [protocol],
+                target_flags.seeds(),
+            )
+            if not rows:
+                raise ValueError(
+                    "Expected at least one line. Received: "
+                    + ", ".join(
+                        f"{name}={getattr(choices, name)}"
+                        for name in ("settings", "depths", "ratios")
+                    )
+                )
+            return rows
+
+        # What cannot be made is refused before data are prepared.
+        rows = ask(_SOME_ITEMS)
         folder, output = flags.sessions_folder(), flags.output_folder()
         store = running.open_store(folder, output, [protocol.item_ids])
-        asked = dataclasses.replace(
-            choices, num_items=store.sessions[protocol.item_ids].num_items
-        )
-        rows = found.asked_rows(target, asked, [protocol], target_flags.seeds())
-        if not rows:
-            raise ValueError(
-                "Expected at least one line. Received: "
-                + ", ".join(
-                    f"{name}={getattr(choices, name)}"
-                    for name in ("settings", "depths", "ratios")
-                )
-            )
+        if needs_items:
+            rows = ask(store.sessions[protocol.item_ids].num_items)
 
         def write() -> str:
             return writer(rows, store, output, target.NAME, target.TITLE)
@@ -205,6 +220,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "compressed": _figure(
         compressed_table.write,
         finish=_measure_answers,
+        needs_items=True,
         named=TUNED_PROTOCOLS,
     ),
 }

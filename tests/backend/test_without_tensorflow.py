@@ -293,3 +293,27 @@ def test_most_pop():
     model.adapt(np.array([[0, 1, 2], [2, 2, 3]]))
     counts = numpy_of(model(np.array([[0, 3], [1, 2]])))
     assert counts.tolist() == [[1, 1, 3, 1], [1, 1, 3, 1]]
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_items_of_few_bits(mode, tmp_path):
+    model = with_other_weights(make_model())
+    item_ids = make_rows()[:, :-1]
+    before = numpy_of(model(item_ids))
+    model.quantize(mode, filters="^item_")
+    found = numpy_of(model(item_ids))
+    # A number is off by half a part at most, a 254th or a 14th of the largest.
+    largest = {"int8": 0.02, "int4": 0.3}[mode] * np.abs(before).max()
+    assert 0 < np.abs(found - before).max() < largest
+    model.save(tmp_path / "small.keras")
+    copy = keras.saving.load_model(tmp_path / "small.keras")
+    np.testing.assert_array_equal(numpy_of(copy(item_ids)), found)
+
+
+def test_ties_to_the_higher_id():
+    logits = np.array([[1.0, 4.0, 1.0, 4.0]], "float32")
+    ranks = [
+        int(nextitnet_tf.metrics.rank_among(logits, [i], ties_to="higher")[0])
+        for i in range(4)
+    ]
+    assert ranks == [3, 1, 2, 0]
