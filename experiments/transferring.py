@@ -17,7 +17,7 @@ from experiments.papers.stackrec import table3
 from experiments.papers.stackrec.table3 import TransferRow
 from experiments.reporting import transfer_lines
 from experiments.reporting import transfer_table
-from experiments.reporting.transfer_lines import PairsOf
+from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training

@@ -77,7 +77,7 @@ PLAIN_PYTHON = {
 }
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
-BELOW_THE_BASE = {"class_weight", "recommending", "served_model"}
+BELOW_THE_BASE = {"class_weight", "quantized", "recommending", "served_model"}
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
@@ -89,11 +89,17 @@ PAPERS_MAY_IMPORT = {
     "nextitnet_tf.models",
     *(
         f"experiments.reporting.{name}"
-        for name in ("claims", "columns", "comparisons", "figure_comparisons")
+        for name in (
+            *("claims", "columns", "comparisons", "figure_comparisons"),
+            "stored_claims",
+        )
     ),
     *(
         f"nextitnet_tf.{name}"
-        for name in ("atomic_files", "protocol", "recipe", "release", "tuned")
+        for name in (
+            *("atomic_files", "compression", "protocol", "recipe", "release"),
+            "tuned",
+        )
     ),
 }
 HOMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}

@@ -8,7 +8,7 @@ import numpy as np
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.training import Run
-from nextitnet_tf.training import runs
+from nextitnet_tf.training import ranks
 
 # The layers that are quantized: the item embedding and the item softmax.
 ITEM_LAYERS = "^item_"
@@ -32,7 +32,7 @@ class QuantizedRun(Run):
         path = _path(self, self.mode)
         if not path.is_file():
             return None
-        return runs.load_ranks(path, exclude_seen)
+        return ranks.load(path, exclude_seen)
 
 
 def find(run: Run, mode: str) -> QuantizedRun | None:
@@ -60,8 +60,8 @@ def rank(run: Run, mode: str, sessions: data.Sessions) -> None:
     """
     protocol = run.recipe.protocol
     test = data.split(sessions, protocol).test
-    ranks = training.rank(load(run, mode), sessions, test, run.recipe)
-    runs.save_ranks(_path(run, mode), ranks)
+    found = training.rank(load(run, mode), sessions, test, run.recipe)
+    ranks.save(_path(run, mode), found)
 
 
 def _path(run: Run, mode: str) -> Path:

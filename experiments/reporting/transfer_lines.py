@@ -12,27 +12,20 @@ from typing import Any
 import numpy as np
 
 from experiments.papers.rows import Choices
-from experiments.papers.stackrec import table3
 from experiments.papers.stackrec.table3 import TransferRow
 from experiments.reporting import clock
 from experiments.reporting import lines as of_lines
 from experiments.reporting import over_seeds
 from experiments.reporting import records as of_records
 from experiments.reporting.lines import Line
-from experiments.reporting.store import Store
-from nextitnet_tf import data
+from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import training
 from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.comparing import reciprocal_ranks
-from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.training import Run
-from nextitnet_tf.training import runs
-
-# What makes another experiment of it, not another budget.
-_CHOICES = ("source_ids", "head", "target_l2", "split", "ranked_negatives")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,69 +48,6 @@ class TransferLine:
         job = self.row.transfer
         recipe = job.pretraining
         return job.fine_tuning, recipe.protocol, recipe.seed
-
-
-class PairsOf:
-    """A file of pairs, read as each line needs it.
-
-    Args:
-        file: of pairs.
-        store: has the sessions of the source domain.
-        dataset: what the data are called.
-    """
-
-    def __init__(self, file: str | Path, store: Store, dataset: str):
-        self.file = file
-        self.store = store
-        self.dataset = dataset
-
-    def read(self, row: TransferRow) -> data.Pairs:
-        """The pairs of a row's fine-tuning.
-
-        Raises:
-            ValueError: they are too few, or cannot be read that way.
-        """
-
-        def read() -> data.Pairs:
-            tuning, item_ids = row.reading
-            sessions = self.store.sessions[item_ids]
-            found = data.read_pairs(self.file, sessions, tuning)
-            data.split_pairs(found, tuning)
-            return found
-
-        return self.store.once(("pairs", row.reading), read)
-
-    def find(self, row: TransferRow) -> Run | None:
-        """A row's fine-tuned run, if it is done."""
-        recipe = row.transfer.pretraining
-        sessions = self.store.sessions_of(recipe)
-        fingerprint = sessions.fingerprint_for(recipe.protocol)
-        return self.store.read(
-            runs.name_of_transfer(row.transfer, fingerprint, self.read(row))
-        )
-
-    def users(self, line: TransferLine) -> np.ndarray:
-        """The user of each pair that was ranked."""
-        found = self.read(line.row)
-        test = data.split_pairs(found, line.row.transfer.fine_tuning).test
-        return found.users[test[: line.target.summary["num_sessions"]]]
-
-    def protocol(self, row: TransferRow) -> str:
-        """The protocol's name, and what differs from it."""
-        protocol = row.transfer.pretraining.protocol
-        tuning = row.transfer.fine_tuning
-        usual = table3.fine_tuning(self.dataset, tuning.name)
-        changed = [f"fine_tuning={tuning.name}"] * (
-            tuning.name != protocol.name
-        )
-        changed += [
-            f"tune_{field}={getattr(tuning, field)}"
-            for field in _CHOICES
-            if getattr(tuning, field) != getattr(usual, field)
-        ]
-        return " ".join(
-            [protocol.name, *protocol_differences(protocol), *changed]
-        )
 
 
 def done_rows(
@@ -194,6 +124,11 @@ def read_lines(
         )
         for row, target, source in done
     ]
+
+
+def _users(line: TransferLine, pairs: PairsOf) -> np.ndarray:
+    """The user of each pair that was ranked."""
+    return pairs.users(line.row, line.target.summary["num_sessions"])
 
 
 def untrained_of(
@@ -289,7 +224,7 @@ def _worth(
     names = (line.target.folder.name, other.target.folder.name)
     return pairs.store.once(
         ("worth", *names),
-        lambda: compare_ranks([ranks], [theirs], pairs.users(line)),
+        lambda: compare_ranks([ranks], [theirs], _users(line, pairs)),
     )
 
 
@@ -345,7 +280,7 @@ def to_groups(
                 name=line.target.folder.name,
                 ranks=pairs.store.ranks(line.target),
                 reference=key(other) if other else None,
-                groups=pairs.users(line),
+                groups=_users(line, pairs),
             )
         )
     return over_seeds.summarize(entries, pairs.store.once)

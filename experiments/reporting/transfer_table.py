@@ -15,8 +15,8 @@ from experiments.reporting import over_seeds
 from experiments.reporting import pictures
 from experiments.reporting import transfer_lines
 from experiments.reporting.columns import Column
-from experiments.reporting.transfer_lines import PairsOf
 from experiments.reporting.transfer_lines import TransferLine
+from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import atomic_files
 from nextitnet_tf.recipe import FineTuning
 

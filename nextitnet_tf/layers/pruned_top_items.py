@@ -45,16 +45,7 @@ def pruned_top_items(softmax, hidden, k, closed, reaches=None):
     if num_leaves == 0:
         return *head, ops.zeros((), "int32")
     parents = root[:, first:]  # (B, leaves)
-    bounds = parents
-    # Errors of half precision are too large to tell more.
-    if reaches is not None and softmax.compute_dtype == "float32":
-        bounds = parents + ops.stack(
-            [
-                _largest_of_leaf(softmax, hidden, j + 1, reaches[j])
-                for j in range(num_leaves)
-            ],
-            axis=1,
-        )
+    bounds = _bounds(softmax, hidden, parents, reaches)
 
     def look_into(j):
         """A function that finds the best of a leaf."""
@@ -104,6 +95,18 @@ def pruned_top_items(softmax, hidden, k, closed, reaches=None):
     scores, places = ops.top_k(scores, k)
     places = ops.cast(places, "int32")
     return scores, ops.take_along_axis(item_ids, places, axis=1), visited
+
+
+def _bounds(softmax, hidden, parents, reaches):
+    """(B, leaves) what no item of a leaf is likelier than, as logarithms."""
+    # Errors of half precision are too large to tell more.
+    if reaches is None or softmax.compute_dtype != "float32":
+        return parents
+    largest = [
+        _largest_of_leaf(softmax, hidden, j + 1, reaches[j])
+        for j in range(parents.shape[1])
+    ]
+    return parents + ops.stack(largest, axis=1)
 
 
 def leaf_reaches(softmax):

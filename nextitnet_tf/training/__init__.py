@@ -4,10 +4,10 @@ recipe, sessions -> task -> stages -> fitting -> run on disk
 """
 
 from nextitnet_tf.training import transfer
+from nextitnet_tf.training.building import compile_model
+from nextitnet_tf.training.building import make_model
 from nextitnet_tf.training.cost import flops_per_step
-from nextitnet_tf.training.next_item import compile_model
 from nextitnet_tf.training.next_item import evaluate
-from nextitnet_tf.training.next_item import make_model
 from nextitnet_tf.training.next_item import measure_step_seconds
 from nextitnet_tf.training.next_item import rank
 from nextitnet_tf.training.next_item import read_run

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from nextitnet_tf import atomic_files
 from nextitnet_tf import distribution
 from nextitnet_tf.data import Pairs
 from nextitnet_tf.data import Sessions
@@ -31,6 +30,7 @@ from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.training import provenance
+from nextitnet_tf.training import ranks
 
 SCHEMA = 1
 # What early stopping and the best weights look at, unless a task says.
@@ -38,11 +38,6 @@ MONITOR = "val_mrr_at_5"
 SUMMARY = "run.json"
 MODEL = "model.keras"
 LOG = "log.csv"
-# Ranks of the test: where the item that did follow was ranked, and where
-# among the items that are not in its history.
-RANKS = "ranks.npz"
-# Where a rank is no longer told from those below.
-LAST_RANK = 255
 # What a summary must have to be one.
 _NEEDED: dict[str, type] = {
     "model": str,
@@ -147,17 +142,17 @@ class Run:
             exclude_seen: those among the items that are not in the history.
 
         Returns:
-            uint8, `LAST_RANK` for all ranks from there on.
+            uint8, `ranks.LAST` for all ranks from there on.
 
         Raises:
             ValueError: the file is damaged.
         """
-        path = self.folder / RANKS
+        path = self.folder / ranks.FILE
         if not path.is_file():
             return None
-        self._check(RANKS)
+        self._check(ranks.FILE)
         try:
-            return load_ranks(path, exclude_seen)
+            return ranks.load(path, exclude_seen)
         except Exception as error:  # NumPy raises whatever it meets.
             raise _damaged(path, self.folder) from error
 
@@ -194,24 +189,6 @@ def file_digest(path: Path) -> str:
 def read_all(folder: Path) -> list[Run]:
     """All finished runs below a folder, by name."""
     return [Run.read(p.parent) for p in sorted(folder.glob(f"*/{SUMMARY}"))]
-
-
-def save_ranks(path: Path, ranks: Mapping[str, np.ndarray]) -> None:
-    """Writes ranks by name, clipped at `LAST_RANK`, compressed."""
-    clipped = {
-        name: np.minimum(of_name, LAST_RANK).astype("uint8")
-        for name, of_name in ranks.items()
-    }
-    # A file, not a path: NumPy would add its own ending to the latter.
-    with atomic_files.replacing(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, **clipped)
-
-
-def load_ranks(path: Path, exclude_seen: bool) -> np.ndarray | None:
-    """What `save_ranks` has written, of one of both rankings."""
-    with np.load(path, allow_pickle=False) as kept:
-        name = "unseen_ranks" if exclude_seen else "ranks"
-        return kept[name] if name in kept.files else None
 
 
 def recipe_of(summary: Mapping[str, Any]) -> Recipe:

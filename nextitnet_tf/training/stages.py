@@ -15,6 +15,7 @@ from nextitnet_tf.models import saved
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import locks
+from nextitnet_tf.training import ranks as of_ranks
 from nextitnet_tf.training import runs
 from nextitnet_tf.training.ranking import Ranker
 from nextitnet_tf.training.runs import Run
@@ -212,7 +213,7 @@ def _validate(ranker: Ranker, validation: Evaluation) -> dict[str, float]:
 def _test(ranker: Ranker, test: Evaluation, folder: Path) -> dict[str, Any]:
     """Ranks the test set, keeps the ranks, and says what they come to."""
     ranks = ranker.rank(test)
-    runs.save_ranks(folder / runs.RANKS, ranks)
+    of_ranks.save(folder / of_ranks.FILE, ranks)
     found = metrics.from_ranks(ranks["ranks"])
     return {
         "test": {**found, "num_sessions": test.num_sessions},
@@ -237,10 +238,10 @@ def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
     weights and the state still, and comes here again.
     """
     best = fitting.best_path(work, summary["best_step"])
-    files = {runs.MODEL: best, runs.RANKS: work / runs.RANKS}
+    files = {runs.MODEL: best, of_ranks.FILE: work / of_ranks.FILE}
     digests = {name: runs.file_digest(path) for name, path in files.items()}
     if work != folder:
-        for name in (runs.RANKS, runs.LOG):
+        for name in (of_ranks.FILE, runs.LOG):
             if (work / name).is_file():
                 os.replace(work / name, folder / name)
     atomic_files.write_json(

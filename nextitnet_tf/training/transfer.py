@@ -20,6 +20,7 @@ from nextitnet_tf.data import Pairs
 from nextitnet_tf.models.fine_tuned import FineTuned
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Transfer
+from nextitnet_tf.training import building
 from nextitnet_tf.training import next_item
 from nextitnet_tf.training import runs
 from nextitnet_tf.training import stages
@@ -84,7 +85,7 @@ class TargetItem(Task):
             source = before.load_model()
         else:
             depth = recipe.stages[-1].num_blocks
-            source = next_item.make_model(recipe, depth, self.sessions)
+            source = building.make_model(recipe, depth, self.sessions)
         model = FineTuned(
             source, self.pairs.num_items, tuning.head, tuning.target_l2
         )

@@ -10,7 +10,7 @@ from experiments.papers.rows import Choices
 from experiments.papers.stackrec import table3
 from experiments.reporting import transfer_lines
 from experiments.reporting.store import Store
-from experiments.reporting.transfer_lines import PairsOf
+from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import data
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import PROTOCOLS

@@ -19,6 +19,7 @@ from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.training import building
 from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import next_item
@@ -811,7 +812,7 @@ def test_a_compressed_model_needs_items_by_falling_frequency():
             protocol=PROTOCOLS["release"],
             model_config={"embedding_dim": 8, "compression": "auto"},
         )
-        return next_item.make_model(recipe, 2, known)
+        return building.make_model(recipe, 2, known)
 
     assert make(5, 5).compression.clusters == (1, 2, 3)
     with pytest.raises(ValueError, match="item_ids='first_appearance'"):

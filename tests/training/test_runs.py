@@ -12,6 +12,7 @@ from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.training import ranks as of_ranks
 from nextitnet_tf.training import runs
 
 RECIPE = Recipe(
@@ -144,9 +145,9 @@ def test_a_summary_of_before_a_field_and_of_a_later_version():
 
 
 def test_ranks_are_clipped_and_small(tmp_path):
-    path = tmp_path / runs.RANKS
+    path = tmp_path / of_ranks.FILE
     ranks = np.arange(400)
-    runs.save_ranks(path, {"ranks": ranks, "unseen_ranks": ranks // 2})
+    of_ranks.save(path, {"ranks": ranks, "unseen_ranks": ranks // 2})
     run = runs.Run(tmp_path, {})
     found = run.read_ranks()
     assert found.dtype == "uint8"

@@ -1,0 +1,113 @@
+"""What a recipe makes of sessions: a model, compiled."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from nextitnet_tf import data
+from nextitnet_tf import metrics
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.recipe import Recipe
+
+# Splits whose test has users that training has not.
+_NEW_USERS = ("users", "temporal")
+
+
+def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
+    """A fresh model of a recipe's class and configuration."""
+    model_class = MODELS[recipe.model]
+    if model_class.needs_users and recipe.protocol.split in _NEW_USERS:
+        raise ValueError(
+            f"A {model_class.__name__} must know the users it is asked for: "
+            "expected split='rows', which has every user's sessions on both "
+            f"sides. Received: split={recipe.protocol.split!r}"
+        )
+    config = model_class.config_for(
+        num_blocks=num_blocks,
+        history_length=sessions.vocabulary.history_length,
+        num_users=sessions.num_users,
+        padding_id=sessions.vocabulary.padding_id,
+        protocol=recipe.protocol,
+    )
+    model = model_class(
+        num_items=sessions.num_items, **{**config, **recipe.model_config}
+    )
+    if model.compression and model.compression.clusters:
+        _check_falling(sessions.vocabulary, recipe)
+    return model
+
+
+def _check_falling(vocabulary, recipe: Recipe) -> None:
+    """Clusters are of items that are alike in frequency."""
+    counts = np.delete(vocabulary.counts, vocabulary.padding_id)
+    if (np.diff(counts) > 0).any():
+        raise ValueError(
+            "A compressed model needs items numbered by falling frequency: "
+            "expected item_ids='frequency'. Received: "
+            f"item_ids={recipe.protocol.item_ids!r}"
+        )
+
+
+def compile_model(
+    model,
+    recipe: Recipe,
+    sessions,
+    jit_compile: bool,
+    max_steps: int | None = None,
+) -> None:
+    """Compiles a model as its recipe says.
+
+    A model that already has an optimizer (stacked along with its slots)
+    keeps it.
+
+    Args:
+        model: built.
+        recipe: what to train.
+        sessions: to train on.
+        jit_compile: whether XLA compiles the steps.
+        max_steps: of the stage, along which a learning rate decays; None
+            where nothing is trained.
+    """
+    protocol = recipe.protocol
+    num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
+    optimizer = getattr(model, "optimizer", None) or _make_optimizer(
+        recipe, max_steps
+    )
+    model.compile(
+        optimizer=optimizer,
+        num_sampled=num_sampled or None,
+        l2=protocol.l2,
+        label_smoothing=recipe.label_smoothing,
+        weighted_metrics=metrics.make_ranking_metrics(
+            ignored_ids=ignored_ids(recipe, sessions),
+            ties_to=protocol.ties_to,
+        ),
+        jit_compile=jit_compile,
+    )
+
+
+def _make_optimizer(recipe: Recipe, max_steps: int | None):
+    rate: Any = recipe.learning_rate
+    if recipe.decay == "cosine" and max_steps:
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, max_steps, alpha=0.01
+        )
+    epsilon = recipe.protocol.adam_epsilon
+    if not recipe.weight_decay:
+        return keras.optimizers.Adam(rate, epsilon=epsilon)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.weight_decay, epsilon=epsilon
+    )
+    # What shifts or scales a whole channel or branch is left alone.
+    optimizer.exclude_from_weight_decay(
+        var_names=["alpha", "beta", "bias", "gamma"]
+    )
+    return optimizer
+
+
+def ignored_ids(recipe: Recipe, sessions) -> tuple[int, ...]:
+    """Columns that cannot be ranked."""
+    if recipe.protocol.rank_padding:
+        return ()
+    return (sessions.vocabulary.padding_id,)
