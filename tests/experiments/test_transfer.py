@@ -82,7 +82,7 @@ def test_what_pretraining_was_worth(tmp_path, pairs, monkeypatch):
     monkeypatch.setattr(
         pairs.store, "ranks", lambda run: ranks[run.folder.name]
     )
-    monkeypatch.setattr(pairs, "users", lambda line: np.array([1, 2, 3]))
+    monkeypatch.setattr(pairs, "users", lambda *args: np.array([1, 2, 3]))
     records = transfer_lines.to_records(lines, pairs)
     assert [
         (r["model"], r["role"], r["compared_with"]) for r in records[:6]
