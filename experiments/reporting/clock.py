@@ -165,6 +165,6 @@ def read(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"Expected times that `make step-times` wrote. Received: {path}, "
+            f"Expected times that were measured before. Received: {path}, "
             f"which is no JSON ({error}); remove it to measure again"
         ) from error

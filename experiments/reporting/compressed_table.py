@@ -130,7 +130,7 @@ def _records(
             for stage in _all_stages(row, run, store)
         ],
     )
-    measured = serving.read(output / serving.FILE_NAME)
+    measured = clock.read(output / serving.FILE_NAME)
     found = []
     for record in against_counting.make_records(done, store):
         of_line = of_label[record["model"]]

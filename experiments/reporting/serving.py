@@ -1,17 +1,16 @@
 """How large a trained model is on disk, and how long its answers take."""
 
-import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from experiments.papers.rows import Row
+from experiments.reporting import clock
 from experiments.reporting import quantized
 from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
@@ -41,7 +40,7 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
         path: of the file; what it knows of other models is kept. Nothing is
             measured if it knows all of these.
     """
-    known = read(path)
+    known = clock.read(path)
     of_label: dict[str, tuple[Row, Run]] = {}
     for row in rows:  # one seed speaks for all
         run = store.find_row(row)
@@ -74,19 +73,6 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
             + " ms",
             flush=True,
         )
-
-
-def read(path: Path) -> dict[str, Any]:
-    """What was measured before; {} if nothing was."""
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected times of answers. Received: {path}, which is no JSON "
-            f"({error}); remove it to measure again"
-        ) from error
 
 
 def _seconds(model, histories: np.ndarray, batch_size: int) -> float:

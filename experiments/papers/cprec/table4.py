@@ -11,7 +11,6 @@ Expected time on 2 cores with ML-1M under clean: about half an hour a line.
 Expected numbers: the paper's, below.
 """
 
-from experiments.papers import counted
 from experiments.papers.cprec import ways
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
@@ -76,12 +75,5 @@ PAPER: TableFigures = {
 
 
 def rows(choices: Choices) -> list[Row]:
-    """In full, then each scheme."""
-    full = ways.row(choices, "full", figures=PAPER)
-    return counted.tried_rows(choices) + [
-        ways.row(choices, way, way, figures=PAPER, compared_with=full)
-        if way in ways.SHARING
-        else full
-        for way in NAMES[1:]
-        if way in choices.settings
-    ]
+    """What is counted, NextItNet in full, then each scheme."""
+    return ways.rows(choices, PAPER)

@@ -11,7 +11,6 @@ Expected time on 2 cores with ML-1M under clean: about half an hour a line.
 Expected numbers: the paper's, below; it has none of ML20.
 """
 
-from experiments.papers import counted
 from experiments.papers.cprec import ways
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
@@ -23,8 +22,7 @@ NAME = "cprec_table5"
 TITLE = "GRU4Rec's items factorised (CpRec, Table 5)"
 KIND = "compressed"
 USES = ("settings", "depths")
-_WAYS = ("Bi", "Bo", "Bio")
-NAMES = ("counting", "full", *_WAYS)
+NAMES = ("counting", "full", "Bi", "Bo", "Bio")
 DEFAULTS = ways.DEFAULTS
 CLAIMS = (
     Claim(
@@ -57,19 +55,5 @@ PAPER: TableFigures = {
 
 
 def rows(choices: Choices) -> list[Row]:
-    """In full, then each way."""
-    full = ways.row(choices, "full", model="gru4rec", figures=PAPER)
-    return counted.tried_rows(choices) + [
-        ways.row(
-            choices,
-            way,
-            way,
-            model="gru4rec",
-            figures=PAPER,
-            compared_with=full,
-        )
-        if way in _WAYS
-        else full
-        for way in NAMES[1:]
-        if way in choices.settings
-    ]
+    """What is counted, GRU4Rec in full, then each way."""
+    return ways.rows(choices, PAPER, "gru4rec")

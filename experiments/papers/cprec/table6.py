@@ -21,11 +21,10 @@ from experiments.papers.rows import Figures
 from experiments.papers.rows import Row
 from experiments.papers.stackrec.table3 import PAPER_DATA
 from experiments.papers.stackrec.table3 import TransferRow
+from experiments.papers.stackrec.table3 import untrained_row
 from experiments.reporting import figure_comparisons
 from experiments.reporting.claims import Claim
 from nextitnet_tf.recipe import FineTuning
-from nextitnet_tf.recipe import Recipe
-from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Transfer
 
 NAME = "cprec_table6"
@@ -70,17 +69,7 @@ def rows(choices: Choices, tuning: FineTuning) -> list[TransferRow]:
             f"Received: divide_depth={choices.divide_depth}"
         )
     depth = DEPTH // choices.divide_depth
-    untrained = Row(
-        NAME,
-        "untrained",
-        Recipe(
-            stages=(Stage(depth),),
-            protocol=choices.protocol,
-            seed=choices.seed,
-            model_config=choices.options.get("model_config", {}),
-        ),
-    )
-    found = [untrained]
+    found = [untrained_row(NAME, choices, depth)]
     for name, figures in PAPER.items():
         fields = ways.recipe_fields(
             choices,

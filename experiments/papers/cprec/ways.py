@@ -5,6 +5,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
@@ -31,6 +32,8 @@ DEFAULTS = {
     "eval_every": "1",
     "patience": "3",
 }
+# The settings of what is stored in full, and of what is counted.
+FULL, COUNTING = "full", "counting"
 # The rank of B1, a share of the width: CpRec's "standard" factorisation.
 _B1 = 4
 # What a way of storing keeps of a tuned recipe.
@@ -115,6 +118,35 @@ def row(
         compared_with=compared_with,
         **more,
     )
+
+
+def rows(
+    choices: Choices, figures: TableFigures, model: str = "nextitnet"
+) -> list[Row]:
+    """What is counted, a model in full, and it in each way that was asked for.
+
+    Args:
+        choices: its settings are ways, "full" and "counting".
+        figures: the paper's table.
+        model: by its name.
+    """
+    full = row(choices, FULL, model=model, figures=figures)
+    found = counted.tried_rows(choices)
+    for name in choices.settings:
+        if name == FULL:
+            found.append(full)
+        elif name != COUNTING:
+            found.append(
+                row(
+                    choices,
+                    name,
+                    name,
+                    model=model,
+                    figures=figures,
+                    compared_with=full,
+                )
+            )
+    return found
 
 
 def recipe_fields(

@@ -110,20 +110,25 @@ def rows(choices: Choices, tuning: FineTuning) -> list[TransferRow]:
     growth = Growth(NAME, SETTING, ("cross", "adjacent"), PAPER)
     small = SETTING.divided(choices.divide_depth)
     untrained = [
-        Row(
-            NAME,
-            "untrained",
-            # Its stage says how deep it is; nothing of it is run.
-            Recipe(
-                stages=(Stage(depth),),
-                protocol=choices.protocol,
-                seed=choices.seed,
-                model_config=choices.options.get("model_config", {}),
-            ),
-        )
+        untrained_row(NAME, choices, depth)
         for depth in (small.num_blocks, small.num_blocks_after)
     ]
     return [
         TransferRow(row, Transfer(row.recipe, tuning, row.role != "untrained"))
         for row in (*untrained, *growth.rows(choices))
     ]
+
+
+def untrained_row(setting: str, choices: Choices, num_blocks: int) -> Row:
+    """A model that is not pre-trained."""
+    return Row(
+        setting,
+        "untrained",
+        # Its stage says how deep it is; nothing of it is run.
+        Recipe(
+            stages=(Stage(num_blocks),),
+            protocol=choices.protocol,
+            seed=choices.seed,
+            model_config=choices.options.get("model_config", {}),
+        ),
+    )
