@@ -33,6 +33,7 @@ from nextitnet_tf.models.most_pop import MostPop
 from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
+from nextitnet_tf.models.skip_rec import SkipRec
 from nextitnet_tf.models.ssept import SSEPT
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
@@ -61,6 +62,7 @@ __all__ = [
     "Recipe",
     "SASRec",
     "SSEPT",
+    "SkipRec",
     "Stacker",
     "Stage",
     "Transfer",

@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "compression",
         "layers",
         "losses",
+        "metrics",
         "target_weights",
         "vocabulary",
     },

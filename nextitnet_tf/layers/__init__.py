@@ -12,6 +12,7 @@ from nextitnet_tf.layers.item_softmax import ItemSoftmax
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
+from nextitnet_tf.layers.skip_policy import SkipPolicy
 from nextitnet_tf.layers.tied_item_softmax import TiedItemSoftmax
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
@@ -30,6 +31,7 @@ __all__ = [
     "PositionEmbedding",
     "ReZero",
     "SelfAttention",
+    "SkipPolicy",
     "TiedItemSoftmax",
     "TransformerBlock",
     "TreeSoftmax",

@@ -3,6 +3,7 @@
 from keras import ops
 
 from nextitnet_tf import sharing as of_sharing
+from nextitnet_tf.layers.kept_rows import run_kept
 
 
 class BlockStack:
@@ -23,7 +24,9 @@ class BlockStack:
         hidden: (B, T, D) what the first block gets.
         training: whether blocks behave as in training.
         keep: (B, L) 1 where a row runs a block, 0 where the block leaves the
-            row as it is; by default every row runs every block.
+            row as it is; by default every row runs every block. In training
+            both are computed, elsewhere a block is computed for the rows that
+            keep it (`kept_rows`).
         item_mask: (B, T) True where an item is. It is passed on to the
             blocks, which then take an argument of that name, and what stands
             where no item is becomes 0 after each block. By default every
@@ -78,10 +81,13 @@ class BlockStack:
             is_item = ops.cast(item_mask, hidden.dtype)[..., None]
         yield hidden
         for i, block in enumerate(self.blocks):
-            after = block(hidden, **arguments)
+            if keep is not None and not training:
+                after = run_kept(block, hidden, keep[:, i], **arguments)
+            else:
+                after = block(hidden, **arguments)
             if item_mask is not None:
                 after = after * is_item
-            if keep is not None:
+            if keep is not None and training:
                 # A product, so that whoever decides can be trained through it.
                 runs = ops.cast(keep[:, i], hidden.dtype)[:, None, None]
                 after = runs * after + (1 - runs) * hidden

@@ -68,6 +68,18 @@ def random_bits(shape, seed):
     return ops.reshape(mixed, shape)
 
 
+def mixed_bits(numbers):
+    """The bits of numbers, mixed: the same of the same number.
+
+    Args:
+        numbers: int32 or uint32, any shape.
+
+    Returns:
+        uint32, of which every bit depends on all bits of its number.
+    """
+    return _mix(ops.cast(numbers, "uint32"))
+
+
 def _mix(x):
     """A bijection of uint32 after which each bit depends on all."""
     for shift, multiplier in zip((16, 15), _MULTIPLIERS, strict=True):

@@ -13,6 +13,7 @@ from nextitnet_tf.release.numbering import number_by_first_appearance
 from nextitnet_tf.release.session_files import Transfer
 from nextitnet_tf.release.session_files import read_sessions
 from nextitnet_tf.release.session_files import read_transfer
+from nextitnet_tf.release.skipping import load_skiprec
 from nextitnet_tf.release.splits import draw_fraction
 from nextitnet_tf.release.splits import split
 from nextitnet_tf.release.state_dicts import load_state_dict
@@ -23,6 +24,7 @@ __all__ = [
     "draw_fraction",
     "load_checkpoint",
     "load_cprec",
+    "load_skiprec",
     "load_state_dict",
     "number_by_count",
     "number_by_first_appearance",

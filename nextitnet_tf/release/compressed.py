@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import keras
 import numpy as np
 
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.models.nextitnet import NextItNet
-from nextitnet_tf.release import checkpoints
-from nextitnet_tf.release import state_dicts
+from nextitnet_tf.release import named_weights
+from nextitnet_tf.release.named_weights import Named
 from nextitnet_tf.sharing import kernel_owners
 
 _BLOCK = "nextitnet_residual_blockdecoder_layer"
@@ -18,12 +16,7 @@ _INPUT = "blockwiseembedding_block"
 _OUTPUT = "BlockWiseEmbeddingForSoftmax/blockwiseembedding_softmax_block"
 # A norm's name tells the place and the dilation of its block.
 _NORM = re.compile(rf"{_BLOCK}_(\d+)_(\d+)(_norm1)?/layer_norm1/gamma$")
-# Before the names of variables in an npz that holds other arrays, too.
-_STATE = "state/"
 _EXPECTED = "expected the variables of CpRec's release"
-
-# (name, variable, whether the release has it transposed)
-_Named = tuple[str, keras.Variable, bool]
 
 
 def load_cprec(
@@ -51,37 +44,10 @@ def load_cprec(
     Reference:
         CpRec's release; Sun et al., SIGIR 2020.
     """
-    tensors = _read(source)
+    tensors = named_weights.read(source)
     model = NextItNet(**_config(tensors, dilation_rates, source))
-    variables = {name: rest for name, *rest in _named_variables(model)}
-    for name in sorted(variables.keys() ^ tensors.keys()):
-        what = "lacks" if name in variables else "has, beyond them,"
-        raise ValueError(
-            f"{source}: {_EXPECTED}. Received: a file that {what} {name}"
-        )
-    for name, (variable, is_transposed) in variables.items():
-        tensor = tensors[name].T if is_transposed else tensors[name]
-        if tensor.ndim == 4 and len(tensor) == 1:  # an image of that height
-            tensor = tensor[0]
-        if tensor.shape != tuple(variable.shape):
-            raise ValueError(
-                f"{source}: {_EXPECTED}. Received: {name} of shape "
-                f"{tensors[name].shape}, which gives no {tuple(variable.shape)}"
-            )
-        variable.assign(tensor)
+    named_weights.assign(source, tensors, _named_variables(model), _EXPECTED)
     return model
-
-
-def _read(source) -> dict[str, np.ndarray]:
-    if Path(source).suffix != ".npz":
-        return checkpoints.read_weights(source)
-    tensors = state_dicts.read_npz(source)
-    states = {
-        name.removeprefix(_STATE): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(_STATE)
-    }
-    return checkpoints.without_optimizer(states or tensors)
 
 
 def _config(tensors, dilation_rates, source) -> dict:
@@ -161,7 +127,7 @@ def _clusters(
     return [len(t) for t in tables], tuple(t.shape[1] for t in tables)
 
 
-def _named_variables(model: NextItNet) -> Iterator[_Named]:
+def _named_variables(model: NextItNet) -> Iterator[Named]:
     compression = model.compression
     embedding, softmax = model.item_embedding, model.item_softmax
     if compression.embedding_ranks:
@@ -180,7 +146,7 @@ def _named_variables(model: NextItNet) -> Iterator[_Named]:
     yield from _of_blocks(model)
 
 
-def _of_clusters(start, tables, projections, are_columns) -> Iterator[_Named]:
+def _of_clusters(start, tables, projections, are_columns) -> Iterator[Named]:
     """A projection is (rank, width) in the input, (width, rank) in the output.
 
     So it is here.
@@ -193,7 +159,7 @@ def _of_clusters(start, tables, projections, are_columns) -> Iterator[_Named]:
             yield f"{start}{j}_proj_w", projection, False
 
 
-def _of_blocks(model: NextItNet) -> Iterator[_Named]:
+def _of_blocks(model: NextItNet) -> Iterator[Named]:
     scheme = model.sharing
     owners = kernel_owners(len(model.blocks), scheme)
     for b, block in enumerate(model.blocks):

@@ -1,0 +1,312 @@
+"""SkipRec: who decides, what is computed, what is learned."""
+
+import keras
+import numpy as np
+import pytest
+
+import nextitnet_tf
+from nextitnet_tf import NextItNet
+from nextitnet_tf import SASRec
+from nextitnet_tf import SkipRec
+from nextitnet_tf import layers
+from nextitnet_tf.layers.kept_rows import run_kept
+from nextitnet_tf.layers.skip_policy import POLICIES
+from nextitnet_tf.stacking import Stacker
+from nextitnet_tf.vocabulary import Vocabulary
+from tests import checks
+
+every_policy = pytest.mark.parametrize("policy", POLICIES)
+
+
+def make_model(policy="cnn", num_blocks=4, **options):
+    backbone = NextItNet(num_items=30, num_blocks=num_blocks, embedding_dim=8)
+    checks.scramble(backbone)
+    model = SkipRec(backbone, policy=policy, **options)
+    checks.scramble(model.skip_policy)
+    return model
+
+
+HISTORIES = np.random.default_rng(0).integers(1, 31, (9, 6)).astype("int32")
+
+
+def by_hand(model, histories, keep):
+    """Every block for every row, then what each row keeps."""
+    hidden = np.array(model.backbone.item_embedding(histories))
+    for i, block in enumerate(model.backbone.blocks):
+        is_kept = keep[:, i, None, None] == 1
+        hidden = np.where(is_kept, np.array(block(hidden)), hidden)
+    return hidden
+
+
+@every_policy
+def test_skipping_is_masking(policy):
+    model = make_model(policy)
+    keep = np.array(model.keep(HISTORIES))
+    assert keep.shape == (9, 4) and set(np.unique(keep)) <= {0, 1}
+    np.testing.assert_array_equal(keep, model.keep(HISTORIES))
+    found = np.array(model.encode(HISTORIES))
+    np.testing.assert_allclose(
+        found, by_hand(model, HISTORIES, keep), rtol=1e-5, atol=1e-5
+    )
+    # One at a time, the same.
+    for row, expected in zip(HISTORIES, found, strict=True):
+        np.testing.assert_allclose(
+            model.encode(row[None])[0], expected, rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 7, 9])
+def test_actions_that_are_given(num_rows):
+    model = make_model()
+    keep = np.random.default_rng(num_rows).integers(0, 2, (num_rows, 4))
+    histories = HISTORIES[:num_rows]
+    np.testing.assert_allclose(
+        model.encode(histories, keep=keep),
+        by_hand(model, histories, keep),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    everything = model.encode(histories, keep=np.ones_like(keep))
+    np.testing.assert_allclose(
+        everything, model.backbone.encode(histories), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_masked_transformer_skips_rows_with_their_masks():
+    backbone = SASRec(
+        num_items=30, num_blocks=3, embedding_dim=8, variant="original"
+    )
+    checks.scramble(backbone)
+    histories = HISTORIES.copy()
+    histories[::2, :3] = 0
+    keep = np.random.default_rng(3).integers(0, 2, (9, 3))
+    found = np.array(SkipRec(backbone).encode(histories, keep=keep))
+    for row in range(9):
+        kept = [b for b, k in zip(backbone.blocks, keep[row], strict=True) if k]
+        hidden, mask = backbone.embed(histories[row : row + 1])
+        for block in kept:
+            hidden = block(hidden, item_mask=mask)
+            hidden = hidden * np.array(mask)[..., None]
+        np.testing.assert_allclose(
+            found[row], backbone.norm(hidden)[0], rtol=1e-4, atol=1e-5
+        )
+
+
+class Counts(keras.layers.Layer):
+    """A block that counts the rows it is given, as the graph runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = self.add_weight(shape=(), dtype="int32", trainable=False)
+
+    def call(self, x):
+        self.total.assign_add(x.shape[0])
+        return x + 1
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_kept", "expected"),
+    # Chunks of 1, of 2 and of 8 rows, as many as it takes.
+    [(1, 0, 0), (1, 1, 1), (8, 3, 3), (16, 5, 6), (64, 0, 0), (64, 17, 24)],
+)
+def test_what_is_skipped_is_not_computed(num_rows, num_kept, expected):
+    tf = pytest.importorskip("tensorflow")
+    keep = np.zeros(num_rows, "float32")
+    places = np.random.default_rng(num_rows).permutation(num_rows)[:num_kept]
+    keep[places] = 1
+    hidden = np.arange(num_rows, dtype="float32")[:, None, None]
+    for compiled in (False, True):
+        block = Counts()
+        run = tf.function(run_kept, jit_compile=compiled and num_rows > 1)
+        found = np.array(run(block, tf.constant(hidden), tf.constant(keep)))
+        np.testing.assert_array_equal(found, hidden + keep[:, None, None])
+        assert int(block.total) == expected
+
+
+def test_a_batch_that_the_graph_does_not_know():
+    tf = pytest.importorskip("tensorflow")
+    block = Counts()
+    run = tf.function(
+        lambda hidden, keep: run_kept(block, hidden, keep),
+        input_signature=[
+            tf.TensorSpec((None, 1, 1)),
+            tf.TensorSpec((None,)),
+        ],
+    )
+    keep = np.array([0, 1, 0, 1, 1, 1, 1, 0], "float32")
+    found = np.array(run(np.zeros((8, 1, 1), "float32"), keep))
+    np.testing.assert_array_equal(found[:, 0, 0], keep)
+    assert int(block.total) == 8  # five rows, four at a time
+
+
+def test_a_drawn_block_has_the_gradient_of_its_probability():
+    """Of keeping: soft (1 - soft) / temperature, whatever was drawn."""
+    tf = pytest.importorskip("tensorflow")
+    model = make_model(temperature=2.0)
+    logits = tf.Variable(np.zeros((500, 4, 2), "float32"))
+    with tf.GradientTape() as tape:
+        keep = model._draw(logits)
+        total = tf.reduce_sum(keep)
+    assert set(np.unique(keep)) == {0, 1}
+    assert 0.45 < float(tf.reduce_mean(keep)) < 0.55
+    gradient = np.array(tape.gradient(total, logits))
+    np.testing.assert_allclose(gradient[..., 0], -gradient[..., 1], atol=1e-6)
+    # soft (1 - soft) is a quarter at most.
+    assert gradient[..., 0].min() > 0 and gradient[..., 0].max() <= 0.125
+    # The odds are those of the logits: e^2 to 1.
+    logits.assign(np.tile(np.array([2.0, 0.0], "float32"), (500, 4, 1)))
+    share = float(tf.reduce_mean(model._draw(logits)))
+    assert share == pytest.approx(np.exp(2) / (1 + np.exp(2)), abs=0.03)
+
+
+def test_a_random_policy_depends_on_the_history():
+    model = make_model("random", num_blocks=8, keep_rate=0.3)
+    histories = np.random.default_rng(5).integers(1, 31, (400, 6))
+    keep = np.array(model.keep(histories))
+    assert keep.mean() == pytest.approx(0.3, abs=0.03)
+    assert (keep.mean(axis=0) > 0.2).all()
+    assert len(np.unique(keep, axis=0)) > 50
+    changed = histories.copy()
+    changed[:, 0] = changed[:, 0] % 30 + 1
+    assert (np.array(model.keep(changed)) != keep).any(axis=1).mean() > 0.9
+
+
+def test_rewards_by_hand():
+    """Four blocks of which one runs; the second row's item is no hit."""
+    model = make_model(gamma=0.5)
+    keep = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], "float32")
+    histories = HISTORIES[:2]
+    hidden = model.backbone.encode(histories, keep=keep)
+    order = np.argsort(-np.array(model.item_softmax(hidden[:, -1])), axis=1)
+    targets = np.zeros((2, 6), "int32")
+    targets[:, -1] = order[0, 4], order[1, 5]
+    np.testing.assert_allclose(
+        model._reward(histories, targets, keep), [1 - 1 / 16, -0.5]
+    )
+    model.rewards_blocks = True
+    np.testing.assert_allclose(
+        model._reward(histories, targets, keep), [1 - 0.5 * 9 / 16, -0.5]
+    )
+
+
+def test_the_loss_of_reinforcement_by_hand(monkeypatch):
+    """Draws that are rewarded more than the usual are made likelier."""
+    model = make_model(num_blocks=2)
+    logits = np.log(np.array([[[3, 1], [1, 4]], [[1, 1], [2, 1]]], "float32"))
+    keep = np.array([[1, 1], [0, 1]], "float32")
+    rewards = iter(np.array([[1.0, 0.5], [0.25, 1.0]], "float32"))
+    monkeypatch.setattr(model, "_reward", lambda *args: next(rewards))
+    found = model._policy_loss(HISTORIES[:2], None, logits, keep)
+    # What was drawn has 3/4 and 1/5; 1/2 and 2/3.
+    chosen = np.log([3 / 4 / 5, 1 / 2 * 2 / 3])
+    expected = -np.mean([0.75 * chosen[0], -0.5 * chosen[1]])
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["gumbel", "reinforce"])
+@pytest.mark.parametrize("policy", ["cnn", "gru", "attention"])
+def test_both_are_trained(policy, objective):
+    model = make_model(policy, objective=objective)
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    before = [np.array(w) for w in model.trainable_weights]
+    rows = np.concatenate([HISTORIES, HISTORIES[:, :1]], axis=1)
+    model.fit(rows[:, :-1], rows[:, 1:], epochs=2, verbose=0)
+    after = [np.array(w) for w in model.trainable_weights]
+    changed = [(a != b).any() for a, b in zip(after, before, strict=True)]
+    assert all(changed)
+
+
+def test_a_cost_leaves_fewer_blocks():
+    shares = []
+    for cost in (0.0, 30.0):
+        keras.utils.set_random_seed(0)
+        model = make_model(block_cost=cost, temperature=1.0)
+        model.compile(optimizer=keras.optimizers.Adam(0.02))
+        rows = np.concatenate([HISTORIES, HISTORIES[:, :1]], axis=1)
+        model.fit(rows[:, :-1], rows[:, 1:], epochs=30, verbose=0)
+        shares.append(np.array(model.keep(HISTORIES)).mean())
+    assert shares[1] < shares[0] and shares[1] < 0.2
+
+
+@every_policy
+def test_saved_recommended_exported(policy, tmp_path):
+    model = make_model(policy, beta=0.5, block_cost=0.1)
+    model.vocabulary = Vocabulary([None, *range(1, 31)], [1] * 31, 0, 6)
+    model.save(tmp_path / "skip.keras")
+    copy = keras.saving.load_model(tmp_path / "skip.keras")
+    np.testing.assert_allclose(
+        copy(HISTORIES), model(HISTORIES), rtol=1e-5, atol=1e-6
+    )
+    assert copy.get_config() == model.get_config()
+    histories = HISTORIES.tolist()
+    found = copy.recommend(histories, k=4)
+    assert found == model.recommend(histories, k=4)
+    logits = np.array(model(HISTORIES))
+    logits[:, 0] = -np.inf
+    np.put_along_axis(logits, HISTORIES, -np.inf, axis=1)
+    expected = np.argsort(-logits, axis=1, kind="stable")[:, :4]
+    np.testing.assert_array_equal(found, expected)
+    tf = pytest.importorskip("tensorflow")
+    model.export_recommender(tmp_path / "served", k=4)
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    np.testing.assert_array_equal(served.serve(HISTORIES)["item_ids"], expected)
+
+
+def test_a_policy_that_starts_from_a_trained_backbone():
+    model = make_model()
+    model.start_policy_from_backbone()
+    np.testing.assert_array_equal(
+        model.skip_policy.item_embedding.embeddings,
+        model.backbone.item_embedding.embeddings,
+    )
+    for refused in (
+        make_model("random"),
+        SkipRec(
+            NextItNet(30, num_blocks=1, embedding_dim=8, compression="auto")
+        ),
+    ):
+        with pytest.raises(ValueError, match="same shape"):
+            refused.start_policy_from_backbone()
+
+
+def test_a_compressed_backbone_that_was_stacked():
+    """All three papers: grown, small, skipping."""
+    shallow = NextItNet(30, num_blocks=2, embedding_dim=8, compression="auto")
+    model = SkipRec(Stacker("adjacent").stack(shallow))
+    checks.scramble(model.skip_policy)
+    assert model.keep(HISTORIES).shape == (9, 4)
+    model.compile()
+    model.fit(HISTORIES[:, :-1], HISTORIES[:, 1:], verbose=0)
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="with blocks"):
+        SkipRec(nextitnet_tf.GRU4Rec(num_items=5))
+    with pytest.raises(ValueError, match="GRec, whose objective"):
+        SkipRec(nextitnet_tf.GRec(num_items=5, num_blocks=1))
+    backbone = NextItNet(num_items=5, num_blocks=2, embedding_dim=4)
+    for options, message in (
+        ({"policy": "coin"}, "`policy` must be one of"),
+        ({"objective": "x"}, "`objective` must be one of"),
+        ({"temperature": 0}, "`temperature` must not be below"),
+        ({"gamma": -1}, "`gamma` must not be below 0"),
+        ({"policy": "random", "keep_rate": 1.0}, "between 0 and 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SkipRec(backbone, **options)
+    model = SkipRec(backbone)
+    for keep, message in (
+        (np.ones((2, 3)), "a column for each of the 2"),
+        (np.ones(2), "a column for each of the 2"),
+        (np.array([[1, 0.5]]), r"Received: keep with \[0.5\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.encode(np.ones((len(keep), 3), int), keep=keep)
+    with pytest.raises(ValueError, match="needs a model with blocks"):
+        Stacker("adjacent").stack(model)
+
+
+def test_the_policy_keeps_its_configuration():
+    layer = layers.SkipPolicy(9, 3, 4, kind="gru", keep_rate=0.2)
+    assert type(layer).from_config(layer.get_config()).kind == "gru"
+    assert layer.compute_output_shape((2, 5)) == (2, 3, 2)
