@@ -12,9 +12,11 @@ from experiments import flag_values
 from experiments import flags as shared
 from experiments.papers.stackrec import paper_data
 from nextitnet_tf.compression import AUTO
+from nextitnet_tf.layers.skip_policy import POLICIES
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models.sasrec import BLOCKS
+from nextitnet_tf.models.skip_rec import OBJECTIVES
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.stacking import METHODS
@@ -87,6 +89,27 @@ COMPRESSION = flags.DEFINE_enum(
     "rest) vectors of full, a quarter and a sixteenth of the width, at both "
     "ends of the model, and two blocks that follow each other one kernel. The "
     "default is to store everything in full.",
+)
+SKIP_POLICY = flags.DEFINE_enum(
+    "skip_policy",
+    None,
+    list(POLICIES),
+    "For models with blocks but grec: a policy decides for each history which "
+    "blocks run, as SkipRec's does, and is trained with the model. The default "
+    "is to run them all.",
+)
+SKIP_OBJECTIVE = flags.DEFINE_enum(
+    "skip_objective",
+    None,
+    list(OBJECTIVES),
+    "With --skip_policy: how the policy is trained; the default is gumbel.",
+)
+SKIP_BLOCK_COST = flags.DEFINE_float(
+    "skip_block_cost",
+    None,
+    "With --skip_policy: what running all blocks adds to the loss; the larger, "
+    "the fewer run. The default is nothing.",
+    lower_bound=0.0,
 )
 BLOCK = flags.DEFINE_enum(
     "block",
@@ -230,4 +253,21 @@ def _model_config(common: dict[str, Any]) -> dict[str, Any]:
                 f"{', '.join(f'--{flag}' for flag in known)}. "
                 f"Received: --{name}={flags.FLAGS[name].value}"
             )
-    return {name: config[name] for name in known if name in config}
+    skip = _skip()
+    return {
+        **{name: config[name] for name in known if name in config},
+        **({"skip": skip} if skip else {}),
+    }
+
+
+def _skip() -> dict[str, Any]:
+    """Arguments of a `SkipRec` around the model, if there is to be one."""
+    own = {"objective": SKIP_OBJECTIVE, "block_cost": SKIP_BLOCK_COST}
+    given = {n: flag.value for n, flag in own.items() if flag.value is not None}
+    if SKIP_POLICY.value is None:
+        for name in given:
+            raise ValueError(
+                f"--skip_{name} needs --skip_policy. Received: no --skip_policy"
+            )
+        return {}
+    return {"policy": SKIP_POLICY.value, **given}

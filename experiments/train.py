@@ -60,7 +60,7 @@ def main() -> None:
         )
     if _FLOOR.value:
         print(counting.beside(runs[-1], sessions))
-    print(stored.in_short(runs[-1]))
+    print(stored.in_short(runs[-1], sessions))
     print(f"protocol {recipe.protocol.name}; model in {output}/model.keras")
 
 

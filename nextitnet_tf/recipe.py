@@ -118,7 +118,8 @@ class Recipe:
         protocol: how data become numbers.
         model: a name in `models.MODELS`.
         model_config: arguments of the model class but for `num_items`,
-            `num_blocks` and `kernel_seed`.
+            `num_blocks` and `kernel_seed`; `skip` has those of a `SkipRec`
+            around the model of the last stage.
         batch_size: global, over all devices.
         learning_rate: of Adam, at the start of a stage.
         decay: "constant", or "cosine" for a learning rate that falls to a
@@ -191,8 +192,17 @@ class Recipe:
                 )
 
     def up_to(self, index: int) -> "Recipe":
-        """The same recipe, ended after a stage."""
-        return replace(self, stages=self.stages[: index + 1])
+        """The same recipe, ended after a stage.
+
+        A policy that skips blocks belongs to the last stage alone: what comes
+        before is trained as if there were none.
+        """
+        config = self.model_config
+        if index < len(self.stages) - 1:
+            config = {k: v for k, v in config.items() if k != "skip"}
+        return replace(
+            self, stages=self.stages[: index + 1], model_config=config
+        )
 
     def at_depth(self, num_blocks: int) -> "Recipe":
         """The same model of another depth, from scratch on all data."""

@@ -33,13 +33,13 @@ def stored_sizes(model) -> list[StoredSize]:
 
     Args:
         model: a built `SequentialRecommender`; of a fine-tuned one what lies
-            beyond its source is "other".
+            beyond its source is "other", and so is the policy of a `SkipRec`.
 
     Returns:
         The parts that have weights.
     """
     everything = model.weights
-    model = getattr(model, "source", model)
+    model = getattr(model, "source", getattr(model, "backbone", model))
     compression = getattr(model, "compression", None)
     num_columns = model.num_items + 1
     in_full = {}

@@ -306,7 +306,7 @@ def test_what_is_refused():
         Stacker("adjacent").stack(model)
 
 
-def test_the_policy_keeps_its_configuration():
-    layer = layers.SkipPolicy(9, 3, 4, kind="gru", keep_rate=0.2)
-    assert type(layer).from_config(layer.get_config()).kind == "gru"
-    assert layer.compute_output_shape((2, 5)) == (2, 3, 2)
+@every_policy
+def test_the_policy_keeps_its_configuration(policy):
+    layer = layers.SkipPolicy(30, 3, 4, kind=policy, keep_rate=0.2)
+    checks.check_layer(layer, HISTORIES)

@@ -28,6 +28,7 @@ _USUAL = {
     "kernel_size": 3,
     "variant": "stackrec",
     "compression": None,
+    "skip": None,
 }
 
 

@@ -11,6 +11,7 @@ from nextitnet_tf.models.nextitnet import NextItNet
 from nextitnet_tf.models.nfm import NFM
 from nextitnet_tf.models.sasrec import SASRec
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
+from nextitnet_tf.models.skip_rec import SkipRec
 from nextitnet_tf.models.ssept import SSEPT
 
 MODELS: dict[str, type[SequentialRecommender]] = {
@@ -40,6 +41,7 @@ __all__ = [
     "NextItNet",
     "SASRec",
     "SSEPT",
+    "SkipRec",
 ]
 # Those that are counted (`adapt`), and not trained.
 COUNTED = frozenset(n for n, model in MODELS.items() if hasattr(model, "adapt"))

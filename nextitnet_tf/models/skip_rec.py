@@ -143,6 +143,15 @@ class SkipRec(SequentialRecommender):
     def build_layers(self):
         self.skip_policy.build((None, None))
 
+    @property
+    def can_start_from_backbone(self):
+        """Whether policy and backbone have item embeddings of one shape."""
+        source = getattr(self.item_embedding, "embeddings", None)
+        table = getattr(self.skip_policy, "item_embedding", None)
+        if source is None or table is None:
+            return False
+        return tuple(source.shape) == tuple(table.embeddings.shape)
+
     def start_policy_from_backbone(self):
         """The second of two stages: a backbone that was trained before.
 
@@ -152,19 +161,16 @@ class SkipRec(SequentialRecommender):
             ValueError: a policy without one, a backbone whose embedding is
                 compressed or of another width.
         """
-        source = getattr(self.item_embedding, "embeddings", None)
-        table = getattr(self.skip_policy, "item_embedding", None)
-        if (
-            source is None
-            or table is None
-            or (tuple(source.shape) != tuple(table.embeddings.shape))
-        ):
+        if not self.can_start_from_backbone:
             raise ValueError(
                 "Expected a policy and a backbone with item embeddings of the "
                 f"same shape. Received: policy={self.policy!r}, a backbone "
                 f"with {type(self.item_embedding).__name__}"
             )
-        table.set_weights([ops.convert_to_numpy(ops.convert_to_tensor(source))])
+        source = ops.convert_to_tensor(self.item_embedding.embeddings)
+        self.skip_policy.item_embedding.set_weights(
+            [ops.convert_to_numpy(source)]
+        )
 
     def policy_logits(self, inputs, training=None):
         """(B, L, 2) logits of running each block and of skipping it."""

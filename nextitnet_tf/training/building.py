@@ -8,6 +8,7 @@ import numpy as np
 from nextitnet_tf import data
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.recipe import Recipe
 
 # Splits whose test has users that training has not.
@@ -15,7 +16,11 @@ _NEW_USERS = ("users", "temporal")
 
 
 def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
-    """A fresh model of a recipe's class and configuration."""
+    """A fresh model of a recipe's class and configuration.
+
+    `skip` of the configuration has the arguments of a `SkipRec` around it
+    (`with_policy`).
+    """
     model_class = MODELS[recipe.model]
     if model_class.needs_users and recipe.protocol.split in _NEW_USERS:
         raise ValueError(
@@ -30,12 +35,40 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
         padding_id=sessions.vocabulary.padding_id,
         protocol=recipe.protocol,
     )
-    model = model_class(
-        num_items=sessions.num_items, **{**config, **recipe.model_config}
-    )
+    config |= recipe.model_config
+    config.pop("skip", None)
+    model = model_class(num_items=sessions.num_items, **config)
     if model.compression and model.compression.clusters:
         _check_falling(sessions.vocabulary, recipe)
-    return model
+    return with_policy(model, recipe)
+
+
+def with_policy(model, recipe: Recipe, is_trained: bool = False):
+    """The model, in a `SkipRec` if the recipe asks for one.
+
+    Args:
+        model: with blocks, if there is to be one.
+        recipe: up to this stage.
+        is_trained: whether the model is of an earlier stage: a policy then
+            begins with its item embedding, where it can.
+
+    Raises:
+        ValueError: a model whose optimizer was copied along: a policy has no
+            slots in it.
+    """
+    skip: Any = recipe.model_config.get("skip")
+    if not skip:
+        return model
+    if getattr(model, "optimizer", None):
+        raise ValueError(
+            "A policy begins with a new optimizer: expected the switch "
+            '"optimizer" off in the stage that it begins in. Received: a model '
+            "with the optimizer of the stage before"
+        )
+    skipping = SkipRec(model, **skip)
+    if is_trained and skipping.can_start_from_backbone:
+        skipping.start_policy_from_backbone()
+    return skipping
 
 
 def _check_falling(vocabulary, recipe: Recipe) -> None:

@@ -57,17 +57,17 @@ class NextItem(Task):
 
     def begin(self, index: int, before: Run | None):
         stage = self.recipe.stages[index]
+        recipe = self.recipe.up_to(index)
         if before is None or stage.method is None:
-            model = building.make_model(
-                self.recipe, stage.num_blocks, self.sessions
-            )
+            model = building.make_model(recipe, stage.num_blocks, self.sessions)
         elif stage.method == "continue":
-            model = before.load_model()
+            model = building.with_policy(before.load_model(), recipe, True)
         else:
             stacker = Stacker(stage.method, stage.preset, dict(stage.switches))
             with_slots = stacker.overrides.get("optimizer", False)
             shallow = before.load_model(with_slots)
             model = stacker.stack(shallow, stage.num_blocks)
+            model = building.with_policy(model, recipe, True)
         model.vocabulary = self.sessions.vocabulary
         return model
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from experiments import stored
 from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.models import GRU4Rec
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models import saved
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -103,12 +105,37 @@ def test_a_compressed_model_is_trained_and_stacked(
         check_one_line(code, err, word)
 
 
+def test_a_policy_that_skips_blocks(train, run_command, tmp_path):
+    arguments = ("--num_blocks=1,2", "--skip_policy=gru", "--compression=auto")
+    code, told, err = train(*arguments)
+    assert code == 0, err[-2000:]
+    model = saved.load_model(tmp_path / "out" / "model.keras")
+    assert isinstance(model, SkipRec) and model.policy == "gru"
+    assert model.backbone.compression.sharing == "adjacent_block"
+    (line,) = [t for t in told.splitlines() if t.startswith("blocks: ")]
+    assert re.fullmatch(
+        r"blocks: \d+% of 2 run, from \d to \d for a history; by block "
+        r"\d+%, \d+%",
+        line,
+    )
+    code, out, err = run_command(*EVALUATE, "--raw=my.csv")
+    assert code == 0, err[-2000:]
+    for given, word in (
+        (("--skip_block_cost=1",), "--skip_block_cost needs --skip_policy"),
+        (("--model=gru4rec", "--skip_policy=cnn"), "with blocks"),
+        (("--model=grec", "--skip_policy=cnn"), "whose objective"),
+    ):
+        code, _, err = train(*given, "--output=other")
+        check_one_line(code, err, word)
+
+
 def test_what_a_compression_of_few_items_stores():
     """Its projections outweigh the tables that they spare, and it is said."""
 
     def told(num_items, compression):
         model = GRU4Rec(num_items, embedding_dim=64, compression=compression)
-        return stored.in_short(SimpleNamespace(load_model=lambda: model))
+        run = SimpleNamespace(load_model=lambda: model)
+        return stored.in_short(run, None)
 
     # Clusters of 4, 3 and 14 at 64, 16 and 4: 256, 48 + 1,024, 56 + 256.
     assert "embedding 1,640, softmax 1,768," in told(20, "auto")

@@ -14,6 +14,7 @@ from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf.compression import Compression
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models import saved
 from nextitnet_tf.protocol import protocol_differences
 from nextitnet_tf.recipe import PROTOCOLS
@@ -525,6 +526,49 @@ def test_padding_in_the_ranking(folder, tmp_path, name, expected):
     rows = np.resize(rows, 17)  # one batch, and one row to drop
     found = training.evaluate(model, sessions, rows, recipe)
     assert found["mrr_at_5"] == pytest.approx(expected)
+
+
+# --- a policy -------------------------------------------------------------
+
+
+def test_a_policy_belongs_to_the_last_stage(sessions, tmp_path):
+    """What comes before is trained, and named, as if there were none."""
+    skip = {"policy": "cnn", "block_cost": 0.1}
+    plain = make_recipe(*TWO_STAGES)
+    recipe = make_recipe(*TWO_STAGES, model_config={**MODEL, "skip": skip})
+    shallow, deep = run(recipe, sessions, tmp_path)
+    assert [r.folder.name for r in run(plain, sessions, tmp_path)][0] == (
+        shallow.folder.name
+    )
+    assert "skip" not in shallow.summary["model_config"]
+    assert deep.recipe == recipe
+    assert not isinstance(shallow.load_model(), SkipRec)
+    model = deep.load_model()
+    assert isinstance(model, SkipRec) and model.block_cost == 0.1
+    assert len(model.backbone.blocks) == 2
+    assert model.recommend([[3, 4]], k=3)
+    # A model that was trained before gives the policy its embedding.
+    begun = next_item.NextItem(recipe, sessions).begin(1, shallow)
+    np.testing.assert_array_equal(
+        begun.skip_policy.item_embedding.embeddings,
+        shallow.load_model().item_embedding.embeddings,
+    )
+    alone = next_item.NextItem(
+        make_recipe(model_config={**MODEL, "skip": skip}), sessions
+    ).begin(0, None)
+    assert isinstance(alone, SkipRec)
+
+
+def test_a_policy_does_not_take_over_an_optimizer(sessions, tmp_path):
+    stages = (
+        Stage(1, **SMALL),
+        Stage(2, method="adjacent", switches=(("optimizer", True),), **SMALL),
+    )
+    recipe = make_recipe(
+        *stages, model_config={**MODEL, "skip": {"policy": "random"}}
+    )
+    with pytest.raises(ValueError, match='switch "optimizer" off'):
+        run(recipe, sessions, tmp_path)
 
 
 # --- stopping -------------------------------------------------------------
