@@ -11,6 +11,7 @@ from experiments.benchmark import cases
 from experiments.benchmark import child
 from experiments.benchmark import compression
 from experiments.benchmark import growth
+from experiments.benchmark import inference
 from experiments.benchmark import machine
 from experiments.benchmark import padding
 from experiments.benchmark import processes
@@ -123,6 +124,31 @@ def test_what_a_tree_costs(monkeypatch, tmp_path):
     )
     assert text[-2].startswith("| 300 | 50% | 2 | ")
     assert "| full | 0." in "\n".join(text)
+
+
+def test_skipping_half_of_the_blocks(monkeypatch):
+    """Both ways answer; times and bounds by hand."""
+    monkeypatch.setattr(inference, "_NUM_ITEMS", 40)
+    monkeypatch.setattr(inference, "_WIDTH", 4)
+    monkeypatch.setattr(inference, "_QUERIES", 3)
+    ways = inference.make_ways(2)
+    queries = inference.make_queries(2, 3)
+    for _, keep in queries:
+        np.testing.assert_array_equal(np.array(keep).sum(axis=1), [1, 1, 1])
+    times = inference.time_in_turns(ways, queries)
+    assert {name: len(t) for name, t in times.items()} == {
+        **{"full": 3, "skipping": 3},
+    }
+    # Blocks begin as the identity: which of them run makes no difference.
+    full, skipping = (way(*queries[0]).numpy() for way in ways.values())
+    np.testing.assert_allclose(full, skipping, rtol=1e-6)
+    found = inference.summarize(
+        8, 3, {"full": [1.0, 2.0, 9.0], "skipping": [1.0, 1.0, 1.0]}
+    )
+    assert found["speedup"] == 2 and found["full"][0] == 2
+    assert found["bound"] == pytest.approx(8 / 6)
+    text = inference.to_markdown([found])
+    assert text[-2].startswith("| 8 | 3 | 2.00 / ") and "| 1.33x |" in text[-2]
 
 
 def test_both_ways_of_recommending_answer_the_same():

@@ -106,8 +106,11 @@ class Counts(keras.layers.Layer):
 
 @pytest.mark.parametrize(
     ("num_rows", "num_kept", "expected"),
-    # Chunks of 1, of 2 and of 8 rows, as many as it takes.
-    [(1, 0, 0), (1, 1, 1), (8, 3, 3), (16, 5, 6), (64, 0, 0), (64, 17, 24)],
+    # Chunks of 3, of 4 and of 8 rows, as many as it takes.
+    [
+        *((1, 0, 0), (1, 1, 1), (3, 1, 3), (8, 3, 4), (8, 5, 8), (16, 5, 8)),
+        *((64, 0, 0), (64, 17, 24), (64, 64, 64), (33, 33, 36)),
+    ],
 )
 def test_what_is_skipped_is_not_computed(num_rows, num_kept, expected):
     tf = pytest.importorskip("tensorflow")

@@ -5,17 +5,19 @@ r"""Measures what training, evaluating, recommending, reading, starting cost.
 
 First the machine, then each case as a share of what that allows; medians over
 --repetitions after warm-up. Writes benchmark.json, benchmark.md and
-benchmark.png into --output. Run it on an otherwise idle machine: about 8
+benchmark.png into --output. Run it on an otherwise idle machine: about 25
 minutes on 2 cores. Cases without `steps` go into the report that is there, if
 it is of this machine.
 
 Cases: steps (training and evaluation), processes (import, first step, memory,
 reading), growth (a step's time against blocks, t and items), recommend
 (histories a second and memory, against a full sort), padding (a step with
-every position counted, and with real targets only), accuracy (how soon a
-stacked model is as good as one from scratch: read from --table, not measured,
-so that it goes into a report of any machine). `steps` and `growth` need Keras
-alone: where only JAX is installed, `KERAS_BACKEND=jax python -m
+every position counted, and with real targets only), compression (steps,
+answers, files and memory of CpRec's models against those in full), inference
+(a policy that skips half of the blocks against all of them), accuracy (how
+soon a stacked model is as good as one from scratch: read from --table, not
+measured, so that it goes into a report of any machine). `steps` and `growth`
+need Keras alone: where only JAX is installed, `KERAS_BACKEND=jax python -m
 experiments.benchmark --cases=steps` runs them.
 """
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from experiments.benchmark import accuracy
 from experiments.benchmark import compression
 from experiments.benchmark import growth
+from experiments.benchmark import inference
 from experiments.benchmark import padding
 from experiments.benchmark import processes
 from experiments.benchmark import recommending
@@ -21,6 +22,7 @@ CASES: dict[str, ModuleType] = {
     "recommend": recommending,
     "padding": padding,
     "compression": compression,
+    "inference": inference,
     "accuracy": accuracy,
 }
 

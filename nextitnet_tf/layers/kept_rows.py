@@ -3,10 +3,10 @@
 from keras import ops
 
 # Rows that are run at a time: a share of the batch, since more would be wasted
-# on the last of them and fewer would cost in calls; so many, where a graph does
-# not know its batch.
+# on the last of them, but not so few that calls outweigh them; so many, too,
+# where a graph does not know its batch.
 _SHARE = 8
-_UNKNOWN = 4
+_LEAST = 4
 
 
 def run_kept(block, hidden, keep, item_mask=None, **arguments):
@@ -40,37 +40,41 @@ def run_kept(block, hidden, keep, item_mask=None, **arguments):
         return ops.cond(
             is_kept[0], lambda: call(hidden, *masks), lambda: hidden
         )
-    chunk = _UNKNOWN if num_rows is None else -(-num_rows // _SHARE)
-    # Those that keep it come first; the place of each is remembered.
+    # Of a batch that the graph does not know there may be too few for a chunk.
+    spare = 0 if num_rows else _LEAST
+    chunk = min(max(_LEAST, (num_rows or 0) // _SHARE), num_rows or _LEAST)
+    hidden, is_kept, *masks = (
+        _with_more_rows(tensor, spare) for tensor in (hidden, is_kept, *masks)
+    )
+    total = ops.shape(hidden)[0]
+    # Those that keep it come first.
     order = ops.argsort(ops.cast(ops.logical_not(is_kept), "int32"))
+    order = ops.cast(order, "int32")
     count = ops.sum(ops.cast(is_kept, "int32"))
-    ordered, *masks = (
-        _with_rows_to_spare(ops.take(tensor, order, axis=0), chunk - 1)
-        for tensor in (hidden, *masks)
-    )
 
-    def rows_of(tensor, start):
-        begin = (start, *[0] * (len(tensor.shape) - 1))
-        shape = (chunk, *ops.shape(tensor)[1:])
-        return ops.slice(tensor, begin, shape)
-
-    def more(start, ordered):
-        rows = rows_of(ordered, start)
-        after = call(rows, *(rows_of(mask, start) for mask in masks))
-        # The last chunk has rows that do not keep it.
-        is_own = start + ops.arange(chunk, dtype="int32") < count
+    def more(start, hidden):
+        # The last chunk begins early enough to be whole.
+        begin = ops.minimum(start, total - chunk)
+        places = ops.slice(order, (begin,), (chunk,))
+        rows = ops.take(hidden, places, axis=0)
+        after = call(rows, *(ops.take(mask, places, axis=0) for mask in masks))
+        at = begin + ops.arange(chunk, dtype="int32")
+        is_own = ops.logical_and(at >= start, at < count)
         after = ops.where(is_own[:, None, None], after, rows)
-        return start + chunk, ops.slice_update(ordered, (start, 0, 0), after)
+        hidden = ops.scatter_update(hidden, places[:, None], after)
+        return start + chunk, hidden
 
-    _, ordered = ops.while_loop(
-        lambda start, ordered: start < count,
+    _, hidden = ops.while_loop(
+        lambda start, hidden: start < count,
         more,
-        (ops.zeros((), "int32"), ordered),
+        (ops.zeros((), "int32"), hidden),
     )
-    return ops.take(ordered, ops.argsort(order), axis=0)
+    return hidden[:-spare] if spare else hidden
 
 
-def _with_rows_to_spare(tensor, count):
-    """(B + count, ...), so that a chunk never reaches beyond the end."""
-    spare = ops.zeros_like(tensor[:1])
-    return ops.concatenate([tensor, *[spare] * count], axis=0)
+def _with_more_rows(tensor, count):
+    """(B + count, ...): zeros below."""
+    if not count:
+        return tensor
+    more = ops.zeros((count, *tensor.shape[1:]), tensor.dtype)
+    return ops.concatenate([tensor, more], axis=0)

@@ -1,0 +1,156 @@
+"""The case `inference`: what a policy that skips blocks spares in serving.
+
+The hidden state that items are scored by, of batches of histories: with all
+blocks, and with half of them, drawn for each history; the policy reads every
+history, and its time counts. Both are compiled and take turns. A policy of two
+blocks bounds what can be spared of L at L / (L / 2 + 2).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from experiments.benchmark.settings import Settings
+
+DEPTHS = (8, 16, 32, 64)
+BATCH_SIZES = (1, 8, 64, 256)
+_WIDTH, _LENGTH, _NUM_ITEMS = 64, 19, 10_000
+_KEEP_RATE = 0.5
+# So many queries, unless they take longer than that.
+_QUERIES = 1000
+_SECONDS = 15.0
+_LEAST = 20
+_WARM_UP = 3
+
+
+def measure(settings: Settings) -> list[dict[str, Any]]:
+    """Times each depth and size of a batch."""
+    del settings
+    found = []
+    for depth in DEPTHS:
+        ways = make_ways(depth)
+        for batch_size in BATCH_SIZES:
+            times = time_in_turns(ways, make_queries(depth, batch_size))
+            found.append(summarize(depth, batch_size, times))
+            last = found[-1]
+            print(
+                f"{depth} blocks, batch {batch_size}: {last['full'][0]:.2f} "
+                f"against {last['skipping'][0]:.2f} ms, "
+                f"{last['speedup']:.2f}x",
+                flush=True,
+            )
+    return found
+
+
+def to_markdown(found: list[dict[str, Any]]) -> list[str]:
+    """The table of both ways."""
+
+    def shown(percentiles) -> str:
+        return " / ".join(f"{ms:.2f}" for ms in percentiles)
+
+    return [
+        f"The hidden state after a history, width {_WIDTH}, {_LENGTH} "
+        f"positions, NextItNet; half of the blocks run, the policy's time "
+        "counts. Milliseconds of the 50th, 90th and 99th percentile; the "
+        "bound is that of a policy of two blocks. Goal: 1.5x at batch 1, 1.3x "
+        "at batch 256, of 32 and 64 blocks.",
+        "",
+        "| Blocks | Batch | All blocks, ms | Skipping, ms | Faster | Bound | "
+        "Queries |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {f['depth']} | {f['batch_size']} | {shown(f['full'])} | "
+            f"{shown(f['skipping'])} | {f['speedup']:.2f}x | "
+            f"{f['bound']:.2f}x | {f['queries']} |"
+            for f in found
+        ),
+        "",
+    ]
+
+
+def make_ways(depth: int) -> dict[str, Callable]:
+    """Both ways from histories to hidden states, by name."""
+    import tensorflow as tf
+
+    from nextitnet_tf import NextItNet
+    from nextitnet_tf import SkipRec
+
+    keras.utils.set_random_seed(0)
+    backbone = NextItNet(_NUM_ITEMS, num_blocks=depth, embedding_dim=_WIDTH)
+    model = SkipRec(backbone)
+
+    def full(item_ids, keep):
+        del keep
+        return backbone.last_hidden(item_ids, training=False)
+
+    def skipping(item_ids, keep):
+        # The policy reads the histories; what it would do is given, so that
+        # half of the blocks run. The sum keeps it in the graph.
+        read = tf.reduce_sum(model.keep(item_ids))
+        keep = tf.where(tf.math.is_finite(read), keep, 0.0)
+        return model.encode(item_ids, training=False, keep=keep)[:, -1]
+
+    return {
+        name: tf.function(way)
+        for name, way in (("full", full), ("skipping", skipping))
+    }
+
+
+def make_queries(depth: int, batch_size: int) -> list[tuple[Any, Any]]:
+    """Histories and the blocks that run for each, of several batches."""
+    import tensorflow as tf
+
+    generator = np.random.default_rng(0)
+    queries = []
+    for _ in range(8):
+        item_ids = generator.integers(1, _NUM_ITEMS, (batch_size, _LENGTH))
+        order = generator.random((batch_size, depth)).argsort(axis=1)
+        keep = order < _KEEP_RATE * depth
+        queries.append(
+            (
+                tf.constant(item_ids.astype("int32")),
+                tf.constant(keep.astype("float32")),
+            )
+        )
+    return queries
+
+
+def time_in_turns(
+    ways: dict[str, Callable], queries: list[tuple[Any, Any]]
+) -> dict[str, list[float]]:
+    """Milliseconds of each query by each way, one after the other."""
+    for way in ways.values():
+        for query in queries[:_WARM_UP]:
+            way(*query).numpy()
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    began = time.perf_counter()
+    for turn in range(_QUERIES):
+        if turn >= _LEAST and time.perf_counter() - began > _SECONDS:
+            break
+        query = queries[turn % len(queries)]
+        for name, way in ways.items():
+            at = time.perf_counter()
+            way(*query).numpy()
+            times[name].append(1000 * (time.perf_counter() - at))
+    return times
+
+
+def summarize(
+    depth: int, batch_size: int, times: dict[str, list[float]]
+) -> dict[str, Any]:
+    """Percentiles of each way, and how much faster the middle of one is."""
+    found = {
+        name: [float(p) for p in np.percentile(of_way, (50, 90, 99))]
+        for name, of_way in times.items()
+    }
+    return {
+        "depth": depth,
+        "batch_size": batch_size,
+        **found,
+        "speedup": found["full"][0] / found["skipping"][0],
+        "bound": depth / (_KEEP_RATE * depth + 2),
+        "queries": len(times["full"]),
+    }
