@@ -10,6 +10,8 @@ Expected time on 2 cores with ML-1M: about half an hour a line. Expected
 numbers: none are published.
 """
 
+import dataclasses
+
 from experiments.papers import counted
 from experiments.papers.cprec import ways
 from experiments.papers.rows import Choices
@@ -45,6 +47,37 @@ def rows(choices: Choices) -> list[Row]:
     Raises:
         ValueError: a depth that has no half.
     """
+    plain = line(choices, "plain")
+    return counted.tried_rows(choices) + [
+        line(choices, name, is_small, is_stacked, compared_with=plain)
+        if name != "plain"
+        else plain
+        for name, (is_small, is_stacked) in _LINES.items()
+        if name in choices.settings
+    ]
+
+
+def line(
+    choices: Choices,
+    setting: str,
+    is_small: bool = False,
+    is_stacked: bool = False,
+    skips: bool = False,
+    compared_with: Row | None = None,
+) -> Row:
+    """A line of what papers can do to one deep model.
+
+    Args:
+        choices: what was asked for.
+        setting: of the line.
+        is_small: whether items and kernels are stored small (CpRec-Ab).
+        is_stacked: whether it is stacked upon half of its depth (StackA).
+        skips: whether a policy leaves blocks out (SkipRec, Gumbel).
+        compared_with: the plain line.
+
+    Raises:
+        ValueError: a depth that has no half.
+    """
     depth = choices.depths[0]
     if depth % 2:
         raise ValueError(
@@ -55,20 +88,22 @@ def rows(choices: Choices) -> list[Row]:
         choices.stage(depth // 2),
         choices.stage(depth, method="adjacent"),
     ]
-    plain = ways.row(choices, "plain")
-    found = counted.tried_rows(choices)
-    for name, (is_small, is_stacked) in _LINES.items():
-        if name in choices.settings:
-            found.append(
-                ways.row(
-                    choices,
-                    name,
-                    "Bio-Ab" if is_small else "",
-                    "CpRec-Ab" if is_small else "NextItNet",
-                    stages=stages if is_stacked else (),
-                    role="stacked" if is_stacked else "baseline",
-                    stacked_family="CpRec-Ab" if is_small else "Next",
-                    compared_with=None if name == "plain" else plain,
-                )
-            )
-    return found
+    small = "CpRec-Ab" if is_small else ""
+    family = small or "NextItNet"
+    if skips:
+        family = f"SkipRec-{small or 'Next'}"
+    made = ways.row(
+        choices,
+        setting,
+        "Bio-Ab" if is_small else "",
+        family,
+        stages=stages if is_stacked else (),
+        role="stacked" if is_stacked else "baseline",
+        stacked_family=family if small or skips else "Next",
+        compared_with=compared_with,
+    )
+    if not skips:
+        return made
+    config = {**made.recipe.model_config, "skip": {"policy": "cnn"}}
+    recipe = dataclasses.replace(made.recipe, model_config=config)
+    return dataclasses.replace(made, recipe=recipe)

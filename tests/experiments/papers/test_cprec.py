@@ -11,6 +11,7 @@ from experiments.papers.cprec import table3
 from experiments.papers.cprec import table4
 from experiments.papers.cprec import table5
 from experiments.papers.cprec import ways
+from experiments.papers.field import all_three
 from experiments.papers.rows import Choices
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.recipe import PROTOCOLS
@@ -152,6 +153,30 @@ def test_both_papers_together():
     assert both.model_config == lines["CpRec-Ab-4"].recipe.model_config
     with pytest.raises(ValueError, match="even depth"):
         combined.rows(Choices(PROTOCOLS["clean"], depths=[3], num_items=9))
+
+
+def test_all_three():
+    assert papers.find("all-three") is all_three
+    assert all_three.NAMES[1:] == (
+        *("plain", "stackrec", "cprec", "skiprec"),
+        *("stackrec+cprec", "stackrec+skiprec", "cprec+skiprec"),
+        "stackrec+cprec+skiprec",
+    )
+    lines = trained(make_rows(all_three))
+    assert list(lines) == [
+        *("NextItNet-4", "StackA-Next-4", "CpRec-Ab-4", "SkipRec-Next-4"),
+        *("StackA-CpRec-Ab-4", "StackA-SkipRec-Next-4"),
+        *("SkipRec-CpRec-Ab-4", "StackA-SkipRec-CpRec-Ab-4"),
+    ]
+    everything = lines["StackA-SkipRec-CpRec-Ab-4"]
+    config = everything.recipe.model_config
+    assert config["skip"] == {"policy": "cnn"}
+    assert config["compression"]["sharing"] == "adjacent_block"
+    assert len(everything.recipe.stages) == 2
+    # The shallow stage knows nothing of a policy: it is the other line's.
+    other = lines["StackA-CpRec-Ab-4"].recipe
+    assert everything.recipe.up_to(0) == other.up_to(0)
+    assert everything.compared_with == lines["NextItNet-4"]
 
 
 def test_points_of_figure_1():
