@@ -1,6 +1,8 @@
 """Trained models beside counting: who is above the floor, at which depth."""
 
+import functools
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
 from nextitnet_tf import metrics
+from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models.ease import MAX_ITEMS
 from nextitnet_tf.training import Run
@@ -199,6 +202,7 @@ def _notes(
     names = dict.fromkeys(wording.protocol(run.summary) for _, run in done)
     return [
         *in_short(records),
+        *_by_depth(done, store),
         notes.of_data("Data", store) + ".",
         f"Protocol {' and '.join(names)}; "
         f"{records[0]['num_sessions']:,} test sessions. Training stops by the "
@@ -213,6 +217,39 @@ def _notes(
         "± is the standard deviation between seeds. Steps: to the best "
         "evaluation of each seed.",
     ]
+
+
+def _by_depth(done: Sequence[tuple[Row, Run]], store: Store) -> Iterator[str]:
+    """What each depth of a family is beyond its shallowest, seed by seed."""
+    unseen = functools.partial(store.ranks, exclude_seen=True)
+    of_family: dict[str, dict[int, dict[int, Run]]] = {}
+    for row, run in done:
+        if row.recipe.model not in COUNTED and row.has_blocks:
+            of_depth = of_family.setdefault(row.family, {})
+            of_depth.setdefault(row.num_blocks, {})[row.seed] = run
+    for family, of_depth in of_family.items():
+        (least, shallow), *deeper = sorted(of_depth.items())
+        told = []
+        for depth, runs in deeper:
+            seeds = sorted(runs.keys() & shallow.keys())
+            if not seeds:
+                continue
+            ours, theirs = (
+                [
+                    ranks
+                    for seed in seeds
+                    if (ranks := unseen(of[seed])) is not None
+                ]
+                for of in (runs, shallow)
+            )
+            found = compare_ranks(ours, theirs, store.users(runs[seeds[0]]))
+            words = of_floor.said(found, len(seeds))
+            told.append(f"{depth} blocks {words}")
+        if told:
+            yield (
+                f"{family}, beyond {least} block{'s' * (least > 1)} (MRR@5 "
+                f"without seen items, as above): {'; '.join(told)}."
+            )
 
 
 _MONITORS = {True: "MRR@5 without seen items", False: "MRR@5 of all items"}

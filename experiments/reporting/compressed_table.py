@@ -278,7 +278,7 @@ def _notes(
         "the .keras file, without an optimizer. Smaller: than the file in "
         "full.",
         "Minutes: training steps to the best evaluation, of all stages, times "
-        f"the time of a step, {notes.IDLE if is_idle else notes.SHARED}.",
+        f"the time of a step, {notes.SAME_RUN if is_idle else notes.SHARED}.",
         serving.NOTE,
         "± is the standard deviation between seeds.",
     ]

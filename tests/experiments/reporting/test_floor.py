@@ -223,3 +223,40 @@ def test_sides(low, high, side):
     assert floor.side(found, 3) == side
     assert floor.side(found, 1) == f"{side} (one seed)"
     assert floor.side(found, 2) == f"{side} (two seeds)"
+
+
+class OfDepths(Runs):
+    """With one block half of the targets are first, with four all are."""
+
+    def find(self, recipe):
+        depth = recipe.stages[0].num_blocks
+        run = super().find(recipe)
+        if depth == 1 and recipe.model == "nextitnet":
+            run.key = ("sasrec", None)
+        return run
+
+
+def test_depths_beyond_the_shallowest(tmp_path):
+    rows = [
+        dataclasses.replace(
+            row,
+            recipe=dataclasses.replace(
+                row.recipe, stages=(Stage(depth),), seed=seed
+            ),
+        )
+        for depth in (1, 4)
+        for seed in (0, 1, 2)
+        for row in [make_row("nextitnet", "NextItNet")]
+    ]
+    text = against_counting.write(rows[:4], OfDepths(), tmp_path, "a", "Title")
+    # The one seed that both have: 1 against 0.5.
+    assert (
+        "- NextItNet, beyond 1 block (MRR@5 without seen items, as above): "
+        "4 blocks +0.5000 ("
+    ) in text
+    assert "): one seed." in text
+    text = against_counting.write(rows, OfDepths(), tmp_path, "a", "Title")
+    assert "): above." in text
+    # One depth is no comparison.
+    text = against_counting.write(rows[:3], OfDepths(), tmp_path, "a", "Title")
+    assert "beyond" not in text
