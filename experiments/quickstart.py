@@ -2,11 +2,12 @@
 
   python -m experiments.quickstart
 
-Generates sessions whose law needs depth, and whose best possible metrics are
-known, counts, trains 2 -> 4 -> 8 blocks as in continual learning (from scratch,
-stacked, continued), measures the time of a step of each depth, prints the table
-with a sentence on what it shows, and leaves it in results/quickstart/ with a
-picture of the convergence. An interrupted run goes on where it was.
+Generates sessions whose law takes several look-ups in a row, and whose best
+possible metrics are known, counts, trains 2 -> 4 -> 8 blocks as in continual
+learning (from scratch, stacked, continued), measures the time of a step of
+each depth, prints the table with a sentence on what it shows, and leaves it in
+results/quickstart/ with a picture of the convergence. An interrupted run goes
+on where it was.
 """
 
 import dataclasses

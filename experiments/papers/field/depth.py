@@ -2,13 +2,16 @@ r"""Depth: what more blocks are worth, beside counting.
 
 NextItNet and SASRec, plain or gated, at several depths, trained as
 `make reproduce-accuracy` trains them, on any data; `DATASET=deep` is
-generated sessions whose law needs depth, with the best possible value known.
+generated sessions whose law takes up to seven look-ups in a row, with the best
+possible value known.
 
     make reproduce-depth DATASET=deep SEEDS=0,1,2
     make reproduce-depth DATASET=ml1m RAW=interactions.csv.gz SEEDS=0,1,2
 
 Expected time on 2 cores: of `deep` 2 to 10 minutes a NextItNet, the deeper
-the longer; of ML-1M 9 to 40 minutes. Expected numbers: none are published.
+the longer; of ML-1M 9 to 40 minutes. Expected numbers: none are published; of
+`deep` we have MRR@5 without seen items .2235 with 2 blocks and .2262 with 16,
+three seeds, not told apart.
 """
 
 import dataclasses
