@@ -94,9 +94,9 @@ SKIP_POLICY = flags.DEFINE_enum(
     "skip_policy",
     None,
     list(POLICIES),
-    "For models with blocks but grec: a policy decides for each history which "
-    "blocks run, as SkipRec's does, and is trained with the model. The default "
-    "is to run them all.",
+    "For nextitnet and sasrec: a policy decides for each history which blocks "
+    "run, as SkipRec's does, and is trained with the model. The default is to "
+    "run them all.",
 )
 SKIP_OBJECTIVE = flags.DEFINE_enum(
     "skip_objective",

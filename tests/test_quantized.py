@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import nextitnet_tf
+from nextitnet_tf import FineTuned
 from nextitnet_tf import layers
 from nextitnet_tf.stacking import Stacker
 from nextitnet_tf.vocabulary import Vocabulary
@@ -143,8 +144,14 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="not trained any further"):
         Stacker("adjacent").stack(model)
     model.compile()
-    with pytest.raises(ValueError, match="few bits is not trained"):
-        model.fit(np.ones((2, 4), int), np.ones((2, 4), int), verbose=0)
+    tied = models()["tied"]
+    tied.quantize("int8", filters="^item_")
+    tied.compile()
+    rows = np.ones((2, 4), int)
+    for small in (model, tied, FineTuned(tied, num_items=5)):
+        small.compile()
+        with pytest.raises(ValueError, match="few bits is not trained"):
+            small.fit(rows, rows, verbose=0)
     lora = layers.ItemEmbedding(5, 4, lora_rank=2)
     lora.build()
     with pytest.raises(ValueError, match="LoRA"):

@@ -199,11 +199,36 @@ def test_the_loss_of_reinforcement_by_hand(monkeypatch):
     keep = np.array([[1, 1], [0, 1]], "float32")
     rewards = iter(np.array([[1.0, 0.5], [0.25, 1.0]], "float32"))
     monkeypatch.setattr(model, "_reward", lambda *args: next(rewards))
-    found = model._policy_loss(HISTORIES[:2], None, logits, keep)
+    found = model._policy_losses(HISTORIES[:2], None, logits, keep)
     # What was drawn has 3/4 and 1/5; 1/2 and 2/3.
     chosen = np.log([3 / 4 / 5, 1 / 2 * 2 / 3])
-    expected = -np.mean([0.75 * chosen[0], -0.5 * chosen[1]])
-    assert float(found) == pytest.approx(expected, rel=1e-6)
+    expected = [-0.75 * chosen[0], 0.5 * chosen[1]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["gumbel", "reinforce"])
+def test_rows_that_fill_up_a_batch_cost_nothing(monkeypatch, objective):
+    """Of three rows the last has weight 0; a device has half of the batch."""
+    model = make_model(objective=objective, block_cost=8.0, beta=3.0)
+    plain = make_model(objective="gumbel")
+    rows = HISTORIES[:3]
+    weights = np.array([[0.1] * 5, [0, 0, 0, 0, 0.1], [0] * 5], "float32")
+    drawn = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]], "float32")
+    for one in (model, plain):
+        monkeypatch.setattr(one, "_draw", lambda logits: drawn)
+        one.compile()
+    monkeypatch.setattr(
+        model, "_policy_losses", lambda *args: np.array([2.0, 6, 99], "float32")
+    )
+    found, expected = (
+        float(one.compute_loss(rows[:, :-1], rows[:, 1:], None, weights))
+        for one in (model, plain)
+    )
+    # A half and a quarter of the blocks; the weights sum to 0.6.
+    expected += 8 * 0.6 * (0.5 + 0.25) / 2
+    if objective == "reinforce":
+        expected += 3 * 0.6 * (2 + 6) / 2
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("objective", ["gumbel", "reinforce"])
@@ -285,6 +310,8 @@ def test_a_compressed_backbone_that_was_stacked():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="with blocks"):
         SkipRec(nextitnet_tf.GRU4Rec(num_items=5))
+    with pytest.raises(ValueError, match="SSEPT, whose objective"):
+        SkipRec(nextitnet_tf.SSEPT(num_items=5, num_users=3, num_blocks=1))
     with pytest.raises(ValueError, match="GRec, whose objective"):
         SkipRec(nextitnet_tf.GRec(num_items=5, num_blocks=1))
     backbone = NextItNet(num_items=5, num_blocks=2, embedding_dim=4)

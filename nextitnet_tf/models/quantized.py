@@ -38,6 +38,15 @@ class Quantizable(keras.Model):
             )
         super().quantize(mode, filters=filters, **kwargs)
 
+    def make_train_function(self, *args, **kwargs):
+        # A part of few bits would stay as it is, without a word.
+        if self.is_quantized:
+            raise ValueError(
+                "A model of few bits is not trained: expected one that is not "
+                "quantized. Received: quantized layers"
+            )
+        return super().make_train_function(*args, **kwargs)
+
     @property
     def is_quantized(self):
         """Whether any layer is."""

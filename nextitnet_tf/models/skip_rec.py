@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nextitnet_tf import target_weights
 from nextitnet_tf.layers.skip_policy import SkipPolicy
 from nextitnet_tf.metrics import rank_among
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
@@ -48,15 +49,15 @@ class SkipRec(SequentialRecommender):
             of skipping them, as in the release.
 
     Call arguments:
-        item_ids: (B, T) int, latest item at position -1; of a backbone that
-            needs users a pair of them and users.
+        item_ids: (B, T) int, latest item at position -1.
 
     Returns:
         (B, N) logits of the item that follows the last position.
 
     Raises:
-        ValueError: a backbone without blocks, or one that masks its inputs in
-            training; arguments out of range.
+        ValueError: a backbone without blocks, or one whose objective changes
+            its inputs (GRec masks them, SSE-PT replaces them); arguments out
+            of range.
 
     Reference:
         Chen et al., SkipRec: A User-Adaptive Layer Selection Framework for
@@ -103,7 +104,6 @@ class SkipRec(SequentialRecommender):
                     f"Received: {name}={value}"
                 )
         self.backbone = backbone
-        self.needs_users = backbone.needs_users
         self.embedding_dim = backbone.embedding_dim
         self.policy = policy
         self.objective = objective
@@ -172,39 +172,39 @@ class SkipRec(SequentialRecommender):
             [ops.convert_to_numpy(source)]
         )
 
-    def policy_logits(self, inputs, training=None):
+    def policy_logits(self, item_ids, training=None):
         """(B, L, 2) logits of running each block and of skipping it."""
-        logits = self.skip_policy(self._item_ids(inputs), training=training)
+        logits = self.skip_policy(item_ids, training=training)
         return ops.sigmoid(logits) if self.sigmoid_logits else logits
 
-    def keep(self, inputs):
+    def keep(self, item_ids):
         """Which blocks run for whom.
 
         Args:
-            inputs: as for a call.
+            item_ids: as for a call.
 
         Returns:
             (B, L) float32, 1 where a block runs.
         """
-        logits = self.policy_logits(inputs)
+        logits = self.policy_logits(item_ids)
         if self.is_noisy:
             return self._draw(logits)
-        return self.skip_policy.decide(self._item_ids(inputs), logits)
+        return self.skip_policy.decide(item_ids, logits)
 
-    def encode(self, inputs, training=None, keep=None):
+    def encode(self, item_ids, training=None, keep=None):
         if keep is not None:
             self._check_keep(keep)
         elif training:
-            logits = self.policy_logits(inputs, training=True)
+            logits = self.policy_logits(item_ids, training=True)
             keep = self._draw(logits)
             # Past Keras, which would look for weights in it.
             self.__dict__["_drawn"] = logits, keep
         else:
-            keep = self.keep(inputs)
-        return self.backbone.encode(inputs, training=training, keep=keep)
+            keep = self.keep(item_ids)
+        return self.backbone.encode(item_ids, training=training, keep=keep)
 
-    def states(self, inputs, training=None):
-        return self.backbone.states(inputs, training=training)
+    def states(self, item_ids, training=None):
+        return self.backbone.states(item_ids, training=training)
 
     def parts(self):
         return self.backbone.parts()
@@ -216,27 +216,36 @@ class SkipRec(SequentialRecommender):
         if not training or len(y.shape) == 1:
             return loss
         logits, keep = self.__dict__.pop("_drawn")
+        # Rows that only fill up a batch do not count, and a device adds its
+        # share of the global batch.
+        weights = target_weights.target_weights(
+            y, sample_weight, self.padding_id
+        )
+        counts = ops.cast(ops.any(weights > 0, axis=1), "float32")  # (B,)
+        share = ops.sum(weights) / ops.maximum(ops.sum(counts), 1.0)
         if self.block_cost:
-            loss = loss + self.block_cost * ops.mean(keep)
+            cost = ops.sum(counts * ops.mean(keep, axis=1))
+            loss = loss + self.block_cost * share * cost
         if self.objective == "reinforce":
-            loss = loss + self.beta * self._policy_loss(x, y, logits, keep)
+            of_rows = self._policy_losses(x, y, logits, keep)
+            loss = loss + self.beta * share * ops.sum(counts * of_rows)
         return loss
 
-    def _policy_loss(self, inputs, targets, logits, keep):
-        """What reinforcement learning minimises (Eq. 9)."""
+    def _policy_losses(self, item_ids, targets, logits, keep):
+        """(B,) what reinforcement learning minimises (Eq. 9)."""
         keep = ops.stop_gradient(keep)
-        best = self.skip_policy.decide(self._item_ids(inputs), logits)
+        best = self.skip_policy.decide(item_ids, logits)
         drawn, usual = (
-            self._reward(inputs, targets, ops.stop_gradient(blocks))
+            self._reward(item_ids, targets, ops.stop_gradient(blocks))
             for blocks in (keep, best)
         )
         both = ops.stack([keep, 1 - keep], axis=-1)  # (B, L, 2)
         chosen = ops.sum(both * ops.log_softmax(logits, axis=-1), axis=(1, 2))
-        return -ops.mean(ops.stop_gradient(drawn - usual) * chosen)
+        return -ops.stop_gradient(drawn - usual) * chosen
 
-    def _reward(self, inputs, targets, keep):
+    def _reward(self, item_ids, targets, keep):
         """(B,) of what was run for each history (Eq. 8)."""
-        hidden = self.backbone.encode(inputs, training=False, keep=keep)
+        hidden = self.backbone.encode(item_ids, training=False, keep=keep)
         ranks = rank_among(self.item_softmax(hidden[:, -1]), targets[:, -1])
         share = ops.mean(keep, axis=1)
         if self.rewards_blocks:
@@ -254,9 +263,6 @@ class SkipRec(SequentialRecommender):
         soft = ops.softmax((logits + noise) / self.temperature, axis=-1)[..., 0]
         hard = ops.cast(soft >= 0.5, soft.dtype)
         return hard + (soft - ops.stop_gradient(soft))
-
-    def _item_ids(self, inputs):
-        return inputs[0] if self.needs_users else inputs
 
     def _check_keep(self, keep):
         """Of what is in a graph only the shape is known."""

@@ -65,13 +65,7 @@ def _config(tensors, dilation_rates, source) -> dict:
             f"{', '.join(sorted(tensors)[:3])}, ..."
         )
     named = tuple(rates[i] for i in range(len(rates)))
-    given = dilation_rates or named
-    for i, rate in enumerate(named):
-        if given[i % len(given)] != rate:
-            raise ValueError(
-                f"{source}: the names say that block {i} has dilation {rate}. "
-                f"Received: dilation_rates={tuple(given)}"
-            )
+    named_weights.check_dilations(source, named, dilation_rates)
     _, kernel_size, width, _ = kernels[0].shape
     sizes, embedding_ranks = _clusters(tensors, _INPUT, columns_last=False)
     columns, softmax_ranks = _clusters(tensors, _OUTPUT, columns_last=True)

@@ -36,6 +36,23 @@ def read(source) -> dict[str, np.ndarray]:
     return checkpoints.without_optimizer(states or tensors)
 
 
+def check_dilations(source, rates, given) -> None:
+    """Raises ValueError for dilations that are not those of the names.
+
+    Args:
+        source: of the names, for messages.
+        rates: one a block, by the names.
+        given: one or more, cycled, or None.
+    """
+    given = given or rates
+    for i, rate in enumerate(rates):
+        if given[i % len(given)] != rate:
+            raise ValueError(
+                f"{source}: the names say that block {i} has dilation {rate}. "
+                f"Received: dilation_rates={tuple(given)}"
+            )
+
+
 def assign(
     source, tensors: dict[str, np.ndarray], named: Iterable[Named], expected
 ) -> None:

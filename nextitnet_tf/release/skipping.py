@@ -48,13 +48,7 @@ def load_skiprec(
     tensors = named_weights.read(source)
     rates, use_alpha = _blocks(tensors, "", source)
     policy_rates, _ = _blocks(tensors, f"{_POLICY}/", source)
-    given = dilation_rates or rates
-    for i, rate in enumerate(rates):
-        if given[i % len(given)] != rate:
-            raise ValueError(
-                f"{source}: the names say that block {i} has dilation {rate}. "
-                f"Received: dilation_rates={tuple(given)}"
-            )
+    named_weights.check_dilations(source, rates, dilation_rates)
     table = tensors.get("item_embedding")
     if table is None or table.ndim != 2 or len(policy_rates) != 2:
         raise ValueError(
