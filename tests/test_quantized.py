@@ -113,6 +113,28 @@ def test_exported(mode, tmp_path):
     )
 
 
+@every_mode
+@pytest.mark.parametrize("filters", [None, "^item_"])
+def test_a_model_around_a_model_is_kept(mode, filters, tmp_path):
+    """All layers that Keras can quantize, or the items alone."""
+    model = nextitnet_tf.SkipRec(
+        nextitnet_tf.SASRec(30, num_blocks=2, embedding_dim=8, max_length=6),
+        policy="attention",
+    )
+    generator = np.random.default_rng(3)
+    for weight in model.weights:
+        if "seed" not in weight.path:
+            weight.assign(generator.normal(scale=0.4, size=weight.shape))
+    model.quantize(mode, filters=filters)
+    model.save(tmp_path / "small.keras")
+    copy = keras.saving.load_model(tmp_path / "small.keras")
+    item_ids = generator.integers(1, 31, (5, 6))
+    np.testing.assert_allclose(
+        copy(item_ids), model(item_ids), rtol=1e-5, atol=1e-6
+    )
+    assert copy.is_quantized
+
+
 def test_more_rows_than_are_made_float_at_a_time(monkeypatch):
     monkeypatch.setattr("nextitnet_tf.layers.few_bits._ROWS", 7)
     generator = np.random.default_rng(1)

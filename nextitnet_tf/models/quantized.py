@@ -73,7 +73,9 @@ class Quantizable(keras.Model):
         model = super().from_config(config, custom_objects)
         layers = list(model._flatten_layers())
         for place, mode in modes:
-            layers[place].quantize(mode)
+            # A model within this one has done it for its own layers.
+            if not _mode(layers[place]):
+                layers[place].quantize(mode)
         return model
 
 
