@@ -16,15 +16,15 @@ from datasets.synthetic_law import make_law
 # `prepare_synthetic`.
 GENERATED: dict[str, dict[str, Any]] = {
     "synthetic": {},
-    # Most of what can be known takes four to seven look-ups one after the
-    # other, each in what the one before it has found.
+    # Up to three look-ups one after the other, in tables of 256 entries each:
+    # more than a narrow model of few blocks has room for, and learned soon.
     "deep": {
-        "num_rows": 60_000,
+        "num_rows": 200_000,
         "t": 16,
-        "num_items": 120,
-        "num_groups": 6,
-        "lags": (1, 2, 3, 4, 5, 6, 7, 8),
-        "weights": (0.05, 0.05, 0.1, 0.1, 0.2, 0.2, 0.2),
+        "num_items": 240,
+        "num_groups": 16,
+        "lags": (1, 2, 3, 4),
+        "weights": (0.3, 0.3, 0.3),
     },
 }
 

@@ -26,7 +26,7 @@ DATASET = flags.DEFINE_string(
     "dataset",
     None,
     "Name of the data. ml20 is downloaded unless --raw says where it is, "
-    "synthetic and deep (many look-ups in a row) are generated; any other "
+    "synthetic and deep (whose law needs depth) are generated; any other "
     "name needs --raw or --sessions. By default the name of the raw file.",
 )
 RAW = flags.DEFINE_string(

@@ -2,8 +2,8 @@
 
   python -m experiments.quickstart
 
-Generates sessions whose law takes several look-ups in a row, and whose best
-possible metrics are known, counts, trains 2 -> 4 -> 8 blocks as in continual
+Generates sessions whose law needs depth, and whose best possible metrics are
+known, counts, trains 2 -> 4 -> 8 blocks as in continual
 learning (from scratch, stacked, continued), measures the time of a step of
 each depth, prints the table with a sentence on what it shows, and leaves it in
 results/quickstart/ with a picture of the convergence. An interrupted run goes
@@ -39,9 +39,9 @@ SETTINGS = [Setting(0.5, 0.75, 2, 4), Setting(0.75, 1.0, 4, 8)]
 OPTIONS: dict[str, Any] = {
     "model_config": {"embedding_dim": 32},
     "learning_rate": 3e-3,
-    "max_steps": 800,
-    "eval_every": 50,
-    "patience": 8,
+    "max_steps": 2000,
+    "eval_every": 100,
+    "patience": 10,
 }
 _TAKES = ("output", "seeds", "table_only")
 

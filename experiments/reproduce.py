@@ -32,6 +32,18 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     for name in ("table1", "cprec-table1")
 }
 _DEFAULTS = {"protocol": "release"}
+# By the name of the data, as far as a target takes them. `deep` is generated
+# for narrow models, which have reason to be deep.
+_DEFAULTS_OF_DATA: dict[str, dict[str, str]] = {
+    "deep": {
+        "protocol": "clean",
+        "embedding_dim": "32",
+        "learning_rate": "0.003",
+        "max_steps": "4000",
+        "eval_every": "200",
+        "patience": "20",
+    }
+}
 
 
 def main() -> None:
@@ -60,7 +72,11 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
         name: what it is called.
         defaults: of flags, beside the target's own.
     """
-    _apply_defaults({**defaults, **getattr(target, "DEFAULTS", {})})
+    taken = target_flags.taken_by(target)
+    of_data = _DEFAULTS_OF_DATA.get(flags.DATASET.value or "", {})
+    of_data = {flag: text for flag, text in of_data.items() if flag in taken}
+    own = getattr(target, "DEFAULTS", {})
+    _apply_defaults({**defaults, **of_data, **own})
     print(kinds.run(target, name, own=("target",)))
 
 

@@ -28,8 +28,8 @@ USES = ("depths",)
 REFUSES = ("patience",)  # no line stops early
 DEFAULTS = {
     "protocol": "clean",
-    "depths": "2,8",
-    "max_steps": "3000",
+    "depths": "2,16",
+    "max_steps": "4000",
     "eval_every": "100",
     "learning_rate": "0.003",
     "embedding_dim": "32",

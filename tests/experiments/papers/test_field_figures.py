@@ -33,7 +33,7 @@ def test_each_model_at_each_depth():
     assert (config["dropout_rate"], config["embedding_dim"]) == (0, 32)
     (stage,) = of_deep.recipe.stages
     assert (stage.num_blocks, stage.max_steps, stage.budget_in) == (
-        *(2, 32, "passes"),
+        *(2, 8, "passes"),
     )
     assert of_deep.recipe.decay == "constant"
     assert not of_deep.recipe.protocol.recut
