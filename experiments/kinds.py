@@ -23,6 +23,7 @@ from experiments.papers.rows import Row
 from experiments.papers.stackrec import paper_data
 from experiments.reporting import against_counting
 from experiments.reporting import all_stages
+from experiments.reporting import block_use
 from experiments.reporting import by_depth
 from experiments.reporting import clock
 from experiments.reporting import compressed_table
@@ -213,6 +214,12 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
     "convergence": _figure(convergence.write),
     "all_stages": _figure(all_stages.write),
     "similarity": _figure(similarity.write, needs_model=True),
+    "block_use": _figure(
+        block_use.write,
+        needs_model=True,
+        needs_items=True,
+        named=TUNED_PROTOCOLS,
+    ),
     "transfer": transferring.run,
     "published": _published,
     "against_counting": _figure(against_counting.write, named=TUNED_PROTOCOLS),

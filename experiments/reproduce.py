@@ -32,13 +32,17 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     for name in ("table1", "cprec-table1")
 }
 _DEFAULTS = {"protocol": "release"}
-# By the name of the data, as far as a target takes them. `deep` is generated
-# for narrow models, which have reason to be deep.
+# By the name of the data, before a target's own and as far as it takes them.
+# `deep` is generated for narrow models, which have reason to be deep; its
+# sessions are no chunks of histories that could be cut anew.
 _DEFAULTS_OF_DATA: dict[str, dict[str, str]] = {
     "deep": {
         "protocol": "clean",
+        "recut": "false",
         "embedding_dim": "32",
+        "batch_size": "256",
         "learning_rate": "0.003",
+        "budget_in": "steps",
         "max_steps": "4000",
         "eval_every": "200",
         "patience": "20",
@@ -76,7 +80,7 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
     of_data = _DEFAULTS_OF_DATA.get(flags.DATASET.value or "", {})
     of_data = {flag: text for flag, text in of_data.items() if flag in taken}
     own = getattr(target, "DEFAULTS", {})
-    _apply_defaults({**defaults, **of_data, **own})
+    _apply_defaults({**defaults, **own, **of_data})
     print(kinds.run(target, name, own=("target",)))
 
 

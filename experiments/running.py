@@ -9,7 +9,7 @@ from typing import Any
 from experiments import flags
 from experiments.papers import counted
 from experiments.papers.rows import Row
-from experiments.reporting import quantized
+from experiments.reporting import served_as
 from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import distribution
@@ -51,7 +51,7 @@ def train(
             )
             continue
         is_new = store.find_row(row) is None
-        needed = needs_model or (is_new and bool(row.quantized))
+        needed = needs_model or (is_new and bool(row.served_as))
         if not store.has(recipe, needed):
             training.run(
                 recipe,
@@ -63,8 +63,8 @@ def train(
             store.forget(recipe)
             is_new = True
         run = store.find(recipe)
-        if is_new and row.quantized and run:
-            quantized.rank(run, row.quantized, store.sessions_of(recipe))
+        if is_new and row.served_as and run:
+            served_as.rank(run, row.served_as, store)
         if is_new:
             write()
 

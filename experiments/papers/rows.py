@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from datasets import synthetic
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
@@ -49,8 +50,8 @@ class Row:
         family: what the paper calls the model, by default its class.
         stacked_family: the same in the names of stacked models.
         note: what the label says in brackets; of a variant all of it.
-        quantized: "int8" or "int4" where the items of the trained model are
-            stored in so many bits.
+        served_as: how the trained model is changed before it answers, if it
+            is (`reporting.served_as`).
         schedule: how long the shallow stages train, where lines differ in
             that.
         compared_with: the line that speed-up and difference are counted
@@ -68,7 +69,7 @@ class Row:
     family: str = ""
     stacked_family: str = "Next"
     note: str = ""
-    quantized: str = ""
+    served_as: str = ""
     schedule: str = ""
     compared_with: "Row | None" = None
     without_alpha: "Row | None" = None
@@ -139,7 +140,7 @@ class Row:
     @property
     def label(self) -> str:
         """What a table calls the model, by its own depth."""
-        said = ", ".join(filter(None, [self.note, self.quantized]))
+        said = ", ".join(filter(None, [self.note, self.served_as]))
         note = f" ({said})" if said else ""
         if self.role == "variant":
             return self.note
@@ -198,6 +199,15 @@ class Choices:
     dataset: str = ""
     num_items: int = 0
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the data are drawn from a law.
+
+        There are more of them than a model learns by heart: what was tuned on
+        somebody's ratings, dropout above all, does not hold for them.
+        """
+        return self.dataset in synthetic.GENERATED
 
     def stage(self, num_blocks: int, ratio: float = 1.0, **changes) -> Stage:
         """A stage with the budget that was asked for.

@@ -69,6 +69,7 @@ COLUMNS = (
     Column("Smaller", lambda r: columns.number(r["smaller"], ".1f")),
     Column("Minutes", lambda r: columns.number(r["minutes"], ".1f")),
     Column("ms a step", lambda r: columns.number(r["step"], ".0f")),
+    Column("Blocks run", lambda r: columns.number(r["blocks_run"], ".0%")),
     Column("Answers, ms", _milliseconds),
     Column("Paper MRR@5", _of_paper("mrr_at_5", ".4f")),
     Column("Paper parameters, M", _of_paper("parameters", ".1f")),
@@ -204,6 +205,7 @@ def _size(
             "parameters": None,
             "megabytes": None,
             "smaller": None,
+            "blocks_run": None,
             "milliseconds": {},
         }
     own = measured.get(run.name, {})
@@ -215,6 +217,7 @@ def _size(
         "parameters": run.summary["num_parameters"] / _MILLION,
         "megabytes": size / _MILLION if size else None,
         "smaller": of_full / size if of_full and size else None,
+        "blocks_run": own.get("blocks_run"),
         "milliseconds": own.get("milliseconds", {}),
     }
 

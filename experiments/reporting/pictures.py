@@ -6,7 +6,9 @@ committed again.
 
 import io
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -221,6 +223,39 @@ def draw_similarity(
             )
     figure.colorbar(image, label="cosine similarity")
     axis.set_title(title, fontsize="medium")
+    _save(figure, path)
+
+
+def draw_block_use(
+    records: list[dict], users: Mapping[str, Any], path: Path, title: str
+) -> None:
+    """A panel a model: the share of each block, and what some users run.
+
+    Args:
+        records: `model` and `shares` (L of them, of the first seed).
+        users: by model, (num_users, L) 1 where a user runs a block.
+        path: png to write.
+        title: heading.
+    """
+    figure, axes = plt.subplots(
+        *(len(users), 2),
+        figsize=(9, 2.6 * len(users)),
+        squeeze=False,
+        layout="constrained",
+    )
+    for (model, kept), (left, right) in zip(users.items(), axes, strict=True):
+        shares = next(r["shares"] for r in records if r["model"] == model)
+        blocks = range(1, len(shares) + 1)
+        left.bar(blocks, shares)
+        left.set_ylim(0, 1)
+        left.set_title(model)
+        left.set_ylabel("share of users")
+        right.imshow(kept, aspect="auto", cmap="Greys", vmin=0, vmax=1)
+        right.set_xticks([])
+        right.set_ylabel("users")
+        left.set_xlabel("block")
+        right.set_xlabel("blocks, black where one runs")
+    figure.suptitle(title)
     _save(figure, path)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from experiments.papers.rows import Row
 from experiments.reporting import clock
-from experiments.reporting import quantized
+from experiments.reporting import served_as
 from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.models import COUNTED
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models.recommending import TopItems
 from nextitnet_tf.training import Run
 
@@ -26,8 +27,10 @@ _LEAST_SECONDS = 0.2
 NOTE = (
     f"Answers: milliseconds of the {_K} likeliest items of "
     f"{', '.join(map(str, BATCH_SIZES[:-1]))} and {BATCH_SIZES[-1]} histories "
-    "of the test at a time, seen items left out, the whole model; medians of "
-    f"{_REPETITIONS}, each of the same process, one line after the other."
+    "of the test at a time, seen items left out, the whole model and its "
+    f"policy; medians of {_REPETITIONS}, each of the same process, one line "
+    "after the other. Blocks run: the share that a policy lets run, of the "
+    "test's histories."
 )
 
 
@@ -50,7 +53,7 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
     if not set(found) - set(known):
         return
     for name, (row, run) in found.items():
-        model = quantized.load(run, row.quantized)
+        model = served_as.load(run, row.served_as, store.histories(run))
         histories = store.histories(run)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.keras"
@@ -64,6 +67,9 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
             },
             "load_average_before": os.getloadavg()[0],
         }
+        if isinstance(model, SkipRec):
+            kept = served_as.kept_blocks(model, histories)
+            known[name]["blocks_run"] = float(kept.mean())
         atomic_files.write_json(path, known)
         print(
             f"{row.label}: {size / 1e6:.2f} MB, "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.papers.rows import Row
-from experiments.reporting import quantized
+from experiments.reporting import served_as
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.recipe import Protocol
@@ -53,11 +53,11 @@ class Store:
         return self.read(self.name(recipe))
 
     def find_row(self, row: Row) -> Run | None:
-        """The run of a row, if it is done; in fewer bits, if the row is."""
+        """The run of a row, if it is done; as the row serves it, if it does."""
         run = self.find(row.recipe)
-        if run is None or not row.quantized:
+        if run is None or not row.served_as:
             return run
-        return quantized.find(run, row.quantized)
+        return served_as.find(run, row.served_as)
 
     def has(self, recipe: Recipe, model: bool = False) -> bool:
         """Whether the run of a recipe is done, and still has its model."""

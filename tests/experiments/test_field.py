@@ -188,3 +188,49 @@ def test_small_models_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     code, again, err = call("reproduce", *arguments)
     assert code == 0, err
     assert again in out
+
+
+def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
+    """The same run as it is, with random blocks, and with fewer for all."""
+    arguments = (
+        *("--sessions=s", "--output=out", "--protocol=clean"),
+        *("--embedding_dim=8", "--max_steps=2", "--eval_every=2"),
+        "--budget_in=steps",
+    )
+    rivals = (
+        *("--target=skiprec-rivals", *arguments, "--depths=4,2"),
+        "--settings=full,policy",
+    )
+    code, out, err = call("reproduce", *rivals)
+    assert code == 0, err
+    rows = rows_of(tmp_path / "out" / "skiprec_rivals.json")
+    full, policy, drawn, same = rows
+    assert [row["model"] for row in rows] == [
+        "NextItNet+-4",
+        "SkipRec-Gumbel w/ pre-4",
+        "SkipRec-Gumbel w/ pre-4 (random blocks)",
+        "SkipRec-Gumbel w/ pre-4 (the same blocks)",
+    ]
+    assert full["blocks_run"] is None and same["blocks_run"] is None
+    assert 0 <= policy["blocks_run"] <= 1
+    assert abs(drawn["blocks_run"] - policy["blocks_run"]) < 0.2
+    # Fewer blocks and no policy are a smaller file.
+    assert same["megabytes"] < full["megabytes"] < policy["megabytes"]
+    assert all(row["over_full"] for row in rows[1:])
+    (folder,) = (tmp_path / "out" / "runs").glob("*/ranks-random_blocks.npz")
+    assert (folder.parent / "ranks-the_same_blocks.npz").is_file()
+    monkeypatch.setattr(training, "rank", None)
+    code, again, err = call("reproduce", *rivals)
+    assert code == 0, err
+    assert again in out
+    # Which blocks run, of a policy of Table 2.
+    code, out, err = call(
+        *("reproduce", "--target=skiprec-figure4", *arguments),
+        *("--depths=4", "--settings=gumbel-pre"),
+    )
+    assert code == 0, err
+    (row,) = rows_of(tmp_path / "out" / "skiprec_figure4.json")
+    assert row["model"] == "Gumbel w/ pre-4" and len(row["shares"]) == 4
+    assert row["mean"] == pytest.approx(sum(row["shares"]) / 4, abs=1e-3)
+    assert row["least"] <= row["mean"] <= row["most"]
+    assert (tmp_path / "out" / "skiprec_figure4.png").is_file()

@@ -134,7 +134,7 @@ def rivals(choices: Choices, full: Row) -> list[Row]:
         dataclasses.replace(narrow, note=note),
         *(
             dataclasses.replace(
-                full, setting="rivals", quantized=bits, compared_with=full
+                full, setting="rivals", served_as=bits, compared_with=full
             )
             for bits in ("int8", "int4")
         ),

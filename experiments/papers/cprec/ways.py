@@ -160,7 +160,7 @@ def recipe_fields(
     if choices.protocol.split == "rows":  # the release: no alpha, no dropout
         if "use_alpha" in arguments:
             config["use_alpha"] = False
-    elif model in TUNED:
+    elif model in TUNED and not choices.is_generated:
         tuned = TUNED[model]
         fields = {
             name: getattr(tuned, name)

@@ -51,7 +51,8 @@ def rows(choices: Choices) -> list[Row]:
         model, family, own = _MODELS[name]
         for depth in sorted(choices.depths):
             recipe = accuracy.recipe_of(model, choices, depth)
-            recipe = _for_data(recipe, choices.dataset)
+            if choices.is_generated:
+                recipe = _of_generated(recipe)
             recipe = dataclasses.replace(
                 recipe, model_config={**recipe.model_config, **own}
             )
@@ -59,19 +60,15 @@ def rows(choices: Choices) -> list[Row]:
     return found
 
 
-def _for_data(recipe: Recipe, dataset: str) -> Recipe:
-    """The recipe, as data call for it that are not somebody's ratings.
+def _of_generated(recipe: Recipe) -> Recipe:
+    """The recipe, as generated sessions call for it.
 
-    Of generated sessions there are more than a model learns by heart: none
-    needs dropout, or sessions cut anew. Narrow models have reason to be deep.
+    None needs dropout there, and narrow models have reason to be deep.
     """
-    if dataset != "deep":
-        return recipe
     (stage,) = recipe.stages
     return dataclasses.replace(
         recipe,
         stages=(dataclasses.replace(stage, max_steps=8, patience=8),),
-        protocol=dataclasses.replace(recipe.protocol, recut=False),
         learning_rate=3e-3,
         decay="constant",
         model_config={

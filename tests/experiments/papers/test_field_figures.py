@@ -36,7 +36,6 @@ def test_each_model_at_each_depth():
         *(2, 8, "passes"),
     )
     assert of_deep.recipe.decay == "constant"
-    assert not of_deep.recipe.protocol.recut
     assert rows[-1].recipe.stages[0].max_steps == 40
 
 

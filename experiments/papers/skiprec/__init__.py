@@ -1,0 +1,1 @@
+"""SkipRec: serve it fast."""

@@ -1,0 +1,104 @@
+r"""SkipRec's rivals: what is as fast without a policy.
+
+A policy upon a trained NextItNet+, and what its claim must beat: the same
+backbone with random blocks at the same rate, and with the same blocks for
+all, those that the policy runs most; a policy that draws in training, too; a
+shallower model, from scratch and stacked.
+
+    make reproduce-skiprec-rivals DATASET=deep SEEDS=0,1,2 ARGS=--depths=16,8
+    make reproduce-skiprec-rivals DATASET=ml1m RAW=interactions.csv.gz \
+        PROTOCOL=clean SEEDS=0,1,2
+
+The second depth is the shallower model's: take the one whose answers take as
+long as the policy's ("Answers"). Expected time on 2 cores with `deep`: half
+an hour a seed. Expected numbers: none are published.
+"""
+
+import dataclasses
+
+from experiments.papers import counted
+from experiments.papers.cprec import ways
+from experiments.papers.rows import Choices
+from experiments.papers.rows import Row
+from experiments.papers.skiprec import lines
+from experiments.reporting import served_as
+from experiments.reporting import stored_claims
+from experiments.reporting.claims import Claim
+
+NAME = "skiprec_rivals"
+TITLE = "What a policy must beat (SkipRec)"
+KIND = "compressed"
+USES = ("settings", "depths")
+NAMES = (lines.COUNTING, lines.FULL, "policy", "random", "shallower")
+DEFAULTS = {**lines.DEFAULTS, "protocol": "clean", "depths": "8,4"}
+CLAIMS = (
+    Claim(
+        "A policy beats what is as fast without one",
+        "",
+        [stored_claims.against_full],
+    ),
+)
+
+
+def rows(choices: Choices) -> list[Row]:
+    """What is counted, all blocks, the policy, then its rivals.
+
+    Raises:
+        ValueError: other than two depths, or a second that is odd or not
+            below the first.
+    """
+    depths = list(choices.depths)
+    if len(depths) != 2 or depths[1] % 2 or depths[1] >= depths[0]:
+        raise ValueError(
+            "Expected two depths, the second even and below the first. "
+            f"Received: depths={depths}"
+        )
+    more = {"config": {"use_alpha": True}}
+    whole = lines.full(choices, {})
+    policy = lines.row(
+        choices,
+        "policy",
+        "SkipRec-Gumbel w/ pre",
+        {"policy": "cnn", **lines.GUMBEL},
+        is_pretrained=True,
+        compared_with=whole,
+        **more,
+    )
+    drawn = lines.row(
+        choices,
+        "random",
+        "Random policy w/ pre",
+        {"policy": "random"},
+        is_pretrained=True,
+        compared_with=whole,
+        **more,
+    )
+    at_less = dataclasses.replace(choices, depths=depths[1:])
+    shallow = dataclasses.replace(
+        lines.full(at_less, {}), setting="shallower", compared_with=whole
+    )
+    stages = [
+        choices.stage(depths[1] // 2),
+        choices.stage(depths[1], method="adjacent"),
+    ]
+    stacked = dataclasses.replace(
+        ways.row(at_less, "shallower", stages=stages, compared_with=whole),
+        role="stacked",
+    )
+    known = {
+        lines.FULL: [whole],
+        "policy": [
+            policy,
+            *(
+                dataclasses.replace(policy, served_as=way)
+                for way in (served_as.RANDOM, served_as.SAME)
+            ),
+        ],
+        "random": [drawn],
+        "shallower": [shallow, stacked],
+    }
+    found = counted.tried_rows(choices)
+    for setting, of_setting in known.items():
+        if setting in choices.settings:
+            found += of_setting
+    return found
