@@ -29,7 +29,7 @@ _TARGET = absl_flags.DEFINE_string(
 # it takes.
 _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     name: ("experiments.dataset_statistics", ("data", "results"))
-    for name in ("table1", "cprec-table1")
+    for name in ("table1", "cprec-table1", "skiprec-table1")
 }
 _DEFAULTS = {"protocol": "release"}
 # By the name of the data, before a target's own and as far as it takes them.

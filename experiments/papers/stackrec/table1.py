@@ -1,4 +1,4 @@
-r"""StackRec's and CpRec's Table 1: what the data sets hold.
+r"""The three papers' Table 1: what the data sets hold.
 
 Every folder of prepared sessions in data/, and every file of transfer pairs
 there (NAME-pairs.csv), beside the paper's own.
@@ -20,18 +20,18 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import release
 
 NAME = "table1"
-TITLE = "Data sets (Table 1 of StackRec and of CpRec)"
+TITLE = "Data sets (Table 1 of StackRec, CpRec and SkipRec)"
 KIND = "data_sets"
 # The papers' own.
 PAPER = (
     ("ML20 (StackRec)", "24K", "27.5M", 1_460_924, "20"),
     ("Kuaibao (StackRec)", "64K", "22.7M", 1_000_000, "30"),
-    ("ColdRec source (both)", "191K", "82.5M", 1_649_095, "50"),
-    ("ColdRec target (both)", "21K", "3.8M", 3_798_114, "1 to 3"),
-    ("Weishi (CpRec)", "66K", "10M", 1_048_575, "10"),
-    ("ML20 (CpRec)", "54K", "27.7M", 1_491_478, "20"),
+    ("ColdRec source (StackRec, CpRec)", "191K", "82.5M", 1_649_095, "50"),
+    ("ColdRec target (StackRec, CpRec)", "21K", "3.8M", 3_798_114, "1 to 3"),
+    ("Weishi (CpRec, SkipRec)", "66K", "10M", 1_048_575, "10"),
+    ("ML20 (CpRec, SkipRec)", "54K", "27.7M", 1_491_478, "20"),
     ("TikTok (CpRec)", "514K", "38.2M", 1_018_155, "50"),
-    ("ML100 (CpRec)", "54K", "27.7M", 457_350, "100"),
+    ("ML100 (CpRec, SkipRec)", "54K", "27.7M", 457_350, "100"),
 )
 _FIELDS = ("data", "items", "actions", "sequences", "t")
 NOTES = (

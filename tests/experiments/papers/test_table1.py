@@ -23,7 +23,7 @@ def test_by_hand(tmp_path):
     (tmp_path / "data" / "mine-pairs.csv").write_text("1,2,,8,9\n3,4,,A1\n")
     text = table1.write(tmp_path / "data", tmp_path / "out")
     lines = text.splitlines()
-    assert lines[0] == "# Data sets (Table 1 of StackRec and of CpRec)"
+    assert lines[0] == "# Data sets (Table 1 of StackRec, CpRec and SkipRec)"
     assert lines[2:4] == [
         "| Data | Items | Actions | Sequences | t | Users | Source |",
         "| --- | --- | --- | --- | --- | --- | --- |",
