@@ -69,6 +69,7 @@ PROTOCOL = flags.DEFINE_list(
     ["clean"],
     "How data become numbers: 'release' as the original TF1 release does, "
     "'clean' without its flaws, 'cprec_release' as CpRec's release does, "
+    "'skiprec_release' as SkipRec's, 'skiprec_paper' with its paper's split, "
     "'leave_one_out' as the field publishes, "
     "'temporal' what comes after by what came before; tables take several, "
     "comma separated. Any field of a protocol can be changed "

@@ -116,7 +116,8 @@ BLOCK = flags.DEFINE_enum(
     None,
     list(BLOCKS),
     "For sasrec and ssept: the residual block, transformer by default; gated "
-    "multiplies what each branch adds by a gate of the block's input.",
+    "multiplies what each branch adds by a gate of the block's input; plus "
+    "makes sasrec SASRec+, SkipRec's Transformer.",
 )
 MASK_FRACTION = flags.DEFINE_float(
     "mask_fraction",

@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 # How items are numbered (`Protocol.item_ids`).
-NUMBERINGS = ("first_appearance", "frequency", "counted_padding")
+NUMBERINGS = (
+    "first_appearance",
+    "frequency",
+    "counted_padding",
+    "counted_after_unknown",
+)
 # A field that says what a thing is called, and decides no number.
 A_LABEL = {"is_label": True}
 
@@ -51,13 +56,16 @@ class Protocol:
             padding an ordinary item; "frequency" keeps the sessions' own
             ids, by falling frequency, padding 0; "counted_padding" is by
             falling frequency, too, with padding where its count puts it, as
-            CpRec's release numbers them.
+            CpRec's release numbers them; "counted_after_unknown" is that
+            from 1 on, after `<UNK>`, as SkipRec's release numbers them.
         sampled_fraction: negatives of the sampled softmax as a share of all
             columns; 0 for the full softmax.
         count_padding: whether predicting a padding counts in the loss.
         rank_padding: whether padding can be ranked above the target.
-        split: "rows" is 80/20 with early stopping and report on the same
-            20 %; "leave_one_out" tests each user's last item, validates
+        split: "rows" has the last `test_share` of the rows, in an order
+            drawn by `split_seed`, for the test; early stopping looks at the
+            same rows, unless there is a `validation_share`.
+            "leave_one_out" tests each user's last item, validates
             the last but one and trains on the others;
             "users" is 80/10/10, stopping on validation, reporting on
             test, no user in two of them; "temporal" trains on what was
@@ -69,6 +77,8 @@ class Protocol:
         keep_last_batch: whether an incomplete last batch counts. If not,
             the last batch is dropped even when it is full, as the release
             does.
+        keep_full_batch: whether a last batch that is full counts where an
+            incomplete one does not, as in SkipRec's release.
         adam_epsilon: of the optimizer.
         l2: weight of the release's L2 penalty.
         identical_kernels: whether all convolution kernels start equal.
@@ -84,6 +94,11 @@ class Protocol:
             the unit of the raw data, or, below 1, the share of the rows
             that are over by then.
         validate_until: the same.
+        test_share: of the rows that are split by rows.
+        validation_share: of them, too: the rows before those of the test. 0
+            stops on the test.
+        split_seed: of NumPy's generator, which draws the order in which rows
+            are split.
     """
 
     name: str = field(metadata=A_LABEL)
@@ -104,6 +119,10 @@ class Protocol:
     ties_to: str = "lower"
     train_until: str = "0.8"
     validate_until: str = "0.9"
+    keep_full_batch: bool = False
+    test_share: float = 0.2
+    validation_share: float = 0.0
+    split_seed: int = 10
 
     def __post_init__(self):
         check_choice(self, "item_ids", NUMBERINGS)
@@ -125,10 +144,32 @@ class Protocol:
                 f"split={self.split!r}, train_until={until[0]!r}, "
                 f"validate_until={until[1]!r}"
             )
+        self._check_shares()
         if self.recut and not self.reshuffle:
             raise ValueError(
                 "Sessions that are cut anew come in a new order: expected "
                 "reshuffle=True. Received: recut=True, reshuffle=False"
+            )
+
+    def _check_shares(self):
+        """Of a split by rows, which alone has them."""
+        shares = self.test_share, self.validation_share
+        of_rows = (*shares, self.split_seed)
+        said = (
+            f"test_share={shares[0]}, validation_share={shares[1]}, "
+            f"split_seed={self.split_seed}"
+        )
+        if self.split != "rows" and of_rows != (0.2, 0.0, 10):
+            raise ValueError(
+                "Only a split by rows has shares and a seed: expected "
+                f"split='rows'. Received: split={self.split!r}, {said}"
+            )
+        is_split = shares[0] > 0 and shares[1] >= 0 and sum(shares) < 1
+        if not is_split or not 0 <= self.split_seed < 2**32:
+            raise ValueError(
+                "Expected a test_share above 0, a validation_share of 0 or "
+                "more, both together below 1, and a split_seed in [0, 2^32). "
+                f"Received: {said}"
             )
 
 
@@ -174,6 +215,28 @@ PROTOCOLS["cprec_release"] = replace(
     l2=0.001,
     overwrites_rows=False,
     ties_to="higher",
+)
+# SkipRec's own: negatives are sampled, items counted after `<UNK>`, 90/10 of
+# the rows, the test looked at after every pass, the last batch dropped where
+# it is incomplete. It ranks by NumPy's sorting, read from its end.
+PROTOCOLS["skiprec_release"] = replace(
+    PROTOCOLS["release"],
+    name="skiprec_release",
+    item_ids="counted_after_unknown",
+    nesting="prefix",  # the release has no fractions
+    keep_full_batch=True,
+    identical_kernels=False,
+    overwrites_rows=False,
+    ties_to="higher",
+    test_share=0.1,
+    split_seed=1234,
+)
+# The shares of SkipRec's paper, the rest as in its release.
+PROTOCOLS["skiprec_paper"] = replace(
+    PROTOCOLS["skiprec_release"],
+    name="skiprec_paper",
+    test_share=0.15,
+    validation_share=0.05,
 )
 # What the field publishes.
 PROTOCOLS["leave_one_out"] = replace(

@@ -206,6 +206,188 @@ def test_the_loss_of_reinforcement_by_hand(monkeypatch):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+class Adam:
+    """TensorFlow 1's, of one set of variables."""
+
+    def __init__(self, rate):
+        self.rate, self.steps, self.slots = rate, 0, {}
+
+    def step(self, values, gradients):
+        self.steps += 1
+        rate = self.rate * np.sqrt(1 - 0.999**self.steps)
+        rate /= 1 - 0.9**self.steps
+        for i, gradient in enumerate(gradients):
+            first, second = self.slots.get(i, (0.0, 0.0))
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            self.slots[i] = first, second
+            values[i] = values[i] - rate * first / (np.sqrt(second) + 1e-8)
+        return values
+
+
+def test_three_updates_by_hand(monkeypatch):
+    """Two steps: the policy's Adam takes two of each, the backbone's one."""
+    tf = pytest.importorskip("tensorflow")
+    model = make_model(num_blocks=2, **SkipRec.release_arguments("reinforce"))
+    kept = np.array([[1, 0], [1, 1], [0, 1]], "float32")
+    advantage = np.array([0.75, -0.5, 0.25], "float32")
+
+    def draw(logits):
+        soft = tf.nn.softmax(logits)[..., 0]
+        return kept + soft - tf.stop_gradient(soft)
+
+    # Of each step what is drawn comes first, then what it is compared with.
+    rewards = iter([advantage, np.zeros(3, "float32")] * 2)
+    monkeypatch.setattr(model, "_draw_tempered", draw)
+    monkeypatch.setattr(model, "_draw", draw)
+    monkeypatch.setattr(model, "_reward", lambda *args: next(rewards))
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.01, epsilon=1e-8),
+        l2=0.5,
+        run_eagerly=True,
+    )
+    rows = HISTORIES[:3]
+    inputs, targets = rows[:, :-1], rows[:, 1:]
+    backbone, policy = model.backbone, model.skip_policy
+    of_backbone = backbone.trainable_variables
+    of_policy = policy.trainable_variables
+
+    def losses():
+        """Of reinforcement and of what follows, by their formulas."""
+        logits = tf.sigmoid(policy(inputs))
+        chosen = tf.where(
+            kept[..., None] == [1, 0], tf.nn.log_softmax(logits), 0
+        )
+        of_rows = -advantage * tf.reduce_sum(chosen, axis=(1, 2))
+        soft = tf.nn.softmax(logits)[..., 0]
+        keep = kept + soft - tf.stop_gradient(soft)
+        hidden = backbone.item_embedding(inputs)
+        for i, block in enumerate(backbone.blocks):
+            runs = keep[:, i, None, None]
+            hidden = runs * block(hidden) + (1 - runs) * hidden
+        scores = tf.nn.log_softmax(backbone.item_softmax(hidden))
+        what = tf.gather(scores, targets, batch_dims=2)
+        weights = [*of_policy, *of_backbone]
+        squares = sum(tf.reduce_sum(v.value**2) for v in weights)
+        penalty = 0.5 * 0.5 * squares / len(weights)
+        return tf.reduce_mean(of_rows), penalty - tf.reduce_mean(what)
+
+    values = [[np.array(v) for v in vs] for vs in (of_policy, of_backbone)]
+    start = [v.copy() for v in values[0]]
+    adams = Adam(0.01), Adam(0.01)
+    for _ in range(2):
+        with tf.GradientTape(persistent=True) as tape:
+            reinforcement, loss = losses()
+        gradients = [
+            [
+                np.array(tf.convert_to_tensor(g))
+                for g in tape.gradient(objective, [v.value for v in variables])
+            ]
+            for objective, variables in (
+                (reinforcement, of_policy),
+                (loss, of_policy),
+                (loss, of_backbone),
+            )
+        ]
+        for number, gradient in zip((0, 0, 1), gradients, strict=True):
+            values[number] = adams[number].step(values[number], gradient)
+        found = model.train_on_batch(inputs, targets)
+        assert float(found) == pytest.approx(float(loss), rel=1e-5)
+        for variables, expected in zip(
+            (of_policy, of_backbone), values, strict=True
+        ):
+            for variable, value in zip(variables, expected, strict=True):
+                np.testing.assert_allclose(
+                    variable, value, rtol=1e-4, atol=1e-5, err_msg=variable.path
+                )
+    assert adams[0].steps == 4 and int(model.policy_optimizer.iterations) == 4
+    assert int(model.optimizer.iterations) == 2
+    # Steps of the size of the rate, of which the policy took twice as many.
+    moved = max(
+        np.abs(np.array(v) - s).max()
+        for v, s in zip(of_policy, start, strict=True)
+    )
+    assert moved > 0.025
+
+
+def test_three_updates_in_a_graph_are_saved(tmp_path):
+    pytest.importorskip("tensorflow")
+    model = make_model(**SkipRec.release_arguments("reinforce"))
+    model.compile(optimizer="adam")
+    before = [np.array(w) for w in model.trainable_weights]
+    rows = np.concatenate([HISTORIES, HISTORIES[:, :1]], axis=1)
+    fitted = model.fit(rows[:, :-1], rows[:, 1:], epochs=2, verbose=0)
+    assert np.isfinite(fitted.history["loss"]).all()
+    for variable, old in zip(model.trainable_weights, before, strict=True):
+        assert (np.array(variable) != old).any(), variable.path
+    model.save(tmp_path / "skip.keras")
+    copy = keras.saving.load_model(tmp_path / "skip.keras")
+    assert copy.get_config() == model.get_config()
+    assert copy.updates == "three" and copy.tempered_draws
+    assert int(copy.policy_optimizer.iterations) == 4
+    for one, other in zip(
+        model.policy_optimizer.variables,
+        copy.policy_optimizer.variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_tempered_draw():
+    """At a high temperature a fair coin, whatever the logits say."""
+    logits = np.tile(np.array([3.0, 0.0], "float32"), (500, 4, 1))
+    for temperature, low, high in ((1000.0, 0.46, 0.54), (0.01, 0.93, 0.98)):
+        model = make_model(temperature=temperature)
+        draws = np.array(model._draw_tempered(logits))
+        assert set(np.unique(draws)) == {0, 1}
+        assert low < draws.mean() < high  # e^3 to 1 is 0.953
+
+
+def test_what_the_release_does():
+    assert SkipRec.release_arguments() == {
+        "objective": "gumbel",
+        "sigmoid_logits": True,
+        "is_noisy": True,
+    }
+    model = make_model(**SkipRec.release_arguments("reinforce"))
+    assert model.rewards_blocks and model.updates == "three"
+    assert model.policy_optimizer is None
+    for options, message in (
+        ({"updates": "two"}, "`updates` must be one of"),
+        ({"updates": "three"}, "objective='gumbel'"),
+        (
+            {"updates": "three", "objective": "reinforce", "policy": "random"},
+            "policy='random'",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_model(**options)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    with pytest.raises(ValueError, match="LossScaleOptimizer"):
+        model.compile(optimizer=scaled)
+
+
+def test_a_noisy_baseline(monkeypatch):
+    """The release compares a draw with another, not with what is likeliest."""
+    logits = np.zeros((2, 4, 2), "float32")
+    keep = np.ones((2, 4), "float32")
+    other = np.array([[1, 0, 0, 1], [0, 0, 1, 0]], "float32")
+    for is_noisy, expected in ((True, other), (False, np.ones((2, 4)))):
+        model = make_model(is_noisy=is_noisy)
+        asked = []
+        monkeypatch.setattr(model, "_draw", lambda logits: other)
+        monkeypatch.setattr(
+            model,
+            "_reward",
+            lambda ids, targets, blocks, asked=asked: (
+                asked.append(np.array(blocks)) or np.zeros(2, "float32")
+            ),
+        )
+        model._policy_losses(HISTORIES[:2], None, logits, keep)
+        np.testing.assert_array_equal(asked[0], keep)
+        np.testing.assert_array_equal(asked[1], expected)
+
+
 @pytest.mark.parametrize("objective", ["gumbel", "reinforce"])
 def test_rows_that_fill_up_a_batch_cost_nothing(monkeypatch, objective):
     """Of three rows the last has weight 0; a device has half of the batch."""

@@ -20,6 +20,11 @@ _PROTOCOLS = {
     "Training stops and reports on the same 20 % of the sessions; padding is "
     "an item like any other; ties go to the higher id; an L2 penalty that its "
     "paper does not mention is on.",
+    "skiprec_release": "Protocol skiprec_release: that of SkipRec's release. "
+    "Training stops and reports on the same 10 % of the sessions; padding is "
+    "an item like any other; ties go to the higher id.",
+    "skiprec_paper": "Protocol skiprec_paper: that of SkipRec's release with "
+    "its paper's shares of the sessions: 80 % train, 5 % validate, 15 % test.",
     "temporal": "Protocol temporal: trains on what was over before a time, "
     "validates until a second, tests what follows, whoever the user is.",
 }

@@ -20,13 +20,14 @@ def num_batches(num_rows: int, batch_size: int, protocol: Protocol) -> int:
     if protocol.keep_last_batch:
         return -(-num_rows // batch_size)
     # The release's loop runs while (b + 1) * batch_size < num_rows: a last
-    # batch that is exactly full is dropped, too.
-    count = (num_rows - 1) // batch_size
+    # batch that is exactly full is dropped, too. SkipRec's keeps it.
+    least = batch_size if protocol.keep_full_batch else batch_size + 1
+    count = (num_rows - least) // batch_size + 1
     if count < 1:
         raise ValueError(
             f"Protocol {protocol.name!r} drops the last batch and nothing is "
-            f"left: it needs more than batch_size={batch_size} rows. "
-            f"Received: num_rows={num_rows}"
+            f"left: with batch_size={batch_size} it needs {least} rows or "
+            f"more. Received: num_rows={num_rows}"
         )
     return count
 

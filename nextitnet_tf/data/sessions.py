@@ -13,7 +13,8 @@ The sequence contract, said here and nowhere else:
 - Protocol `release` renumbers on reading: id 0 is `<UNK>` and never occurs,
   padding is an ordinary item with an id of its own. It also drops the last
   batch, in training and in evaluation. `cprec_release` numbers by frequency
-  with padding counted among the items: usually id 0.
+  with padding counted among the items: usually id 0. `skiprec_release` does
+  the same from 1 on, after `<UNK>`, and keeps a last batch that is full.
 
 Batches all have one shape: where a last batch is kept, it is filled up with
 rows of weight 0, so that nothing is compiled twice. Training weights are
@@ -93,7 +94,8 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     Args:
         folder: what `datasets` wrote.
         item_ids: "frequency" as on disk; "first_appearance" renumbers as
-            StackRec's release does, "counted_padding" as CpRec's.
+            StackRec's release does, "counted_padding" as CpRec's,
+            "counted_after_unknown" as SkipRec's.
 
     Returns:
         The sessions.
@@ -113,11 +115,12 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     counts = [0, *occurrences]
     padding_id = 0
     if item_ids != "frequency":
-        rows, old_ids = (
-            release.number_by_first_appearance(rows)
-            if item_ids == "first_appearance"
-            else release.number_by_count(rows, on_disk)
-        )
+        if item_ids == "first_appearance":
+            rows, old_ids = release.number_by_first_appearance(rows)
+        else:
+            rows, old_ids = release.number_by_count(
+                rows, on_disk, item_ids == "counted_after_unknown"
+            )
         raw_ids = [raw_ids[i] if i > 0 else None for i in old_ids]
         counts = [counts[i] if i > 0 else 0 for i in old_ids]
         # A set without any padding still needs an id to fill histories with:

@@ -69,22 +69,21 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
         train = order[: int(data_ratio * len(order))]
         parts = Split(train, validation, test, sessions)
     elif protocol.split == "rows":
-        nesting = protocol.nesting
-        if nesting == "prefix":
-            train, test = release.split(num_rows, 1)
-            train = train[: int(data_ratio * len(train))]
-        else:
-            train, test = release.split(num_rows, data_ratio, nesting)
-        parts = Split(train, test, test, sessions)
+        train, test = release.split(
+            num_rows,
+            1,
+            test_share=protocol.test_share,
+            seed=protocol.split_seed,
+        )
+        validation = test
+        if protocol.validation_share:
+            first = len(train) - int(protocol.validation_share * num_rows)
+            train, validation = train[:first], train[first:]
+        train = _fraction(train, data_ratio, protocol)
+        parts = Split(train, validation, test, sessions)
     elif protocol.split == "users":
         of_users = split_users(sessions.users)
-        train = of_users.train
-        if protocol.nesting == "prefix":
-            train = train[: int(data_ratio * len(train))]
-        else:
-            train = train[
-                release.draw_fraction(len(train), data_ratio, protocol.nesting)
-            ]
+        train = _fraction(of_users.train, data_ratio, protocol)
         parts = dataclasses.replace(of_users, train=train, sessions=sessions)
     else:
         raise ValueError(
@@ -98,6 +97,14 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
                 f"Received: {num_rows} rows, data_ratio={data_ratio}"
             )
     return parts
+
+
+def _fraction(train, data_ratio: float, protocol: Protocol) -> np.ndarray:
+    """Of the rows to train on, as the protocol nests fractions."""
+    if protocol.nesting == "prefix":
+        return train[: int(data_ratio * len(train))]
+    drawn = release.draw_fraction(len(train), data_ratio, protocol.nesting)
+    return train[drawn]
 
 
 def _leave_one_out(sessions: Sessions, data_ratio: float) -> Split:

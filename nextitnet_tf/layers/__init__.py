@@ -9,6 +9,7 @@ from nextitnet_tf.layers.gated_transformer_block import GatedTransformerBlock
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
 from nextitnet_tf.layers.item_layers import ItemLayers
 from nextitnet_tf.layers.item_softmax import ItemSoftmax
+from nextitnet_tf.layers.plus_transformer_block import PlusTransformerBlock
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.rezero import ReZero
 from nextitnet_tf.layers.self_attention import SelfAttention
@@ -28,6 +29,7 @@ __all__ = [
     "ItemEmbedding",
     "ItemLayers",
     "ItemSoftmax",
+    "PlusTransformerBlock",
     "PositionEmbedding",
     "ReZero",
     "SelfAttention",

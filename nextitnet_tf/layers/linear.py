@@ -4,6 +4,8 @@ import keras
 
 from nextitnet_tf.layers.shared_kernel import SharedKernel
 
+STARTS = ("pytorch", "tensorflow")
+
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
 class Linear(SharedKernel, keras.layers.Dense):
@@ -25,14 +27,35 @@ class Linear(SharedKernel, keras.layers.Dense):
         super().quantize(mode, type_check=False, config=config)
 
 
-def linear(width, dtype, name, activation=None):
-    """A dense layer of equal width in and out, initialised as PyTorch's."""
+def linear(width, dtype, name, activation=None, starts_as="pytorch"):
+    """A dense layer of equal width in and out.
+
+    Args:
+        width: of input and output.
+        dtype: the layer's dtype policy.
+        name: of the layer.
+        activation: of the layer, by default none.
+        starts_as: whose initial values it has: "pytorch", uniform ones; or
+            "tensorflow", Glorot's with biases of 0.
+
+    Raises:
+        ValueError: a start that is neither.
+    """
+    if starts_as not in STARTS:
+        raise ValueError(
+            f"`starts_as` must be one of {STARTS}. "
+            f"Received: starts_as={starts_as!r}"
+        )
     bound = width**-0.5
+    uniform = {
+        "kernel_initializer": keras.initializers.RandomUniform(-bound, bound),
+        "bias_initializer": keras.initializers.RandomUniform(-bound, bound),
+    }
     return Linear(
         width,
         activation=activation,
-        kernel_initializer=keras.initializers.RandomUniform(-bound, bound),
-        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         dtype=dtype,
         name=name,
+        # Keras' own start is TensorFlow's.
+        **(uniform if starts_as == "pytorch" else {}),
     )

@@ -23,6 +23,7 @@ class SelfAttention(keras.layers.Layer):
         embedding_dim: D, channels in and out.
         num_heads: heads, which share D evenly.
         dropout_rate: of attention weights, in training.
+        starts_as: as for `linear.linear`.
 
     Call arguments:
         x: (B, T, D).
@@ -34,13 +35,20 @@ class SelfAttention(keras.layers.Layer):
         (B, T, D).
 
     Raises:
-        ValueError: heads that do not share D evenly.
+        ValueError: heads that do not share D evenly; an unknown start.
 
     Reference:
         Kang and McAuley, SASRec, ICDM 2018, Eq. 2-4.
     """
 
-    def __init__(self, embedding_dim, num_heads=1, dropout_rate=0.0, **kwargs):
+    def __init__(
+        self,
+        embedding_dim,
+        num_heads=1,
+        dropout_rate=0.0,
+        starts_as="pytorch",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if num_heads < 1 or embedding_dim % num_heads:
             raise ValueError(
@@ -50,9 +58,11 @@ class SelfAttention(keras.layers.Layer):
         self.embedding_dim = embedding_dim
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
-        self.query = linear(embedding_dim, self.dtype_policy, "query")
-        self.key = linear(embedding_dim, self.dtype_policy, "key")
-        self.value = linear(embedding_dim, self.dtype_policy, "value")
+        self.starts_as = starts_as
+        self.query, self.key, self.value = (
+            linear(embedding_dim, self.dtype_policy, name, starts_as=starts_as)
+            for name in ("query", "key", "value")
+        )
         self.dropout = Dropout(
             dropout_rate, dtype=self.dtype_policy, name="dropout"
         )
@@ -94,6 +104,7 @@ class SelfAttention(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "num_heads": self.num_heads,
             "dropout_rate": self.dropout_rate,
+            "starts_as": self.starts_as,
         }
 
     def _split(self, x):

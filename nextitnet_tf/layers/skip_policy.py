@@ -6,10 +6,12 @@ from keras import ops
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
 from nextitnet_tf.layers.dropout import mixed_bits
 from nextitnet_tf.layers.item_embedding import ItemEmbedding
+from nextitnet_tf.layers.plus_transformer_block import PlusTransformerBlock
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 
 POLICIES = ("cnn", "gru", "attention", "random")
+_BLOCKS = ("transformer", "plus")
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -30,6 +32,10 @@ class SkipPolicy(keras.layers.Layer):
         dilation_rates: of "cnn", of its two blocks.
         max_length: of "attention", positions that it knows.
         keep_rate: of "random", how probable it is that a block runs.
+        block: of "attention", which Transformer block reads: "transformer",
+            or "plus", SASRec+'s, as in the release.
+        num_heads: of a "plus" block.
+        dropout_rate: of a "plus" block, in training.
 
     Call arguments:
         item_ids: (B, T) int.
@@ -39,7 +45,7 @@ class SkipPolicy(keras.layers.Layer):
         (B, L, 2) float32 logits, of running a block and of skipping it.
 
     Raises:
-        ValueError: an unknown kind; a rate that is no probability.
+        ValueError: an unknown kind or block; a rate that is no probability.
 
     Reference:
         Chen et al., SkipRec, AAAI 2021, Section 3.4 and Table 4.
@@ -55,9 +61,16 @@ class SkipPolicy(keras.layers.Layer):
         dilation_rates=(1, 4),
         max_length=50,
         keep_rate=0.5,
+        block="transformer",
+        num_heads=1,
+        dropout_rate=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if block not in _BLOCKS:
+            raise ValueError(
+                f"`block` must be one of {_BLOCKS}. Received: block={block!r}"
+            )
         if kind not in POLICIES:
             raise ValueError(
                 f"`policy` must be one of {POLICIES}. Received: policy={kind!r}"
@@ -75,40 +88,32 @@ class SkipPolicy(keras.layers.Layer):
         self.dilation_rates = tuple(dilation_rates)
         self.max_length = max_length
         self.keep_rate = keep_rate
+        self.block = block
+        self.num_heads = num_heads
+        self.dropout_rate = dropout_rate
         if kind == "random":
             return
         policy = self.dtype_policy
+        is_plus = kind == "attention" and block == "plus"
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
             embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.02
+                stddev=0.01 if is_plus else 0.02
             ),
             dtype=policy,
             name="item_embedding",
         )
-        if kind == "cnn":
-            self.readers = [
-                DilatedResidualBlock(
-                    embedding_dim,
-                    kernel_size=kernel_size,
-                    dilation_rate=rate,
-                    dtype=policy,
-                    name=f"block_{i}",
-                )
-                for i, rate in enumerate(self.dilation_rates[:2])
-            ]
-        elif kind == "gru":
-            self.readers = [
-                keras.layers.GRU(embedding_dim, dtype=policy, name="gru")
-            ]
-        else:
+        if kind == "attention":
             self.position_embedding = PositionEmbedding(
-                max_length, dtype=policy, name="position_embedding"
+                max_length,
+                keras.initializers.TruncatedNormal(stddev=0.01)
+                if is_plus
+                else "uniform",
+                dtype=policy,
+                name="position_embedding",
             )
-            self.readers = [
-                TransformerBlock(embedding_dim, dtype=policy, name="block_0")
-            ]
+        self.readers = self._make_readers()
 
     def build(self, input_shape=None):
         if self.kind == "random":
@@ -188,4 +193,35 @@ class SkipPolicy(keras.layers.Layer):
             "dilation_rates": list(self.dilation_rates),
             "max_length": self.max_length,
             "keep_rate": self.keep_rate,
+            "block": self.block,
+            "num_heads": self.num_heads,
+            "dropout_rate": self.dropout_rate,
         }
+
+    def _make_readers(self):
+        """The layers that read vectors of items, one after the other."""
+        width, policy = self.embedding_dim, self.dtype_policy
+        if self.kind == "cnn":
+            return [
+                DilatedResidualBlock(
+                    width,
+                    kernel_size=self.kernel_size,
+                    dilation_rate=rate,
+                    dtype=policy,
+                    name=f"block_{i}",
+                )
+                for i, rate in enumerate(self.dilation_rates[:2])
+            ]
+        if self.kind == "gru":
+            return [keras.layers.GRU(width, dtype=policy, name="gru")]
+        if self.block == "transformer":
+            return [TransformerBlock(width, dtype=policy, name="block_0")]
+        return [
+            PlusTransformerBlock(
+                width,
+                self.num_heads,
+                self.dropout_rate,
+                dtype=policy,
+                name="block_0",
+            )
+        ]

@@ -8,15 +8,17 @@ from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.gated_transformer_block import GatedTransformerBlock
 from nextitnet_tf.layers.item_layers import ItemLayers
+from nextitnet_tf.layers.plus_transformer_block import PlusTransformerBlock
 from nextitnet_tf.layers.position_embedding import PositionEmbedding
 from nextitnet_tf.layers.transformer_block import NORM_EPSILON
 from nextitnet_tf.layers.transformer_block import TransformerBlock
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
-VARIANTS = ("stackrec", "original")
+VARIANTS = ("stackrec", "original", "skiprec")
 BLOCKS = {
     "transformer": TransformerBlock,
     "gated": GatedTransformerBlock,
+    "plus": PlusTransformerBlock,
 }
 
 
@@ -29,8 +31,10 @@ class SASRec(SequentialRecommender):
     output matrix of its own. Variant "original" is that of the SASRec paper:
     the embedding times sqrt(D), norms before the branches and one at the end,
     paddings neither looked at nor passed on, the output tied to the item
-    embedding. Both are trained with a softmax over items; the SASRec paper
-    has one negative an item.
+    embedding. Variant "skiprec" is SASRec+, as in SkipRec's release: the sum
+    of item and position goes into blocks of a form of its own ("plus"),
+    nothing is masked, the output has a matrix of its own. All are trained
+    with a softmax over items; the SASRec paper has one negative an item.
 
     A tied output ranks the items of a history themselves higher than one of
     its own does. The SASRec paper never ranks those: evaluate without them
@@ -42,12 +46,16 @@ class SASRec(SequentialRecommender):
         embedding_dim: D, the width of embedding and hidden states.
         max_length: longest history.
         num_heads: attention heads.
-        dropout_rate: of embedding, attention weights and dense layers.
+        dropout_rate: of embedding, attention weights and dense layers; of
+            SASRec+ not of the embedding.
         use_alpha: whether residual branches are scaled (StackRec's SASRec).
-        variant: "stackrec" or "original".
+        variant: "stackrec", "original" or "skiprec"; by default "skiprec"
+            with block "plus", "stackrec" with another.
         tie_output: whether the output is the item embedding; default as the
             variant has it.
-        block: "transformer", or "gated" (`GatedTransformerBlock`).
+        block: "transformer", "gated" (`GatedTransformerBlock`) or "plus"
+            (`PlusTransformerBlock`), which is that of variant "skiprec" and of
+            no other.
         **kwargs: as for `SequentialRecommender`.
 
     Call arguments:
@@ -57,11 +65,12 @@ class SASRec(SequentialRecommender):
         (B, N) logits of the item that follows the last position.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range; a block that is another
+            variant's.
 
     Reference:
         Kang and McAuley, SASRec, ICDM 2018; StackRec, Section 4.4 and its
-        release, `SASRec_Alpha.py`.
+        release, `SASRec_Alpha.py`; SkipRec, Section 5.4 and its release.
     """
 
     # "best" is NextItNet's: blocks at alpha 0 that norm after the residual are
@@ -80,12 +89,16 @@ class SASRec(SequentialRecommender):
         num_heads=1,
         dropout_rate=0.0,
         use_alpha=True,
-        variant="stackrec",
+        variant=None,
         tie_output=None,
-        block="transformer",
+        block=None,
         **kwargs,
     ):
         super().__init__(num_items=num_items, **kwargs)
+        if variant is None:
+            variant = "skiprec" if block == "plus" else "stackrec"
+        if block is None:
+            block = "plus" if variant == "skiprec" else "transformer"
         for name, value, choices in (
             ("variant", variant, VARIANTS),
             ("block", block, tuple(BLOCKS)),
@@ -95,6 +108,11 @@ class SASRec(SequentialRecommender):
                     f"`{name}` must be one of {choices}. "
                     f"Received: {name}={value!r}"
                 )
+        if (variant == "skiprec") != (block == "plus"):
+            raise ValueError(
+                "Variant 'skiprec' has block 'plus', which no other has. "
+                f"Received: variant={variant!r}, block={block!r}"
+            )
         self.num_blocks = num_blocks
         self.embedding_dim = embedding_dim
         self.max_length = max_length
@@ -115,18 +133,23 @@ class SASRec(SequentialRecommender):
         policy = self.dtype_policy
         items = ItemLayers.of(self, self.item_dim)
         self.compression = items.compression
-        self.item_embedding = items.make_embedding(
-            keras.initializers.RandomNormal(stddev=0.01)
-        )
+        is_plus = variant == "skiprec"
+        normal = keras.initializers.RandomNormal
+        if is_plus:
+            normal = keras.initializers.TruncatedNormal
+        self.item_embedding = items.make_embedding(normal(stddev=0.01))
         self.position_embedding = PositionEmbedding(
             max_length,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            embeddings_initializer=normal(stddev=0.01),
             dtype=policy,
             name="position_embedding",
         )
-        self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
-        # Before the blocks, or after them where they begin with a norm.
-        self.norm = ChannelNorm(epsilon=NORM_EPSILON, dtype=policy, name="norm")
+        if not is_plus:
+            self.dropout = Dropout(dropout_rate, dtype=policy, name="dropout")
+            # Before the blocks, or after them where they begin with a norm.
+            self.norm = ChannelNorm(
+                epsilon=NORM_EPSILON, dtype=policy, name="norm"
+            )
         self.blocks = self._make_blocks()
         self.block_stack = BlockStack(self.blocks, self.sharing)
         self.item_softmax = self._make_softmax(items)
@@ -151,14 +174,15 @@ class SASRec(SequentialRecommender):
         super().build_layers()
         hidden_shape = (None, None, self.embedding_dim)
         self.position_embedding.build(hidden_shape)
-        self.norm.build(hidden_shape)
+        if self.variant != "skiprec":
+            self.norm.build(hidden_shape)
 
     def encode(self, inputs, training=None, keep=None):
         hidden, item_mask = self.embed(inputs, training)
         hidden = self.block_stack(
             hidden, training=training, keep=keep, item_mask=item_mask
         )
-        return hidden if self.variant == "stackrec" else self.norm(hidden)
+        return self.norm(hidden) if self.variant == "original" else hidden
 
     def states(self, inputs, training=None):
         hidden, item_mask = self.embed(inputs, training)
@@ -178,6 +202,8 @@ class SASRec(SequentialRecommender):
             paddings are read like items.
         """
         item_ids, hidden = self.vectors(inputs)
+        if self.variant == "skiprec":
+            return self.position_embedding(hidden), None
         if self.variant == "stackrec":
             hidden = self.position_embedding(hidden)
             return self.norm(self.dropout(hidden, training=training)), None
@@ -195,7 +221,7 @@ class SASRec(SequentialRecommender):
         return {
             **super().parts(),
             "embedding": [self.item_embedding, self.position_embedding],
-            "norm": [self.norm],
+            "norm": [] if self.variant == "skiprec" else [self.norm],
         }
 
     def get_config(self):
@@ -229,6 +255,8 @@ class SASRec(SequentialRecommender):
     def _make_softmax(self, items):
         if self.tie_output:
             return items.make_softmax(tied_to=self.item_embedding)
+        if self.variant == "skiprec":  # that of NextItNet+
+            return items.make_softmax()
         bound = self.embedding_dim**-0.5
         return items.make_softmax(
             kernel_initializer=keras.initializers.RandomUniform(-bound, bound),

@@ -4,19 +4,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from nextitnet_tf import target_weights
 from nextitnet_tf.layers.skip_policy import SkipPolicy
-from nextitnet_tf.metrics import rank_among
+from nextitnet_tf.models.policy_training import PolicyTraining
+from nextitnet_tf.models.policy_training import check_updates
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 OBJECTIVES = ("gumbel", "reinforce")
-# An item is hit where it is among so many (Eq. 8).
-_HIT = 5
 _TINY = 1e-20
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
-class SkipRec(SequentialRecommender):
+class SkipRec(PolicyTraining, SequentialRecommender):
     """A recommender of residual blocks, and a policy that leaves some out.
 
     In training the policy draws; elsewhere it takes what it is for, so that
@@ -27,7 +25,8 @@ class SkipRec(SequentialRecommender):
     softmax (Eq. 5-7). "reinforce" adds `beta` times the loss of reinforcement
     learning: a draw is rewarded as far as it does better than what the policy
     is for (Eq. 8-10), by `1 - (share of blocks)^2` where the last item is
-    among the best five, and by `-gamma` where it is not.
+    among the best five, and by `-gamma` where it is not. How the release
+    differs is `release_arguments`.
 
     Args:
         backbone: a built model with blocks; it is trained, too, and not
@@ -47,6 +46,12 @@ class SkipRec(SequentialRecommender):
         is_noisy: whether inference draws, too, as in the release.
         rewards_blocks: whether a hit is rewarded for running blocks instead
             of skipping them, as in the release.
+        tempered_draws: whether training draws blocks by the softmax of noisy
+            logits over the temperature, as the release does in reinforcement
+            learning; at 10 that is nearly a fair coin. Else the larger of the
+            noisy logits says.
+        updates: "joint", one step down the sum of all losses; or "three", the
+            release's of reinforcement learning (`PolicyTraining`).
 
     Call arguments:
         item_ids: (B, T) int, latest item at position -1.
@@ -77,6 +82,8 @@ class SkipRec(SequentialRecommender):
         sigmoid_logits=False,
         is_noisy=False,
         rewards_blocks=False,
+        tempered_draws=False,
+        updates="joint",
         **kwargs,
     ):
         _check_backbone(backbone)
@@ -103,6 +110,7 @@ class SkipRec(SequentialRecommender):
                     f"`{name}` must not be below {least:g}. "
                     f"Received: {name}={value}"
                 )
+        check_updates(updates, objective, policy)
         self.backbone = backbone
         self.embedding_dim = backbone.embedding_dim
         self.policy = policy
@@ -115,6 +123,8 @@ class SkipRec(SequentialRecommender):
         self.sigmoid_logits = sigmoid_logits
         self.is_noisy = is_noisy
         self.rewards_blocks = rewards_blocks
+        self.tempered_draws = tempered_draws
+        self.updates = updates
         self.skip_policy = SkipPolicy(
             backbone.num_items,
             len(backbone.blocks),
@@ -126,9 +136,38 @@ class SkipRec(SequentialRecommender):
             keep_rate=keep_rate,
             dtype=self.dtype_policy,
             name="skip_policy",
+            **_reader_like(backbone),
         )
         self.seed_generator = keras.random.SeedGenerator()
         self.build()
+
+    @staticmethod
+    def release_arguments(objective="gumbel"):
+        """What makes a model that of the release: `SkipRec(b, **these)`.
+
+        The release has two Adams for "gumbel", one of the policy and one of
+        the backbone, of one rate and on one loss. Adam moves every variable by
+        its own gradients alone, so that they are one Adam of all variables,
+        which is what this model has anyway.
+
+        Args:
+            objective: "gumbel" or "reinforce", a trainer of the release each.
+
+        Returns:
+            Keyword arguments, as far as they are not the defaults.
+        """
+        arguments = {
+            "objective": objective,
+            "sigmoid_logits": True,
+            "is_noisy": True,
+        }
+        if objective == "reinforce":
+            arguments |= {
+                "rewards_blocks": True,
+                "tempered_draws": True,
+                "updates": "three",
+            }
+        return arguments
 
     @property
     def item_embedding(self):
@@ -155,7 +194,8 @@ class SkipRec(SequentialRecommender):
     def start_policy_from_backbone(self):
         """The second of two stages: a backbone that was trained before.
 
-        The policy begins with the backbone's item embedding.
+        The policy begins with the backbone's item embedding, and with that of
+        its positions, where both have one of the same shape.
 
         Raises:
             ValueError: a policy without one, a backbone whose embedding is
@@ -167,10 +207,15 @@ class SkipRec(SequentialRecommender):
                 f"same shape. Received: policy={self.policy!r}, a backbone "
                 f"with {type(self.item_embedding).__name__}"
             )
-        source = ops.convert_to_tensor(self.item_embedding.embeddings)
-        self.skip_policy.item_embedding.set_weights(
-            [ops.convert_to_numpy(source)]
-        )
+        for name in ("item_embedding", "position_embedding"):
+            source, own = (
+                getattr(getattr(owner, name, None), "embeddings", None)
+                for owner in (self.backbone, self.skip_policy)
+            )
+            if own is None or source is None:
+                continue
+            if tuple(own.shape) == tuple(source.shape):
+                own.assign(ops.convert_to_tensor(source))
 
     def policy_logits(self, item_ids, training=None):
         """(B, L, 2) logits of running each block and of skipping it."""
@@ -195,10 +240,7 @@ class SkipRec(SequentialRecommender):
         if keep is not None:
             self._check_keep(keep)
         elif training:
-            logits = self.policy_logits(item_ids, training=True)
-            keep = self._draw(logits)
-            # Past Keras, which would look for weights in it.
-            self.__dict__["_drawn"] = logits, keep
+            keep = self._draw_for_training(item_ids)
         else:
             keep = self.keep(item_ids)
         return self.backbone.encode(item_ids, training=training, keep=keep)
@@ -208,61 +250,6 @@ class SkipRec(SequentialRecommender):
 
     def parts(self):
         return self.backbone.parts()
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if not training or len(y.shape) == 1:
-            return loss
-        logits, keep = self.__dict__.pop("_drawn")
-        # Rows that only fill up a batch do not count, and a device adds its
-        # share of the global batch.
-        weights = target_weights.target_weights(
-            y, sample_weight, self.padding_id
-        )
-        counts = ops.cast(ops.any(weights > 0, axis=1), "float32")  # (B,)
-        share = ops.sum(weights) / ops.maximum(ops.sum(counts), 1.0)
-        if self.block_cost:
-            cost = ops.sum(counts * ops.mean(keep, axis=1))
-            loss = loss + self.block_cost * share * cost
-        if self.objective == "reinforce":
-            of_rows = self._policy_losses(x, y, logits, keep)
-            loss = loss + self.beta * share * ops.sum(counts * of_rows)
-        return loss
-
-    def _policy_losses(self, item_ids, targets, logits, keep):
-        """(B,) what reinforcement learning minimises (Eq. 9)."""
-        keep = ops.stop_gradient(keep)
-        best = self.skip_policy.decide(item_ids, logits)
-        drawn, usual = (
-            self._reward(item_ids, targets, ops.stop_gradient(blocks))
-            for blocks in (keep, best)
-        )
-        both = ops.stack([keep, 1 - keep], axis=-1)  # (B, L, 2)
-        chosen = ops.sum(both * ops.log_softmax(logits, axis=-1), axis=(1, 2))
-        return -ops.stop_gradient(drawn - usual) * chosen
-
-    def _reward(self, item_ids, targets, keep):
-        """(B,) of what was run for each history (Eq. 8)."""
-        hidden = self.backbone.encode(item_ids, training=False, keep=keep)
-        ranks = rank_among(self.item_softmax(hidden[:, -1]), targets[:, -1])
-        share = ops.mean(keep, axis=1)
-        if self.rewards_blocks:
-            of_hit = 1 - self.gamma * ops.square(1 - share)
-        else:
-            of_hit = 1 - ops.square(share)
-        return ops.where(ranks < _HIT, of_hit, -self.gamma)
-
-    def _draw(self, logits):
-        """(B, L) 0 or 1, with the gradient of a Gumbel softmax (Eq. 6, 7)."""
-        uniform = keras.random.uniform(
-            ops.shape(logits), seed=self.seed_generator
-        )
-        noise = -ops.log(-ops.log(uniform + _TINY) + _TINY)
-        soft = ops.softmax((logits + noise) / self.temperature, axis=-1)[..., 0]
-        hard = ops.cast(soft >= 0.5, soft.dtype)
-        return hard + (soft - ops.stop_gradient(soft))
 
     def _check_keep(self, keep):
         """Of what is in a graph only the shape is known."""
@@ -295,6 +282,8 @@ class SkipRec(SequentialRecommender):
             "sigmoid_logits": self.sigmoid_logits,
             "is_noisy": self.is_noisy,
             "rewards_blocks": self.rewards_blocks,
+            "tempered_draws": self.tempered_draws,
+            "updates": self.updates,
         }
 
     @classmethod
@@ -303,6 +292,14 @@ class SkipRec(SequentialRecommender):
         return super().from_config(
             {**config, "backbone": backbone}, custom_objects
         )
+
+
+def _reader_like(backbone):
+    """How a policy of attention reads where the backbone is a SASRec+."""
+    if getattr(backbone, "block", None) != "plus":
+        return {}
+    names = ("block", "num_heads", "dropout_rate")
+    return {name: getattr(backbone, name) for name in names}
 
 
 def _check_backbone(backbone):

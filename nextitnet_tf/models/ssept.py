@@ -77,6 +77,11 @@ class SSEPT(SASRec):
                 "`embedding_dim` is shared by user and item and must be "
                 f"even. Received: embedding_dim={embedding_dim}"
             )
+        if variant not in _REPLACED:
+            raise ValueError(
+                f"`variant` must be one of {tuple(_REPLACED)}. "
+                f"Received: variant={variant!r}"
+            )
         for name, share in (
             ("user_replacement", user_replacement),
             ("item_replacement", item_replacement),

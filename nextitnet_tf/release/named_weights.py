@@ -75,10 +75,9 @@ def assign(
         )
     for name, (variable, is_transposed) in variables.items():
         tensor = tensors[name].T if is_transposed else tensors[name]
-        if tensor.ndim == 4 and len(tensor) == 1:  # an image of that height
-            tensor = tensor[0]
         shape = tuple(variable.shape)
-        if tensor.shape == (1,) and shape == ():  # an alpha
+        # An image of height 1, a convolution of width 1, an alpha.
+        if tensor.ndim == len(shape) + 1 and len(tensor) == 1:
             tensor = tensor[0]
         if tensor.shape != shape:
             raise ValueError(

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-# What the releases write where a session has no item.
-PADDING_TOKEN = "<PAD>"
+# What CpRec's and SkipRec's releases have where a session has no item.
+PADDING_TOKEN, ZERO_TOKEN = "<PAD>", "0"
 
 
 def number_by_first_appearance(rows):
@@ -32,27 +32,35 @@ def number_by_first_appearance(rows):
     return new_ids, np.concatenate([[-1], old_ids])
 
 
-def number_by_count(rows, tokens):
-    """Item ids as CpRec's release gives them.
+def number_by_count(rows, tokens, after_unknown=False):
+    """Item ids as CpRec's release gives them, and SkipRec's.
 
     Ids count up from 0 in the order of (-count, token), tokens compared as
     text. Padding is counted like any token, so that it usually is id 0.
 
+    SkipRec's count up from 1: id 0 is `<UNK>`, which never occurs. Tokens of
+    equal count are there in the order of a dict of Python 2, which no other
+    program has; they are in that of their text here.
+
     Args:
         rows: (num_rows, t) integers, 0 the padding token.
         tokens: of the values 1, 2, ... of the rows, by their place.
+        after_unknown: whether ids are SkipRec's.
 
     Returns:
-        (num_rows, t) int32 new ids, and the old value of each new id.
+        (num_rows, t) int32 new ids, and the old value of each new id (-1 for
+        `<UNK>`).
 
     Reference:
-        The release's loader.
+        The releases' loaders.
     """
-    names = [PADDING_TOKEN, *map(str, tokens)]
+    padding = ZERO_TOKEN if after_unknown else PADDING_TOKEN
+    names = [padding, *map(str, tokens)]
     counts = np.bincount(np.asarray(rows).ravel(), minlength=len(names))
-    old_ids = np.array(
-        sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))
-    )
-    new_ids = np.empty(len(names), "int32")
-    new_ids[old_ids] = np.arange(len(names))
+    order = sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))
+    if after_unknown:  # of what is in the file
+        order = [-1, *(i for i in order if counts[i])]
+    old_ids = np.array(order)
+    new_ids = np.zeros(len(names), "int32")
+    new_ids[old_ids[after_unknown:]] = np.arange(after_unknown, len(old_ids))
     return new_ids[rows], old_ids

@@ -8,11 +8,12 @@ _SEED = 10
 _NESTINGS = ("release", "repaired")
 
 
-def split(num_rows, data_ratio, nesting="release"):
+def split(num_rows, data_ratio, nesting="release", test_share=0.2, seed=_SEED):
     """Rows to train and to test on, in the release's order.
 
     A seeded permutation; the last 20 % are the test set, a sample of the
-    rest is the training set of this ratio.
+    rest is the training set of this ratio. SkipRec's release has the last
+    10 % and another seed.
 
     The fractions 0.2, 0.4, 0.6 and 0.8 are meant to be nested. In the
     release 0.6 is not: 0.6 - 0.2 - 0.2 falls short of 0.2 in floating point,
@@ -24,6 +25,8 @@ def split(num_rows, data_ratio, nesting="release"):
         num_rows: rows in all.
         data_ratio: fraction of the training rows, in (0, 1].
         nesting: "release", or "repaired" for subsets that do nest.
+        test_share: of all rows.
+        seed: of the permutation.
 
     Returns:
         Two int64 arrays of row numbers, train and test.
@@ -34,17 +37,8 @@ def split(num_rows, data_ratio, nesting="release"):
     Reference:
         The release's trainers; Python's and NumPy's generators with seed 10.
     """
-    if not 0 < data_ratio <= 1:
-        raise ValueError(
-            f"`data_ratio` must be in (0, 1]. Received: data_ratio={data_ratio}"
-        )
-    if nesting not in _NESTINGS:
-        raise ValueError(
-            f"`nesting` must be one of {_NESTINGS}. "
-            f"Received: nesting={nesting!r}"
-        )
-    order = np.random.RandomState(_SEED).permutation(num_rows)
-    num_test = int(0.2 * num_rows)
+    order = np.random.RandomState(seed).permutation(num_rows)
+    num_test = int(test_share * num_rows)
     train, test = order[: num_rows - num_test], order[num_rows - num_test :]
     return train[draw_fraction(len(train), data_ratio, nesting)], test
 
@@ -69,7 +63,19 @@ def draw_fraction(num_train, data_ratio, nesting="release"):
 
     Returns:
         A list of positions among them, oldest fifth first.
+
+    Raises:
+        ValueError: a ratio out of range, an unknown nesting.
     """
+    if not 0 < data_ratio <= 1:
+        raise ValueError(
+            f"`data_ratio` must be in (0, 1]. Received: data_ratio={data_ratio}"
+        )
+    if nesting not in _NESTINGS:
+        raise ValueError(
+            f"`nesting` must be one of {_NESTINGS}. "
+            f"Received: nesting={nesting!r}"
+        )
     if data_ratio == 1:
         return list(range(num_train))
     generator = random.Random(_SEED)

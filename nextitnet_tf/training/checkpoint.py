@@ -122,4 +122,11 @@ def _variables(model) -> list:
     of_metrics = {id(v) for metric in model.metrics for v in metric.variables}
     found = [v for v in model.variables if id(v) not in of_metrics]
     known = {id(v) for v in found}
-    return found + [v for v in model.optimizer.variables if id(v) not in known]
+    # SkipRec's reinforcement learning can have one of its policy, too.
+    optimizers = [model.optimizer, getattr(model, "policy_optimizer", None)]
+    return found + [
+        variable
+        for optimizer in optimizers
+        for variable in (optimizer.variables if optimizer else ())
+        if id(variable) not in known
+    ]

@@ -251,6 +251,7 @@ def test_round_trip(tmp_path):
     [
         (nextitnet_tf.SASRec, {"max_length": 6}, 1e-3),
         (nextitnet_tf.SASRec, {"max_length": 6, "block": "gated"}, 1e-3),
+        (nextitnet_tf.SASRec, {"max_length": 6, "block": "plus"}, 1e-3),
         (nextitnet_tf.SSEPT, {"max_length": 6, "num_users": 3}, 1e-3),
         (nextitnet_tf.GRU4Rec, {}, 1e-2),
         (nextitnet_tf.Caser, {"window": 6, "num_horizontal": 4}, 1e-2),

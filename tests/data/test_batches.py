@@ -13,6 +13,7 @@ from tests.data.rows_by_hand import ROWS
 from tests.data.rows_by_hand import many_sessions
 
 RELEASE = PROTOCOLS["release"]
+SKIPREC = PROTOCOLS["skiprec_release"]
 CLEAN = PROTOCOLS["clean"]
 
 
@@ -197,18 +198,21 @@ def test_evaluation_batches_of_the_clean_protocol(sessions):
 
 
 @pytest.mark.parametrize(
-    ("num_rows", "batch_size", "of_release", "of_clean"),
+    ("num_rows", "batch_size", "of_release", "of_skiprec", "of_clean"),
     [
-        (3, 2, 1, 2),
-        (4, 2, 1, 2),
-        (5, 2, 2, 3),
-        (257, 256, 1, 2),
-        (1_168_740, 256, 4565, 4566),
-        (292_184, 256, 1141, 1142),
+        (3, 2, 1, 1, 2),
+        (4, 2, 1, 2, 2),
+        (5, 2, 2, 2, 3),
+        (257, 256, 1, 1, 2),
+        (1_168_740, 256, 4565, 4565, 4566),
+        (292_184, 256, 1141, 1141, 1142),
     ],
 )
-def test_number_of_batches(num_rows, batch_size, of_release, of_clean):
+def test_number_of_batches(
+    num_rows, batch_size, of_release, of_skiprec, of_clean
+):
     assert data.num_batches(num_rows, batch_size, RELEASE) == of_release
+    assert data.num_batches(num_rows, batch_size, SKIPREC) == of_skiprec
     assert data.num_batches(num_rows, batch_size, CLEAN) == of_clean
 
 
@@ -218,3 +222,7 @@ def test_too_few_rows_for_a_batch_of_the_release(sessions, num_rows):
         data.num_batches(num_rows, 8, RELEASE)
     with pytest.raises(ValueError, match="drops the last batch"):
         data.make_training_dataset(sessions, np.arange(5), 8, RELEASE)
+    # A batch that is exactly full counts in SkipRec's.
+    assert data.num_batches(8, 8, SKIPREC) == 1
+    with pytest.raises(ValueError, match="8 rows or more.*num_rows=7"):
+        data.num_batches(7, 8, SKIPREC)

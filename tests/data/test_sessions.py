@@ -71,6 +71,30 @@ def test_numbering_by_first_appearance(tmp_path):
     assert sessions.num_items == 5  # padding is one of them
 
 
+def test_numbering_after_unknown(tmp_path):
+    folder = write_sessions(tmp_path / "s", ROWS, raw_ids=[31, 32, 33, 34])
+    sessions = data.read_sessions(folder, "counted_after_unknown")
+    # 2 seven times, 1 six times, padding and 3 three times, and "0" is
+    # before "33" as text; 4 once.
+    assert sessions.rows.tolist() == [
+        [3, 3, 1, 2],
+        [4, 2, 1, 1],
+        [3, 2, 4, 2],
+        [1, 1, 1, 5],
+        [2, 1, 2, 4],
+    ]
+    known = sessions.vocabulary
+    assert list(known.raw_ids) == [None, 32, 31, None, 33, 34]
+    assert list(known.counts) == [0, 7, 6, 0, 3, 1]
+    assert known.padding_id == 3
+    assert sessions.num_items == 5
+    # Without padding there is no id for it but that of <UNK>.
+    folder = write_sessions(tmp_path / "n", [[2, 1, 2], [1, 1, 3]])
+    sessions = data.read_sessions(folder, "counted_after_unknown")
+    assert sessions.rows.tolist() == [[2, 1, 2], [1, 1, 3]]
+    assert sessions.vocabulary.padding_id == 0 and sessions.num_items == 3
+
+
 def test_first_appearance_in_rows_without_padding(tmp_path):
     folder = write_sessions(tmp_path / "s", [[2, 1, 2], [1, 1, 3]])
     sessions = data.read_sessions(folder, "first_appearance")

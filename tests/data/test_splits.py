@@ -37,6 +37,72 @@ def test_split_by_rows_with_prefixes(tmp_path):
     assert data.split(sessions, protocol, 0.5).train.tolist() == [8, 2, 5, 6]
 
 
+# np.random.seed(1234); permutation(20).
+OF_SKIPREC = [
+    3,
+    13,
+    2,
+    16,
+    14,
+    5,
+    4,
+    0,
+    8,
+    18,
+    17,
+    11,
+    10,
+    9,
+    7,
+    1,
+    19,
+    12,
+    6,
+    15,
+]
+
+
+def test_split_of_skiprec_s_release(tmp_path):
+    """90/10; early stopping looks at the test."""
+    sessions = many_sessions(tmp_path, num_rows=20, num_users=20)
+    parts = data.split(sessions, PROTOCOLS["skiprec_release"])
+    assert parts.train.tolist() == OF_SKIPREC[:18]
+    assert parts.validation.tolist() == parts.test.tolist() == OF_SKIPREC[18:]
+
+
+def test_split_of_skiprec_s_paper(tmp_path):
+    """80/5/15: of 20 rows 16, 1 and 3; of 30 rows int(1.5) validate."""
+    sessions = many_sessions(tmp_path, num_rows=20, num_users=20)
+    protocol = PROTOCOLS["skiprec_paper"]
+    parts = data.split(sessions, protocol)
+    assert parts.train.tolist() == OF_SKIPREC[:16]
+    assert parts.validation.tolist() == OF_SKIPREC[16:17]
+    assert parts.test.tolist() == OF_SKIPREC[17:]
+    # A fraction is of the rows to train on; nothing else depends on it.
+    half = data.split(sessions, protocol, 0.5)
+    assert half.train.tolist() == OF_SKIPREC[:8]
+    assert half.validation.tolist() == OF_SKIPREC[16:17]
+    sessions = many_sessions(tmp_path / "n", num_rows=30, num_users=30)
+    parts = data.split(sessions, protocol)
+    sizes = [len(parts.train), len(parts.validation), len(parts.test)]
+    assert sizes == [25, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_share": 0.0}, "test_share=0.0"),
+        ({"validation_share": -0.1}, "validation_share=-0.1"),
+        ({"test_share": 0.5, "validation_share": 0.5}, "below 1"),
+        ({"split_seed": -1}, "split_seed=-1"),
+        ({"split": "users"}, "expected split='rows'.*split_seed=1234"),
+    ],
+)
+def test_shares_that_are_none(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(PROTOCOLS["skiprec_release"], **changes)
+
+
 def test_split_by_users(tmp_path):
     sessions = many_sessions(tmp_path)  # 100 users of 3 rows each
     parts = data.split(sessions, CLEAN)

@@ -506,6 +506,42 @@ def test_protocol_of_cprec_s_release(folder, tmp_path):
         assert found["mrr_at_5"] == pytest.approx(expected)
 
 
+def test_protocol_of_skiprec_s_release(folder):
+    protocol = PROTOCOLS["skiprec_release"]
+    sessions = data.read_sessions(folder, protocol.item_ids)
+    counts = np.bincount(sessions.rows.ravel(), minlength=32)
+    # 30 items and padding by falling frequency, after <UNK>.
+    assert counts[0] == 0 and (np.diff(counts[1:]) <= 0).all()
+    assert counts[sessions.vocabulary.padding_id] > 0
+    assert sessions.num_items == 31
+    recipe = make_recipe(
+        protocol=protocol, model_config={**MODEL, "skip": {"policy": "cnn"}}
+    )
+    model = training.make_model(recipe, 2, sessions)
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    assert model.l2 == 0 and model.num_sampled == 6  # int(0.2 * 32)
+    assert model.optimizer.epsilon == 1e-8
+    kernels = [b.conv1.kernel.numpy() for b in model.backbone.blocks]
+    assert not np.array_equal(*kernels)
+    # All items have one score: the last id is first, padding is ranked, too.
+    model.backbone.item_softmax.call = lambda hidden: np.zeros(
+        (hidden.shape[0], 32), "float32"
+    )
+    for last, expected in ((31, 1.0), (29, 1 / 3)):
+        rows = np.flatnonzero(sessions.rows[:, -1] == last)
+        rows = np.resize(rows, 16)  # one batch, which is full
+        found = training.evaluate(model, sessions, rows, recipe)
+        assert found["mrr_at_5"] == pytest.approx(expected)
+        assert found["num_sessions"] == 16
+    # Padding in a history is a target that counts.
+    parts = data.split(sessions, protocol)
+    assert (len(parts.train), len(parts.test)) == (270, 30)
+    batches = data.make_training_dataset(sessions, parts.train, 16, protocol)
+    _, targets, weights = next(iter(batches))
+    assert (targets.numpy() == sessions.vocabulary.padding_id).any()
+    np.testing.assert_allclose(weights, 1 / targets.numpy().size, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"), [("release", 0.5), ("clean", 1.0)]
 )
