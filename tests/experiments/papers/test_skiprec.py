@@ -19,9 +19,9 @@ from nextitnet_tf.recipe import PROTOCOLS
 ALL = [table2, table3, table4, table5, figure1, figure4, figure5, rivals]
 
 
-def make_rows(target, settings=None, depths=(8, 4), **more):
+def make_rows(target, settings=None, depths=(8, 4), protocol="clean", **more):
     choices = Choices(
-        PROTOCOLS["clean"],
+        PROTOCOLS[protocol],
         settings=target.NAMES if settings is None else settings,
         depths=list(depths),
         num_items=99,
@@ -84,6 +84,19 @@ def test_policies_by_table():
         assert row.recipe.model == "sasrec" and config["block"] == "plus"
         if "skip" in config:
             assert config["skip"]["policy"] == "attention"
+
+
+def test_the_release_s_policies_are_its_own():
+    lines = trained(make_rows(table3, protocol="skiprec_release"))
+    of_rl = lines["SkipRec-RL-8"].recipe.model_config["skip"]
+    assert of_rl == {
+        **{"policy": "cnn", "objective": "reinforce", "updates": "three"},
+        **{"sigmoid_logits": True, "is_noisy": True},
+        **{"rewards_blocks": True, "tempered_draws": True},
+    }
+    assert lines["NextItNet+-8"].recipe.model_config["use_alpha"]
+    skip = lines["Random policy-8"].recipe.model_config["skip"]
+    assert skip == {"policy": "random"}
 
 
 def test_rivals():
