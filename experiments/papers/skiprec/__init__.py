@@ -1,0 +1,1 @@
+"""SkipRec: running only the blocks that a user needs."""
