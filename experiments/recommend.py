@@ -9,7 +9,8 @@ r"""What a user may want next, in the raw ids of the training data.
 separated by commas and quoted as in csv, within their line. One line a
 history is printed, in the same form: the likeliest items. Unknown ids are
 skipped and counted on stderr; a history without a known item gets the most
-popular items.
+popular items. --explain puts before the items of a line which blocks of a
+SkipRec ran for it, say 1011.
 """
 
 import csv
@@ -30,6 +31,12 @@ _K = flags.DEFINE_integer("k", 10, "Items a history gets.", lower_bound=1)
 _EXCLUDE_SEEN = flags.DEFINE_boolean(
     "exclude_seen", True, "Leave out the items of the history itself."
 )
+_EXPLAIN = flags.DEFINE_boolean(
+    "explain",
+    False,
+    "Of a model that was trained with --skip_policy: begin each line with "
+    "which blocks ran for its history, 1, and which were skipped, 0.",
+)
 
 
 def main() -> None:
@@ -49,7 +56,12 @@ def main() -> None:
         [histories.parse(line, place, known) for place, line in lines.items()],
         k=_K.value,
         exclude_seen=_EXCLUDE_SEEN.value,
+        explain=_EXPLAIN.value,
     )
+    if _EXPLAIN.value:
+        items, choices = answers
+        blocks = ("".join(map(str, row)) for row in choices)
+        answers = [[b, *row] for b, row in zip(blocks, items, strict=True)]
     for raw in (raw for answer in answers for raw in answer):
         if {"\n", "\r"} & set(str(raw)):
             raise ValueError(

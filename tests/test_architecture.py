@@ -78,7 +78,13 @@ PLAIN_PYTHON = {
 }
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
-BELOW_THE_BASE = {"class_weight", "quantized", "recommending", "served_model"}
+BELOW_THE_BASE = {
+    "class_weight",
+    "history_ids",
+    "quantized",
+    "recommending",
+    "served_model",
+}
 # A model that is another's network with an objective of its own, and one
 # whose training is a module for itself.
 SAME_NETWORK = {

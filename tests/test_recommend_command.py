@@ -139,6 +139,26 @@ def test_an_error_is_one_line(tmp_path, model):
     assert f"{broken}', which was cut short" in line
 
 
+def test_which_blocks_ran(tmp_path, model):
+    backbone = nextitnet_tf.NextItNet(2, num_blocks=3, embedding_dim=4)
+    skipping = nextitnet_tf.SkipRec(backbone)
+    policy = skipping.skip_policy
+    # Whatever is read, the first block and the last run.
+    policy.kernel.assign(0 * policy.kernel)
+    policy.bias.assign([1, 0, 0, 1, 1, 0])
+    skipping.vocabulary = Vocabulary([None, "a", "b"], [0, 2, 1], 0, 3)
+    skipping.save(tmp_path / "skip.keras")
+    (tmp_path / "h.txt").write_text("a\nnothing\n")
+    status, said, _ = run(
+        f"--model={tmp_path / 'skip.keras'}",
+        f"--input={tmp_path / 'h.txt'}",
+        "--explain",
+    )
+    assert (status, said) == (0, "101,b\n000,a,b\n")
+    status, said, warned = run(f"--model={model}", "--history=x", "--explain")
+    assert (status, said) == (1, "") and "explain=True" in warned
+
+
 @pytest.mark.parametrize("end", ["\n", "\r"])
 def test_an_id_of_two_lines_is_not_printed(tmp_path, end):
     path = save_model(tmp_path / "model.keras", [f"two{end}lines", "plain"])

@@ -462,6 +462,67 @@ def test_saved_recommended_exported(policy, tmp_path):
     np.testing.assert_array_equal(served.serve(HISTORIES)["item_ids"], expected)
 
 
+def with_vocabulary(model):
+    raw_ids = [None, *(f"item {i}" for i in range(1, 31))]
+    model.vocabulary = Vocabulary(raw_ids, [1] * 31, 0, 6)
+    return model
+
+
+@pytest.mark.parametrize("compression", [None, "auto"])
+def test_recommending_with_an_explanation(compression):
+    backbone = NextItNet(
+        30, num_blocks=4, embedding_dim=8, compression=compression
+    )
+    checks.scramble(backbone)
+    model = with_vocabulary(SkipRec(backbone))
+    checks.scramble(model.skip_policy)
+    histories = [[f"item {i}" for i in row] for row in HISTORIES]
+    histories += [["no such item"], ["item 4"]]
+    answers, choices = model.recommend(histories, k=3, explain=True)
+    assert answers == model.recommend(histories, k=3)
+    assert choices.shape == (11, 4) and choices.dtype == np.int32
+    rows = [*HISTORIES, [0] * 5 + [4]]
+    expected = np.argmax(model.policy_logits(np.array(rows)), axis=-1) == 0
+    np.testing.assert_array_equal(choices[[*range(9), 10]], expected)
+    assert not choices[9].any()
+    # They are those that the answer came of.
+    hidden = by_hand(model, HISTORIES, choices[:9])[:, -1]
+    logits = np.array(model.item_softmax(hidden))
+    logits[:, 0] = -np.inf
+    np.put_along_axis(logits, HISTORIES, -np.inf, axis=1)
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :3]
+    assert answers[:9] == [[f"item {i}" for i in row] for row in best]
+
+
+def test_a_model_that_draws_explains_what_it_drew(monkeypatch):
+    """Each draw is another; the answer and the explanation are of one."""
+    model = with_vocabulary(make_model(is_noisy=True))
+    histories = [[f"item {i}" for i in row] for row in HISTORIES]
+    seen = set()
+    for _ in range(4):
+        answers, choices = model.recommend(
+            histories, k=1, exclude_seen=False, explain=True
+        )
+        seen.add(choices.tobytes())
+        hidden = by_hand(model, HISTORIES, choices)[:, -1]
+        logits = np.array(model.item_softmax(hidden))
+        logits[:, 0] = -np.inf
+        best = logits.argmax(axis=1)
+        assert answers == [[f"item {i}"] for i in best]
+    assert len(seen) > 1
+
+
+def test_who_cannot_explain():
+    model = with_vocabulary(make_model())
+    assert model.recommend([], explain=True)[1].shape == (0, 4)
+    model.backbone.vocabulary = model.vocabulary
+    with pytest.raises(ValueError, match="explain=True of a NextItNet"):
+        model.backbone.recommend([["item 1"]], explain=True)
+    counted = with_vocabulary(nextitnet_tf.MostPop(num_items=30))
+    with pytest.raises(ValueError, match="explain=True of a MostPop"):
+        counted.recommend([["item 1"]], explain=True)
+
+
 def test_a_policy_that_starts_from_a_trained_backbone():
     model = make_model()
     model.start_policy_from_backbone()

@@ -27,10 +27,25 @@ would do today (README, "The two protocols"). The field of a `Protocol` that is
 named under "Choose by" is also a flag of that name, which changes that one
 thing; so are the fields of `Stage` and `Recipe`.
 """
-_CPREC = """\
+# Folder of a paper -> what it is called, and what to know of its list.
+_OTHERS = {
+    "cprec": (
+        "CpRec",
+        """\
 The same of CpRec, from `experiments/papers/cprec/divergences.toml`. Its
 backbone is StackRec's without alpha.
-"""
+""",
+    ),
+    "skiprec": (
+        "SkipRec",
+        """\
+The same of SkipRec, from `experiments/papers/skiprec/divergences.toml`.
+`SkipRec(backbone, **SkipRec.release_arguments())` with protocol
+`skiprec_release` is its release's training by a Gumbel softmax,
+`release_arguments("reinforce")` that by reinforcement learning.
+""",
+    ),
+}
 
 
 def write(
@@ -51,9 +66,7 @@ def write(
     numbers = output / f"{divergences.NAME}.json"
     atomic_files.write_json(numbers, result)
     document.parent.mkdir(parents=True, exist_ok=True)
-    text = make_document(
-        divergences.read(), divergences.read("cprec"), result, str(numbers)
-    )
+    text = make_document(divergences.read(), of_others(), result, str(numbers))
     atomic_files.write_text(document, text)
     return to_markdown(result["effects"])
 
@@ -128,9 +141,14 @@ def to_markdown(effects: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(table(_EFFECTS, effects, keep_empty=True)) + "\n"
 
 
+def of_others() -> dict[str, list[Divergence]]:
+    """The lists of the other papers, which are not measured, by folder."""
+    return {paper: divergences.read(paper) for paper in _OTHERS}
+
+
 def make_document(
     listed: Sequence[Divergence],
-    of_cprec: Sequence[Divergence],
+    others: Mapping[str, Sequence[Divergence]],
     result: Mapping[str, Any],
     numbers: str,
 ) -> str:
@@ -138,7 +156,7 @@ def make_document(
 
     Args:
         listed: the divergences of StackRec.
-        of_cprec: those of CpRec, which are not measured.
+        others: those of other papers (`of_others`).
         result: of `measure`, or what fidelity.json holds.
         numbers: where that is kept.
     """
@@ -169,15 +187,13 @@ def make_document(
             "Steps to the best evaluation compare within a row; a step of "
             "the full softmax costs more than one of the sampled.",
         ]
-    lines += [
-        "",
-        "## CpRec",
-        "",
-        _CPREC,
-        *table(_COLUMNS, enumerate(of_cprec, start=1), keep_empty=True),
-        "",
-    ]
-    return "\n".join(lines)
+    for paper, of_paper in others.items():
+        title, head = _OTHERS[paper]
+        lines += [
+            *("", f"## {title}", "", head),
+            *table(_COLUMNS, enumerate(of_paper, start=1), keep_empty=True),
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _said(title: str, field: str) -> Column:

@@ -6,10 +6,6 @@ them: ties go to the lower id, columns that are no items and items that were
 seen have no place.
 """
 
-import logging
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Set
 from pathlib import Path
 
 import keras
@@ -21,6 +17,7 @@ from nextitnet_tf.layers.pruned_top_items import close
 from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
+from nextitnet_tf.models import history_ids
 from nextitnet_tf.vocabulary import Vocabulary
 
 # What a batch of histories may take up, beside the model. A column of a row
@@ -32,7 +29,9 @@ _BYTES_A_COLUMN = 9
 _WORTH_A_LOOK = 64
 
 
-def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
+def top_items(
+    model, item_ids, k=10, exclude_seen=True, reaches=None, explain=False
+):
     """The k likeliest items after each history, of any Keras backend's graph.
 
     A history without a known item gets the most popular items.
@@ -45,18 +44,22 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
         k: how many items; if the model knows fewer, all of them.
         exclude_seen: leave out every item of `item_ids`, row by row.
         reaches: of a tree softmax, as for `pruned_top_items`.
+        explain: also which blocks ran, of a model that chooses (SkipRec).
 
     Returns:
         {"item_ids": (B, k) int32, "scores": (B, k) float32}, likeliest
         first. Where fewer than k items are left, the padding id with score
         -inf; where the model's logits are not all finite (of a tree: those
-        that were looked into), scores are NaN.
+        that were looked into), scores are NaN. With `explain` {"keep": (B, L)
+        int32}, too, 1 where a block ran, 0 for a history without a known item.
 
     Raises:
         ValueError: a model without a vocabulary, or with one of another
-            size; k below 1.
+            size; k below 1; `explain` of a model that runs all its blocks.
     """
     vocabulary, of_histories = _vocabularies(model)
+    if explain:
+        _check_chooses(model)
     k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
     item_ids = ops.cast(item_ids, "int32")
     latest = _latest(item_ids, of_histories)
@@ -64,14 +67,23 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
     closed = _beside(item_ids, vocabulary.not_items)
     if exclude_seen and of_histories is vocabulary:
         closed = ops.concatenate([item_ids, closed], axis=1)
+    keep = model.keep(latest) if explain else None
+    # Who draws even now would draw others if it were asked again.
+    how = {"keep": keep} if explain else {}
+    if _is_tree(model) or explain:
+        hidden = model.last_hidden(latest, training=False, **how)  # (B, D)
     if _is_tree(model):
-        hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
             model.item_softmax, hidden, k, closed, reaches
         )
         is_finite = ops.all(ops.isfinite(best_scores), axis=-1, keepdims=True)
     else:
-        logits = ops.cast(model(latest, training=False), "float32")
+        logits = (
+            model.item_softmax(hidden)
+            if explain
+            else model(latest, training=False)
+        )
+        logits = ops.cast(logits, "float32")
         scores = close(logits, closed)  # (B, N)
         is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
         best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
@@ -81,10 +93,13 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
     best_scores = ops.where(is_finite, best_scores, np.nan)
     popular, counts = _most_popular(vocabulary, k)
     is_known = _has_an_item(item_ids, of_histories.not_items)  # (B, 1)
-    return {
+    found = {
         "item_ids": ops.where(is_known, ops.cast(best, "int32"), popular),
         "scores": ops.where(is_known, best_scores, counts),
     }
+    if explain:
+        found["keep"] = ops.where(is_known, ops.cast(keep, "int32"), 0)
+    return found
 
 
 class TopItems(keras.Model):
@@ -94,19 +109,22 @@ class TopItems(keras.Model):
         recommender: a `SequentialRecommender` with a vocabulary.
         k: how many items.
         exclude_seen: leave out the items of the history itself.
+        explain: also say which blocks ran.
 
     Call arguments:
         item_ids: (B, S) int, see `top_items`.
 
     Returns:
-        {"item_ids": (B, k) int32, "scores": (B, k) float32}.
+        {"item_ids": (B, k) int32, "scores": (B, k) float32}, and with
+        `explain` {"keep": (B, L) int32}.
     """
 
-    def __init__(self, recommender, k=10, exclude_seen=True):
+    def __init__(self, recommender, k=10, exclude_seen=True, explain=False):
         super().__init__(name="top_items")
         self.recommender = recommender
         self.k = k
         self.exclude_seen = exclude_seen
+        self.explain = explain
         self.reaches = None
         if _is_tree(recommender):
             self.reaches = self.add_weight(
@@ -138,22 +156,28 @@ class TopItems(keras.Model):
             self.k,
             self.exclude_seen,
             self.reaches,
+            self.explain,
         )
 
 
-def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
+def recommend(
+    model, histories, k=10, exclude_seen=True, batch_size=256, explain=False
+):
     """Raw ids after raw ids: see `ServedModel.recommend`."""
     vocabulary, of_histories = _vocabularies(model)
+    if explain:
+        _check_chooses(model)
     _check_at_least_1(k, "k")
     _check_at_least_1(batch_size, "batch_size")
-    encoded = _encode(histories, of_histories)
-    finder = _finder(model, min(k, vocabulary.num_items), bool(exclude_seen))
+    encoded = history_ids.encode(histories, of_histories)
+    how = min(k, vocabulary.num_items), bool(exclude_seen), bool(explain)
+    finder = _finder(model, *how)
     batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
     finder.look_at_weights(len(encoded))
-    answers = []
+    answers, choices = [], []
     for start in range(0, len(encoded), batch_size):
         batch = encoded[start : start + batch_size]
-        found = finder.predict_on_batch(_padded(batch, of_histories))
+        found = finder.predict_on_batch(history_ids.padded(batch, of_histories))
         scores = found["scores"][: len(batch)]
         if np.isnan(scores).any():
             row = start + int(np.isnan(scores).any(axis=1).argmax())
@@ -164,7 +188,14 @@ def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
             )
         for ids, row in zip(found["item_ids"], scores, strict=False):
             answers.append([vocabulary.raw_ids[i] for i in ids[row > -np.inf]])
-    return answers
+        if explain:
+            choices.append(found["keep"][: len(batch)])
+    if not explain:
+        return answers
+    num_blocks = len(model.backbone.blocks)
+    return answers, np.concatenate(
+        [np.zeros((0, num_blocks), "int32"), *choices]
+    )
 
 
 def export(model, filepath, k=10, exclude_seen=True):
@@ -228,33 +259,17 @@ def _check_at_least_1(value, name) -> int:
     return int(value)
 
 
-def _encode(histories, vocabulary) -> list[list[int]]:
-    """Model ids of each history; unknown items are counted and left out."""
-    if isinstance(histories, str | bytes | Mapping | Set):
+def _check_chooses(model):
+    """Raises ValueError for a model that runs all its blocks, or has none."""
+    if not hasattr(model, "keep"):
         raise ValueError(
-            "Expected a sequence of histories, each a sequence of raw ids. "
-            f"Received: histories={histories!r}"
+            "Expected a model that chooses which blocks run, a SkipRec, to "
+            "tell which did. Received: explain=True of a "
+            f"{type(model).__name__}"
         )
-    encoded, num_unknown = [], 0
-    for i, history in enumerate(histories):
-        # A string would be read letter by letter, a set has no order.
-        no_sequence = isinstance(history, str | bytes | Mapping | Set)
-        if no_sequence or not isinstance(history, Iterable):
-            raise ValueError(
-                "Expected each history to be a sequence of raw ids, oldest "
-                f"first. Received: histories[{i}]={history!r}"
-            )
-        ids, unknown = vocabulary.encode(history)
-        encoded.append(ids)
-        num_unknown += unknown
-    if num_unknown:
-        logging.getLogger(__name__).warning(
-            "unknown item ids skipped: %d", num_unknown
-        )
-    return encoded
 
 
-def _finder(model, k, exclude_seen) -> TopItems:
+def _finder(model, *how) -> TopItems:
     """The compiled `TopItems`, kept with the model for the next call."""
     vocabularies = _vocabularies(model)
     kept = model.__dict__.get("_top_items")
@@ -265,26 +280,9 @@ def _finder(model, k, exclude_seen) -> TopItems:
         # Past Keras, which would take it for a layer of the model.
         object.__setattr__(model, "_top_items", kept)
     finders = kept[1]
-    if (k, exclude_seen) not in finders:
-        finders[k, exclude_seen] = TopItems(model, k, exclude_seen)
-    return finders[k, exclude_seen]
-
-
-def _padded(histories, vocabulary) -> np.ndarray:
-    """(B, S) int32 ids of histories, padded on the left.
-
-    B and S are powers of 2 times 1 and `history_length`, so that a backend
-    that compiles for each shape does so a few times only.
-    """
-    longest = max(len(history) for history in histories)
-    width = vocabulary.history_length
-    while width < longest:
-        width *= 2
-    num_rows = 1 << (len(histories) - 1).bit_length()
-    item_ids = np.full((num_rows, width), vocabulary.padding_id, "int32")
-    for row, history in zip(item_ids, histories, strict=False):
-        row[width - len(history) :] = history
-    return item_ids
+    if how not in finders:
+        finders[how] = TopItems(model, *how)
+    return finders[how]
 
 
 def _latest(item_ids, vocabulary):

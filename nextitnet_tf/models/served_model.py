@@ -23,7 +23,14 @@ class ServedModel(keras.Model):
         super().__init__(**kwargs)
         self.vocabulary: Vocabulary | None = None
 
-    def recommend(self, histories, k=10, exclude_seen=True, batch_size=256):
+    def recommend(
+        self,
+        histories,
+        k=10,
+        exclude_seen=True,
+        batch_size=256,
+        explain=False,
+    ):
         """The items likeliest to follow, in raw ids.
 
         Ids the model does not know are skipped (and counted in a warning);
@@ -36,17 +43,23 @@ class ServedModel(keras.Model):
             exclude_seen: leave out every item of the user's history.
             batch_size: users scored at a time, at most; fewer where there
                 are so many items that their scores would need much memory.
+            explain: whether to tell, too, which blocks ran for whom; of a
+                model that chooses them (`SkipRec`).
 
         Returns:
-            One list a user of at most k raw ids, likeliest first.
+            One list a user of at most k raw ids, likeliest first. With
+            `explain` a pair of that and of a (users, L) int32 array, 1 where
+            a block ran for a user; of one who gets the most popular items
+            none did.
 
         Raises:
             ValueError: a model without a vocabulary; a history that is no
-                sequence of raw ids; k below 1.
+                sequence of raw ids; k below 1; `explain` of a model that
+                runs all its blocks.
             FloatingPointError: scores that are NaN or infinite.
         """
         return recommending.recommend(
-            self, histories, k, exclude_seen, batch_size
+            self, histories, k, exclude_seen, batch_size, explain
         )
 
     def top_items(self, item_ids, k=10, exclude_seen=True):

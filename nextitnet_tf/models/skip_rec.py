@@ -245,6 +245,9 @@ class SkipRec(PolicyTraining, SequentialRecommender):
             keep = self.keep(item_ids)
         return self.backbone.encode(item_ids, training=training, keep=keep)
 
+    def last_hidden(self, item_ids, training=None, keep=None):
+        return self.encode(item_ids, training, keep)[:, -1]
+
     def states(self, item_ids, training=None):
         return self.backbone.states(item_ids, training=training)
 

@@ -1,1 +1,1 @@
-"""SkipRec: serve it fast."""
+"""SkipRec: serving a recommender fast."""

@@ -1,11 +1,14 @@
 """The list of differences between paper and release, and what measures it."""
 
 import dataclasses
+import inspect
+import re
 
 import pytest
 
 from experiments.papers.rows import Choices
 from experiments.papers.stackrec import divergences
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.recipe import PROTOCOLS
 
 CHANGES = divergences.changes(
@@ -74,7 +77,9 @@ def test_every_change_is_in_the_list():
     assert sorted(named) == sorted(change.name for change in CHANGES)
 
 
-@pytest.mark.parametrize(("paper", "least"), [("stackrec", 30), ("cprec", 8)])
+@pytest.mark.parametrize(
+    ("paper", "least"), [("stackrec", 30), ("cprec", 8), ("skiprec", 15)]
+)
 def test_the_list(paper, least):
     listed = divergences.read(paper)
     assert len(listed) > least
@@ -86,3 +91,22 @@ def test_the_list(paper, least):
     for entry in listed:
         for text in dataclasses.asdict(entry).values():
             assert "\n" not in text and "  " not in text
+
+
+def test_switches_of_skiprec_exist():
+    """Arguments, fields and protocols are called as the list has them."""
+    fields = {field.name for field in dataclasses.fields(PROTOCOLS["clean"])}
+    text = " ".join(entry.switch for entry in divergences.read("skiprec"))
+    arguments = set(re.findall(r"SkipRec\((\w+)=", text))
+    assert len(arguments) >= 6
+    assert arguments <= set(inspect.signature(SkipRec.__init__).parameters)
+    assert SkipRec.release_arguments("reinforce").keys() <= {
+        *arguments,
+        "objective",
+    }
+    named = {name for name in PROTOCOLS if f"`{name}`" in text}
+    assert named == {"skiprec_release", "skiprec_paper"}
+    assert {name for name in fields if f"`{name}`" in text} == {
+        *("test_share", "validation_share", "split_seed", "item_ids"),
+        *("keep_last_batch", "keep_full_batch", "ties_to"),
+    }

@@ -69,7 +69,10 @@ def test_what_a_change_does_by_hand():
             Divergence("A", "p", "r `<UNK>`", "`s`", "d", ("full", "other")),
             Divergence("B", "p", "r", "s|s", "d"),
         ],
-        [Divergence("C", "of CpRec", "r", "s", "d")],
+        {
+            "cprec": [Divergence("C", "of CpRec", "r", "s", "d")],
+            "skiprec": [Divergence("S", "of SkipRec", "r", "s", "d")],
+        },
         found,
         "out/fidelity.json",
     )
@@ -85,14 +88,16 @@ def test_what_a_change_does_by_hand():
         "to 0.0800) | +0.0000 (-0.0100 to +0.0100) | 200 | 500 |"
     ) in lines
     assert any("1,200 sessions evaluated" in line for line in lines)
-    assert "| 1 | C | of CpRec | r | s | d |" in lines
+    cprec, skiprec = lines.index("## CpRec"), lines.index("## SkipRec")
+    assert "| 1 | C | of CpRec | r | s | d |" in lines[cprec:skiprec]
+    assert "| 1 | S | of SkipRec | r | s | d |" in lines[skiprec:]
 
 
 def test_nothing_is_done():
     change = Change("full", *[SimpleNamespace(recipe="x")] * 2, "the base")
     found = divergence_table.measure([change], Runs({}))
     assert found["effects"] == []
-    text = divergence_table.make_document([], [], found, "x.json")
+    text = divergence_table.make_document([], {}, found, "x.json")
     assert "Measured effects" not in text
 
 
@@ -101,5 +106,5 @@ def test_the_committed_document_is_what_the_numbers_say(committed):
     result = json.loads((committed / numbers).read_text(encoding="utf-8"))
     document = (committed / "docs" / "fidelity.md").read_text(encoding="utf-8")
     assert document == divergence_table.make_document(
-        divergences.read(), divergences.read("cprec"), result, numbers
+        divergences.read(), divergence_table.of_others(), result, numbers
     )
