@@ -7,6 +7,7 @@ from typing import Any
 
 from absl import flags
 
+from datasets import synthetic
 from experiments import flag_values
 from experiments import flags as shared
 from experiments.papers.rows import Choices
@@ -189,6 +190,7 @@ def choices(target: ModuleType) -> Choices:
         schedules=schedules,
         patiences=flag_values.whole_numbers(STAGE_PATIENCE),
         dataset=dataset,
+        is_generated=dataset in synthetic.GENERATED,
         figures_of=(
             dataset
             if dataset in getattr(target, "PAPER", {})

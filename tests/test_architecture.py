@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "target_weights",
         "vocabulary",
     },
+    "fewer_blocks": {"models"},
     "optimizer_slots": set(),
     "layer_pairs": set(),
     "stored_size": set(),

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from datasets import synthetic
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
@@ -27,6 +26,8 @@ METHOD_NAMES = {
     "adjacent": "StackA",
     "adjacent_release": "StackA",
 }
+# How a trained model that skips blocks may be served in a policy's place.
+RANDOM_BLOCKS, SAME_BLOCKS = "random blocks", "the same blocks"
 _STAGE_OPTIONS = ("max_steps", "eval_every", "patience", "budget_in")
 
 # The paper's MRR@5, HR@5, NDCG@5 and speed-up of a line.
@@ -51,7 +52,8 @@ class Row:
         stacked_family: the same in the names of stacked models.
         note: what the label says in brackets; of a variant all of it.
         served_as: how the trained model is changed before it answers, if it
-            is (`reporting.served_as`).
+            is: "int8", "int4", `RANDOM_BLOCKS` or `SAME_BLOCKS`
+            (`reporting.served_as`).
         schedule: how long the shallow stages train, where lines differ in
             that.
         compared_with: the line that speed-up and difference are counted
@@ -180,6 +182,9 @@ class Choices:
         figures_of: the data set of the paper whose figures may stand beside
             ours, if any.
         dataset: what the data are called.
+        is_generated: whether they are drawn from a law. There are more of
+            them than a model learns by heart: what was tuned on somebody's
+            ratings, dropout above all, does not hold for them.
         num_items: of the data, where the lines depend on it.
         options: of every `Stage` (max_steps, eval_every, patience) and of
             the `Recipe` (batch_size, learning_rate, model_config).
@@ -197,17 +202,9 @@ class Choices:
     patiences: Sequence[int] = ()
     figures_of: str | None = None
     dataset: str = ""
+    is_generated: bool = False
     num_items: int = 0
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def is_generated(self) -> bool:
-        """Whether the data are drawn from a law.
-
-        There are more of them than a model learns by heart: what was tuned on
-        somebody's ratings, dropout above all, does not hold for them.
-        """
-        return self.dataset in synthetic.GENERATED
 
     def stage(self, num_blocks: int, ratio: float = 1.0, **changes) -> Stage:
         """A stage with the budget that was asked for.

@@ -53,7 +53,8 @@ def write(
     Returns:
         The table, as markdown.
     """
-    records, shown = [], {}
+    records: list[dict[str, Any]] = []
+    shown: dict[str, np.ndarray] = {}
     for row in rows:
         run = store.find_row(row)
         if run is None or not run.has_model:

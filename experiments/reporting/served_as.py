@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.papers.rows import RANDOM_BLOCKS
+from experiments.papers.rows import SAME_BLOCKS
 from nextitnet_tf import training
 from nextitnet_tf.fewer_blocks import with_blocks
 from nextitnet_tf.models import SkipRec
@@ -22,7 +24,6 @@ from nextitnet_tf.training import ranks
 
 # The layers that are quantized: the item embedding and the item softmax.
 _ITEM_LAYERS = "^item_"
-RANDOM, SAME = "random blocks", "the same blocks"
 # Of the test's histories so many say which blocks a policy runs.
 _HISTORIES = 4096
 
@@ -119,8 +120,8 @@ def _with_same_blocks(model, way: str, histories: np.ndarray):
 
 
 _WAYS: dict[str, Callable] = {
-    RANDOM: _with_random_blocks,
-    SAME: _with_same_blocks,
+    RANDOM_BLOCKS: _with_random_blocks,
+    SAME_BLOCKS: _with_same_blocks,
 }
 
 

@@ -18,10 +18,11 @@ import dataclasses
 
 from experiments.papers import counted
 from experiments.papers.cprec import ways
+from experiments.papers.rows import RANDOM_BLOCKS
+from experiments.papers.rows import SAME_BLOCKS
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.papers.skiprec import lines
-from experiments.reporting import served_as
 from experiments.reporting import stored_claims
 from experiments.reporting.claims import Claim
 
@@ -53,7 +54,6 @@ def rows(choices: Choices) -> list[Row]:
             "Expected two depths, the second even and below the first. "
             f"Received: depths={depths}"
         )
-    more = {"config": {"use_alpha": True}}
     whole = lines.full(choices, {})
     policy = lines.row(
         choices,
@@ -62,7 +62,7 @@ def rows(choices: Choices) -> list[Row]:
         {"policy": "cnn", **lines.GUMBEL},
         is_pretrained=True,
         compared_with=whole,
-        **more,
+        config={"use_alpha": True},
     )
     drawn = lines.row(
         choices,
@@ -71,7 +71,7 @@ def rows(choices: Choices) -> list[Row]:
         {"policy": "random"},
         is_pretrained=True,
         compared_with=whole,
-        **more,
+        config={"use_alpha": True},
     )
     at_less = dataclasses.replace(choices, depths=depths[1:])
     shallow = dataclasses.replace(
@@ -91,7 +91,7 @@ def rows(choices: Choices) -> list[Row]:
             policy,
             *(
                 dataclasses.replace(policy, served_as=way)
-                for way in (served_as.RANDOM, served_as.SAME)
+                for way in (RANDOM_BLOCKS, SAME_BLOCKS)
             ),
         ],
         "random": [drawn],

@@ -9,6 +9,8 @@ by attention.
 Expected time: Table 2's. Expected numbers: the paper's, below.
 """
 
+from typing import Any
+
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.papers.rows import TableFigures
@@ -61,6 +63,6 @@ PAPER: TableFigures = {
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, all blocks, then each policy."""
-    more = {"model": "sasrec", "config": _BACKBONE}
+    more: dict[str, Any] = {"model": "sasrec", "config": _BACKBONE}
     whole = lines.row(choices, lines.FULL, "SASRec+", figures=PAPER, **more)
     return lines.rows(choices, PAPER, LINES, whole, **more)

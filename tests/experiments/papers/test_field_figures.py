@@ -27,7 +27,7 @@ def test_each_model_at_each_depth():
     assert gated.model_config["block"] == "gated" and gated.seed == 1
     assert plain.model_config["dropout_rate"] > 0
     (of_deep, _) = depth.rows(
-        Choices(CLEAN, settings=["sasrec"], depths=[2, 8], dataset="deep")
+        Choices(CLEAN, settings=["sasrec"], depths=[2, 8], is_generated=True)
     )
     config = of_deep.recipe.model_config
     assert (config["dropout_rate"], config["embedding_dim"]) == (0, 32)

@@ -115,8 +115,8 @@ def test_rivals():
 
 def test_generated_data_have_no_tuned_dropout():
     """What was tuned on ratings makes a model of generated sessions worse."""
-    for dataset, rate in (("deep", None), ("ml1m", 0.3)):
-        (row,) = make_rows(figure1, ["full"], [4], dataset=dataset)
+    for is_generated, rate in ((True, None), (False, 0.3)):
+        (row,) = make_rows(figure1, ["full"], [4], is_generated=is_generated)
         assert row.recipe.model_config.get("dropout_rate") == rate
 
 
