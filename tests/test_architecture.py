@@ -78,7 +78,10 @@ PLAIN_PYTHON = {
 }
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
-BELOW_THE_BASE = {"class_weight", "quantized", "recommending", "served_model"}
+BELOW_THE_BASE = {
+    *("class_weight", "incremental", "quantized", "raw_ids"),
+    *("recommending", "served_model"),
+}
 # A model that is another's network with an objective of its own.
 SAME_NETWORK = {"grec": "nextitnet", "ssept": "sasrec"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}

@@ -6,10 +6,6 @@ them: ties go to the lower id, columns that are no items and items that were
 seen have no place.
 """
 
-import logging
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Set
 from pathlib import Path
 
 import keras
@@ -21,7 +17,7 @@ from nextitnet_tf.layers.pruned_top_items import close
 from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
-from nextitnet_tf.vocabulary import Vocabulary
+from nextitnet_tf.models import raw_ids
 
 # What a batch of histories may take up, beside the model. A column of a row
 # costs its float32 score, a copy where a backend makes one, and one byte that
@@ -32,7 +28,9 @@ _BYTES_A_COLUMN = 9
 _WORTH_A_LOOK = 64
 
 
-def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
+def top_items(
+    model, item_ids, k=10, exclude_seen=True, reaches=None, hidden=None
+):
     """The k likeliest items after each history, of any Keras backend's graph.
 
     A history without a known item gets the most popular items.
@@ -45,6 +43,8 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
         k: how many items; if the model knows fewer, all of them.
         exclude_seen: leave out every item of `item_ids`, row by row.
         reaches: of a tree softmax, as for `pruned_top_items`.
+        hidden: (B, D) what items are scored by, where it is known; by default
+            the model's last hidden states.
 
     Returns:
         {"item_ids": (B, k) int32, "scores": (B, k) float32}, likeliest
@@ -56,7 +56,7 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
         ValueError: a model without a vocabulary, or with one of another
             size; k below 1.
     """
-    vocabulary, of_histories = _vocabularies(model)
+    vocabulary, of_histories = raw_ids.vocabularies(model)
     k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
     item_ids = ops.cast(item_ids, "int32")
     latest = _latest(item_ids, of_histories)
@@ -65,14 +65,18 @@ def top_items(model, item_ids, k=10, exclude_seen=True, reaches=None):
     if exclude_seen and of_histories is vocabulary:
         closed = ops.concatenate([item_ids, closed], axis=1)
     if _is_tree(model):
-        hidden = model.last_hidden(latest, training=False)
+        if hidden is None:
+            hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
             model.item_softmax, hidden, k, closed, reaches
         )
         is_finite = ops.all(ops.isfinite(best_scores), axis=-1, keepdims=True)
     else:
-        logits = ops.cast(model(latest, training=False), "float32")
-        scores = close(logits, closed)  # (B, N)
+        if hidden is None:
+            logits = model(latest, training=False)
+        else:
+            logits = model.item_softmax(hidden)
+        scores = close(ops.cast(logits, "float32"), closed)  # (B, N)
         is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
         best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
     is_open = best_scores > CLOSED
@@ -143,37 +147,27 @@ class TopItems(keras.Model):
 
 def recommend(model, histories, k=10, exclude_seen=True, batch_size=256):
     """Raw ids after raw ids: see `ServedModel.recommend`."""
-    vocabulary, of_histories = _vocabularies(model)
-    _check_at_least_1(k, "k")
+    vocabulary, of_histories = raw_ids.vocabularies(model)
     _check_at_least_1(batch_size, "batch_size")
-    encoded = _encode(histories, of_histories)
-    finder = _finder(model, min(k, vocabulary.num_items), bool(exclude_seen))
+    encoded = raw_ids.encode(histories, of_histories)
+    find = finder(model, k, exclude_seen)
     batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
-    finder.look_at_weights(len(encoded))
+    find.look_at_weights(len(encoded))
     answers = []
     for start in range(0, len(encoded), batch_size):
         batch = encoded[start : start + batch_size]
-        found = finder.predict_on_batch(_padded(batch, of_histories))
-        scores = found["scores"][: len(batch)]
-        if np.isnan(scores).any():
-            row = start + int(np.isnan(scores).any(axis=1).argmax())
-            raise FloatingPointError(
-                "Expected a model whose scores are finite numbers. Received: "
-                f"NaN or infinite logits after histories[{row}]; its weights "
-                "are those of a training that diverged"
-            )
-        for ids, row in zip(found["item_ids"], scores, strict=False):
-            answers.append([vocabulary.raw_ids[i] for i in ids[row > -np.inf]])
+        found = find.predict_on_batch(raw_ids.padded(batch, of_histories))
+        answers += raw_ids.decode(found, len(batch), vocabulary, start)
     return answers
 
 
 def export(model, filepath, k=10, exclude_seen=True):
     """Writes a SavedModel: see `ServedModel.export_recommender`."""
-    vocabulary, _ = _vocabularies(model)
+    vocabulary, _ = raw_ids.vocabularies(model)
     _check_at_least_1(k, "k")
-    finder = TopItems(model, k, exclude_seen)
-    finder.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
-    finder.export(filepath, verbose=False, input_signature=[item_ids_spec()])
+    find = TopItems(model, k, exclude_seen)
+    find.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
+    find.export(filepath, verbose=False, input_signature=[item_ids_spec()])
     extra = Path(filepath) / "assets.extra"
     extra.mkdir(exist_ok=True)
     vocabulary.save(extra)
@@ -201,23 +195,6 @@ def item_ids_spec():
     return keras.InputSpec(dtype="int32", shape=(None, None), name="item_ids")
 
 
-def _vocabularies(model) -> tuple[Vocabulary, Vocabulary]:
-    """Of what is recommended and of histories."""
-    vocabulary, of_histories = model.vocabulary, model.history_vocabulary
-    if vocabulary is None or of_histories is None:
-        raise ValueError(
-            "`recommend` needs a model that knows its raw ids: one that was "
-            "trained by `training.run`, or whose `vocabulary` was set. "
-            "Received: vocabulary=None"
-        )
-    if len(vocabulary.raw_ids) != model.num_items + 1:
-        raise ValueError(
-            f"Expected a vocabulary of {model.num_items + 1} columns, as the "
-            f"model has. Received: {len(vocabulary.raw_ids)} raw_ids"
-        )
-    return vocabulary, of_histories
-
-
 def _check_at_least_1(value, name) -> int:
     is_number = isinstance(value, int | np.integer)
     if not is_number or isinstance(value, bool) or value < 1:
@@ -228,63 +205,32 @@ def _check_at_least_1(value, name) -> int:
     return int(value)
 
 
-def _encode(histories, vocabulary) -> list[list[int]]:
-    """Model ids of each history; unknown items are counted and left out."""
-    if isinstance(histories, str | bytes | Mapping | Set):
-        raise ValueError(
-            "Expected a sequence of histories, each a sequence of raw ids. "
-            f"Received: histories={histories!r}"
-        )
-    encoded, num_unknown = [], 0
-    for i, history in enumerate(histories):
-        # A string would be read letter by letter, a set has no order.
-        no_sequence = isinstance(history, str | bytes | Mapping | Set)
-        if no_sequence or not isinstance(history, Iterable):
-            raise ValueError(
-                "Expected each history to be a sequence of raw ids, oldest "
-                f"first. Received: histories[{i}]={history!r}"
-            )
-        ids, unknown = vocabulary.encode(history)
-        encoded.append(ids)
-        num_unknown += unknown
-    if num_unknown:
-        logging.getLogger(__name__).warning(
-            "unknown item ids skipped: %d", num_unknown
-        )
-    return encoded
+def finder(model, k, exclude_seen, kind=TopItems) -> TopItems:
+    """The compiled `TopItems`, kept with the model for the next call.
 
+    Args:
+        model: a `SequentialRecommender` with a vocabulary.
+        k: how many items; if the model knows fewer, all of them.
+        exclude_seen: leave out the items of the history itself.
+        kind: `TopItems`, or a subclass.
 
-def _finder(model, k, exclude_seen) -> TopItems:
-    """The compiled `TopItems`, kept with the model for the next call."""
-    vocabularies = _vocabularies(model)
+    Raises:
+        ValueError: a model without a vocabulary; k below 1.
+    """
+    both = raw_ids.vocabularies(model)
+    k = min(_check_at_least_1(k, "k"), both[0].num_items)
     kept = model.__dict__.get("_top_items")
     if kept is None or any(
-        old is not new for old, new in zip(kept[0], vocabularies, strict=True)
+        old is not new for old, new in zip(kept[0], both, strict=True)
     ):
-        kept = (vocabularies, {})
+        kept = (both, {})
         # Past Keras, which would take it for a layer of the model.
         object.__setattr__(model, "_top_items", kept)
     finders = kept[1]
-    if (k, exclude_seen) not in finders:
-        finders[k, exclude_seen] = TopItems(model, k, exclude_seen)
-    return finders[k, exclude_seen]
-
-
-def _padded(histories, vocabulary) -> np.ndarray:
-    """(B, S) int32 ids of histories, padded on the left.
-
-    B and S are powers of 2 times 1 and `history_length`, so that a backend
-    that compiles for each shape does so a few times only.
-    """
-    longest = max(len(history) for history in histories)
-    width = vocabulary.history_length
-    while width < longest:
-        width *= 2
-    num_rows = 1 << (len(histories) - 1).bit_length()
-    item_ids = np.full((num_rows, width), vocabulary.padding_id, "int32")
-    for row, history in zip(item_ids, histories, strict=False):
-        row[width - len(history) :] = history
-    return item_ids
+    key = (kind, k, bool(exclude_seen))
+    if key not in finders:
+        finders[key] = kind(model, k, bool(exclude_seen))
+    return finders[key]
 
 
 def _latest(item_ids, vocabulary):

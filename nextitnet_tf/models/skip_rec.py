@@ -192,16 +192,32 @@ class SkipRec(SequentialRecommender):
         return self.skip_policy.decide(item_ids, logits)
 
     def encode(self, item_ids, training=None, keep=None):
+        keep = self._decide(item_ids, training, keep)
+        return self.backbone.encode(item_ids, training=training, keep=keep)
+
+    def last_hidden(self, item_ids, training=None, keep=None):
+        keep = self._decide(item_ids, training, keep)
+        return self.backbone.last_hidden(item_ids, training, keep=keep)
+
+    def encode_more(self, item_ids, state=None, keep=None):
+        """The backbone's; `keep` is decided by whoever has all items."""
+        return self.backbone.encode_more(item_ids, state, keep)
+
+    def check_incremental(self):
+        self.backbone.check_incremental()
+
+    def _decide(self, item_ids, training, keep):
+        """(B, L): which blocks run, if that is not given."""
         if keep is not None:
             self._check_keep(keep)
-        elif training:
-            logits = self.policy_logits(item_ids, training=True)
-            keep = self._draw(logits)
-            # Past Keras, which would look for weights in it.
-            self.__dict__["_drawn"] = logits, keep
-        else:
-            keep = self.keep(item_ids)
-        return self.backbone.encode(item_ids, training=training, keep=keep)
+            return keep
+        if not training:
+            return self.keep(item_ids)
+        logits = self.policy_logits(item_ids, training=True)
+        keep = self._draw(logits)
+        # Past Keras, which would look for weights in it.
+        self.__dict__["_drawn"] = logits, keep
+        return keep
 
     def states(self, item_ids, training=None):
         return self.backbone.states(item_ids, training=training)
