@@ -178,6 +178,8 @@ def test_a_model_that_has_sessions_is_saved(tmp_path):
         with h5py.File(tmp_path / name / "model.weights.h5") as file:
             files.append([])
             file.visit(files[-1].append)
+    # What answers is there, without weights, as it is after `recommend`.
+    files[0] = [n for n in files[0] if not n.startswith("_top_items")]
     assert files[0] == files[1]
     copy = keras.saving.load_model(tmp_path / "used.keras")
     assert copy.start(raw([4])).top() == model.start(raw([4])).top()
