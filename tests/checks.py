@@ -244,7 +244,11 @@ def check_appended_blocks(model):
     deep = nextitnet_tf.Stacker("random", "paper").stack(model, num_blocks + 1)
     assert len(deep.blocks) == num_blocks + 1
     item_ids = histories_for(model)
-    np.testing.assert_array_equal(deep(item_ids), model(item_ids))
+    np.testing.assert_array_equal(deep.encode(item_ids), model.encode(item_ids))
+    # They may compute other positions for the last one, in another order.
+    np.testing.assert_allclose(
+        deep(item_ids), model(item_ids), rtol=1e-5, atol=1e-5
+    )
 
 
 def check_mixed_precision(model, compute_dtype):

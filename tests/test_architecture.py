@@ -80,11 +80,8 @@ PLAIN_PYTHON = {
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
 BELOW_THE_BASE = {
-    "class_weight",
-    "history_ids",
-    "quantized",
-    "recommending",
-    "served_model",
+    *("class_weight", "incremental", "quantized", "raw_ids"),
+    *("recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one
 # whose training is a module for itself.

@@ -12,6 +12,7 @@ from experiments.benchmark import child
 from experiments.benchmark import compression
 from experiments.benchmark import growth
 from experiments.benchmark import inference
+from experiments.benchmark import last_position
 from experiments.benchmark import machine
 from experiments.benchmark import padding
 from experiments.benchmark import processes
@@ -149,6 +150,36 @@ def test_skipping_half_of_the_blocks(monkeypatch):
     assert found["bound"] == pytest.approx(8 / 6)
     text = inference.to_markdown([found])
     assert text[-2].startswith("| 8 | 3 | 2.00 / ") and "| 1.33x |" in text[-2]
+
+
+def test_ways_to_the_last_position(monkeypatch):
+    """All answer; times and shares by hand."""
+    for name, value in (
+        *(("CLICK", (2, 6)), ("FIELDS", ((2, 20),)), ("BATCH_SIZES", (3,))),
+        *(("_WIDTH", 4), ("_NUM_ITEMS", 40)),
+    ):
+        monkeypatch.setattr(last_position, name, value)
+    monkeypatch.setattr(inference, "_QUERIES", 2)
+    click, field = last_position.measure(inference.time_in_turns)
+    assert list(click["ways"]) == [
+        *("full", "click", "full, XLA", "click, XLA", "Session.append"),
+    ]
+    assert click["share"] == 1 / 5 and click["queries"] == 2
+    assert field["share"] == 19 / 76  # 1, 3, 5 and 10 of 19 each
+    ways, _ = last_position.field_ways(2, 20)
+    full, of_field = (
+        way(*last_position.make_queries(20, 3)[0]) for way in ways.values()
+    )
+    np.testing.assert_allclose(full, of_field, rtol=1e-6)
+    found = last_position.summarize(
+        *("a click", 16, 20, 1, 1 / 19),
+        {"full": [2.0, 4.0, 9.0], "click": [1.0, 1.0, 1.0]},
+    )
+    text = inference.to_markdown([found])
+    assert text[-2] == (
+        "| a click | 16 | 20 | 1 | 5% | click | 1.00 / 1.00 / 1.00 | 4.00x | "
+        "3 |"
+    )
 
 
 def test_both_ways_of_recommending_answer_the_same():

@@ -1,4 +1,7 @@
-"""The case `inference`: what a policy that skips blocks spares in serving.
+"""The case `inference`: what serving is spared, and by what.
+
+First what a policy that skips blocks spares, then (`last_position`) what is
+spared where the last position alone is wanted.
 
 The hidden state that items are scored by, of batches of histories: with all
 blocks, and with half of them, drawn for each history; the policy reads every
@@ -13,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from experiments.benchmark import last_position
 from experiments.benchmark.settings import Settings
 
 DEPTHS = (8, 16, 32, 64)
@@ -42,11 +46,13 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
                 f"{last['speedup']:.2f}x",
                 flush=True,
             )
-    return found
+    return found + last_position.measure(time_in_turns)
 
 
 def to_markdown(found: list[dict[str, Any]]) -> list[str]:
-    """The table of both ways."""
+    """The table of both ways, and that of the last position."""
+    of_last = [f for f in found if "ways" in f]
+    found = [f for f in found if "ways" not in f]
 
     def shown(percentiles) -> str:
         return " / ".join(f"{ms:.2f}" for ms in percentiles)
@@ -68,6 +74,7 @@ def to_markdown(found: list[dict[str, Any]]) -> list[str]:
             for f in found
         ),
         "",
+        *last_position.to_markdown(of_last),
     ]
 
 
@@ -119,21 +126,23 @@ def make_queries(depth: int, batch_size: int) -> list[tuple[Any, Any]]:
 
 
 def time_in_turns(
-    ways: dict[str, Callable], queries: list[tuple[Any, Any]]
+    ways: dict[str, Callable],
+    queries: list[tuple[Any, ...]],
+    seconds: float = _SECONDS,
 ) -> dict[str, list[float]]:
     """Milliseconds of each query by each way, one after the other."""
     for way in ways.values():
         for query in queries[:_WARM_UP]:
-            way(*query).numpy()
+            np.array(way(*query))
     times: dict[str, list[float]] = {name: [] for name in ways}
     began = time.perf_counter()
     for turn in range(_QUERIES):
-        if turn >= _LEAST and time.perf_counter() - began > _SECONDS:
+        if turn >= _LEAST and time.perf_counter() - began > seconds:
             break
         query = queries[turn % len(queries)]
         for name, way in ways.items():
             at = time.perf_counter()
-            way(*query).numpy()
+            np.array(way(*query))
             times[name].append(1000 * (time.perf_counter() - at))
     return times
 

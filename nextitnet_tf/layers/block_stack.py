@@ -1,9 +1,13 @@
 """The loop over a model's residual blocks, the only one there is."""
 
+import itertools
+
+import numpy as np
 from keras import ops
 
 from nextitnet_tf import sharing as of_sharing
 from nextitnet_tf.layers.kept_rows import run_kept
+from nextitnet_tf.layers.receptive_field import take_places
 
 
 class BlockStack:
@@ -43,6 +47,7 @@ class BlockStack:
     def __init__(self, blocks, sharing="none"):
         self.blocks = blocks
         self.sharing = sharing
+        self._fields = {}
         if sharing != "none":
             self._share_kernels()
 
@@ -69,12 +74,7 @@ class BlockStack:
         Yields:
             (B, T, D), L + 1 times.
         """
-        if keep is not None and keep.shape[-1] != len(self.blocks):
-            raise ValueError(
-                "`keep` must have a column for each of the "
-                f"{len(self.blocks)} blocks. "
-                f"Received: keep of shape {tuple(keep.shape)}"
-            )
+        self._check_keep(keep)
         arguments = {"training": training}
         if item_mask is not None:
             arguments["item_mask"] = item_mask
@@ -93,6 +93,108 @@ class BlockStack:
                 after = runs * after + (1 - runs) * hidden
             hidden = after
             yield hidden
+
+    def fields(self, length):
+        """What each block computes where the last position alone is wanted.
+
+        Args:
+            length: T, at least 1.
+
+        Returns:
+            A `Field` a block, the first one first; of blocks that have one
+            (`DilatedResidualBlock.field`).
+        """
+        if length not in self._fields:
+            wanted, fields = np.array([length - 1]), []
+            for block in reversed(self.blocks):
+                fields.insert(0, block.field(wanted))
+                wanted = fields[0].inputs
+            self._fields[length] = fields
+        return self._fields[length]
+
+    def last(self, hidden, fields, *, keep=None):
+        """The last position after the last block, outside of training.
+
+        What it does not see is not computed.
+
+        Args:
+            hidden: (B, P, D) what the first block gets, of the positions
+                `fields[0].inputs`.
+            fields: what `self.fields` says.
+            keep: (B, L), as for a call.
+
+        Returns:
+            (B, 1, D), what a call gives at position -1.
+        """
+        self._check_keep(keep)
+        for i, (block, field) in enumerate(
+            zip(self.blocks, fields, strict=True)
+        ):
+            if keep is None:
+                hidden = block(hidden, field=field)
+            else:
+                skipped = take_places(hidden, field.own)
+                hidden = run_kept(
+                    block, hidden, keep[:, i], skipped=skipped, field=field
+                )
+        return hidden
+
+    def extend(self, hidden, state=None, *, keep=None):
+        """Hidden states of positions that follow others, those not computed.
+
+        Args:
+            hidden: (B, T, D) what the first block gets.
+            state: (B, S, D) what the blocks have seen of the positions before,
+                as this returned it; by default there are none.
+            keep: (1, L) of a single history; the same as for `state`.
+
+        Returns:
+            (B, T, D) hidden states after the last block; the new state.
+
+        Raises:
+            ValueError: a state of another shape; `keep` of several rows.
+        """
+        self._check_keep(keep)
+        if keep is not None and keep.shape[0] != 1:
+            raise ValueError(
+                "Expected `keep` of a single history. "
+                f"Received: keep of shape {tuple(keep.shape)}"
+            )
+        size = sum(sum(block.past_lengths) for block in self.blocks)
+        if state is None:
+            shape = (ops.shape(hidden)[0], size, hidden.shape[-1])
+            state = ops.zeros(shape, hidden.dtype)
+        elif state.shape[1] != size:
+            raise ValueError(
+                f"Expected a state of {size} positions. "
+                f"Received: state of shape {tuple(state.shape)}"
+            )
+        start, grown = 0, []
+        for i, block in enumerate(self.blocks):
+            ends = start + np.cumsum([0, *block.past_lengths])
+            past = tuple(state[:, a:b] for a, b in itertools.pairwise(ends))
+            start = ends[-1]
+
+            def run(block=block, hidden=hidden, past=past):
+                return block(hidden, past=past)
+
+            def skip(hidden=hidden, past=past):
+                return hidden, past
+
+            if keep is None:
+                hidden, past = run()
+            else:
+                hidden, past = ops.cond(keep[0, i] > 0, run, skip)
+            grown += past
+        return hidden, ops.concatenate(grown, axis=1)
+
+    def _check_keep(self, keep):
+        if keep is not None and keep.shape[-1] != len(self.blocks):
+            raise ValueError(
+                "`keep` must have a column for each of the "
+                f"{len(self.blocks)} blocks. "
+                f"Received: keep of shape {tuple(keep.shape)}"
+            )
 
     def _share_kernels(self):
         """Gives each block the kernels that it uses."""

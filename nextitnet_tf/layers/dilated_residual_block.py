@@ -5,6 +5,8 @@ from keras import ops
 
 from nextitnet_tf.layers.channel_norm import ChannelNorm
 from nextitnet_tf.layers.dilated_conv import DilatedConv
+from nextitnet_tf.layers.receptive_field import Field
+from nextitnet_tf.layers.receptive_field import take_places
 from nextitnet_tf.layers.rezero import ReZero
 
 # The release adds it to the variance, inside the root.
@@ -32,10 +34,16 @@ class DilatedResidualBlock(keras.layers.Layer):
         causal: whether a position sees those before it only.
 
     Call arguments:
-        x: (B, T, D) hidden states.
+        x: (B, T, D) hidden states; with `field`, (B, P, D) of the positions
+            `field.inputs`.
+        field: the `Field` of W positions that alone are computed, by default
+            all are.
+        past: what the two convolutions have seen before x, (B, n, D) for each
+            of `past_lengths`; by default zeros.
 
     Returns:
-        (B, T, D) hidden states.
+        (B, T, D) hidden states, or (B, W, D) of a field. With `past`, also
+        what is past for the positions that follow.
 
     Reference:
         StackRec, Eq. 2 and 3, and Figure 3.
@@ -78,13 +86,40 @@ class DilatedResidualBlock(keras.layers.Layer):
         if self.rezero:
             self.rezero.build(input_shape)
 
-    def call(self, x):
-        branch = ops.relu(self.norm1(self.conv1(x)))
-        branch = ops.relu(self.norm2(self.conv2(branch)))
-        return self.rezero(x, branch) if self.rezero else x + branch
+    def call(self, x, field=None, past=None):
+        taps = (None, None) if field is None else field.taps
+        pasts = (None, None) if past is None else past
+        inner = self.conv1(x, past=pasts[0], taps=taps[0])
+        inner = ops.relu(self.norm1(inner))
+        branch = self.conv2(inner, past=pasts[1], taps=taps[1])
+        branch = ops.relu(self.norm2(branch))
+        own = x if field is None else take_places(x, field.own)
+        hidden = self.rezero(own, branch) if self.rezero else own + branch
+        if past is None:
+            return hidden
+        return hidden, (
+            self.conv1.remember(x, pasts[0]),
+            self.conv2.remember(inner, pasts[1]),
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def field(self, wanted):
+        """What of the input it takes to compute some positions.
+
+        Args:
+            wanted: (W,) positions of the output, ascending.
+
+        Returns:
+            A `Field`.
+        """
+        return Field.of((self.conv1, self.conv2), wanted)
+
+    @property
+    def past_lengths(self):
+        """Positions before its own that each convolution sees."""
+        return self.conv1.past_length, self.conv2.past_length
 
     def parts(self):
         """The block's layers by what they are to `Stacker`.

@@ -9,7 +9,7 @@ _SHARE = 8
 _LEAST = 4
 
 
-def run_kept(block, hidden, keep, item_mask=None, **arguments):
+def run_kept(block, hidden, keep, item_mask=None, skipped=None, **arguments):
     """What a block makes of the rows that keep it; others stay as they are.
 
     The rows that keep it are brought together and run a chunk at a time, in a
@@ -18,14 +18,16 @@ def run_kept(block, hidden, keep, item_mask=None, **arguments):
     or does not.
 
     Args:
-        block: (B, T, D) -> (B, T, D), row by row.
+        block: (B, T, D) -> (B, T, D), or as `skipped`, row by row.
         hidden: (B, T, D).
         keep: (B,) 1 where a row runs the block.
         item_mask: (B, T), which goes to the block with its rows, if any.
+        skipped: (B, W, D) what becomes of a row that does not keep a block
+            whose output has another length; by default what it was.
         **arguments: of the block.
 
     Returns:
-        (B, T, D).
+        (B, T, D), or as `skipped`.
     """
     masks = () if item_mask is None else (item_mask,)
 
@@ -38,7 +40,9 @@ def run_kept(block, hidden, keep, item_mask=None, **arguments):
     is_kept = keep > 0
     if num_rows == 1:
         return ops.cond(
-            is_kept[0], lambda: call(hidden, *masks), lambda: hidden
+            is_kept[0],
+            lambda: call(hidden, *masks),
+            lambda: hidden if skipped is None else skipped,
         )
     # Of a batch that the graph does not know there may be too few for a chunk.
     spare = 0 if num_rows else _LEAST
@@ -46,30 +50,35 @@ def run_kept(block, hidden, keep, item_mask=None, **arguments):
     hidden, is_kept, *masks = (
         _with_more_rows(tensor, spare) for tensor in (hidden, is_kept, *masks)
     )
+    if skipped is not None:
+        skipped = _with_more_rows(skipped, spare)
     total = ops.shape(hidden)[0]
     # Those that keep it come first.
     order = ops.argsort(ops.cast(ops.logical_not(is_kept), "int32"))
     order = ops.cast(order, "int32")
     count = ops.sum(ops.cast(is_kept, "int32"))
 
-    def more(start, hidden):
+    def more(start, result):
         # The last chunk begins early enough to be whole.
         begin = ops.minimum(start, total - chunk)
         places = ops.slice(order, (begin,), (chunk,))
-        rows = ops.take(hidden, places, axis=0)
+        before = ops.take(result, places, axis=0)
+        rows = before
+        if skipped is not None:
+            rows = ops.take(hidden, places, axis=0)
         after = call(rows, *(ops.take(mask, places, axis=0) for mask in masks))
         at = begin + ops.arange(chunk, dtype="int32")
         is_own = ops.logical_and(at >= start, at < count)
-        after = ops.where(is_own[:, None, None], after, rows)
-        hidden = ops.scatter_update(hidden, places[:, None], after)
-        return start + chunk, hidden
+        after = ops.where(is_own[:, None, None], after, before)
+        result = ops.scatter_update(result, places[:, None], after)
+        return start + chunk, result
 
-    _, hidden = ops.while_loop(
-        lambda start, hidden: start < count,
+    _, result = ops.while_loop(
+        lambda start, result: start < count,
         more,
-        (ops.zeros((), "int32"), hidden),
+        (ops.zeros((), "int32"), hidden if skipped is None else skipped),
     )
-    return hidden[:-spare] if spare else hidden
+    return result[:-spare] if spare else result
 
 
 def _with_more_rows(tensor, count):

@@ -88,11 +88,11 @@ class GRec(NextItNet):
         self.mask_seed_generator = keras.random.SeedGenerator()
         super().build_layers()
 
-    def last_hidden(self, item_ids, training=None):
+    def last_hidden(self, item_ids, training=None, keep=None):
         if self.variant == "original":
             mask = ops.full_like(item_ids[:, :1], _MASK)
             item_ids = ops.concatenate([item_ids, mask], axis=1)
-        return super().last_hidden(item_ids, training)
+        return super().last_hidden(item_ids, training, keep)
 
     def encode_for_loss(self, item_ids, targets, weights, training):
         if not training:

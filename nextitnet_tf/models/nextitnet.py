@@ -1,11 +1,14 @@
 """NextItNet: stacked dilated convolutions over a history."""
 
 import keras
+from keras import ops
 
 from nextitnet_tf.layers.block_stack import BlockStack
 from nextitnet_tf.layers.dilated_residual_block import DilatedResidualBlock
 from nextitnet_tf.layers.dropout import Dropout
 from nextitnet_tf.layers.item_layers import ItemLayers
+from nextitnet_tf.layers.receptive_field import is_worth_it
+from nextitnet_tf.layers.receptive_field import take_places
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 
 
@@ -123,6 +126,56 @@ class NextItNet(SequentialRecommender):
         hidden = self.embedding_dropout(hidden, training=training)
         hidden = self.block_stack(hidden, training=training, keep=keep)
         return self.dropout(hidden, training=training)
+
+    def last_hidden(self, item_ids, training=None, keep=None):
+        """(B, D): the last position of `encode`.
+
+        Outside of training, blocks compute what it sees and no more, where
+        that is worth it (`receptive_field`): the nearer to the last block,
+        the fewer positions.
+        """
+        fields = None if training else self._fields(ops.shape(item_ids)[1])
+        if fields is None:
+            return super().last_hidden(item_ids, training, keep=keep)
+        hidden = self.item_embedding(take_places(item_ids, fields[0].inputs))
+        return self.block_stack.last(hidden, fields, keep=keep)[:, -1]
+
+    def encode_more(self, item_ids, state=None, keep=None):
+        """Hidden states of items that follow others (`ServedModel.start`).
+
+        Args:
+            item_ids: (B, T) int.
+            state: (B, S, D) what the convolutions have seen of the items
+                before, as this returned it; by default there are none.
+            keep: (1, L) of a single history, as for `encode`; always the
+                same.
+
+        Returns:
+            (B, T, D), equal to the last T positions of `encode` of all items;
+            and the new state.
+
+        Raises:
+            ValueError: convolutions that look both ways; see
+                `BlockStack.extend`.
+        """
+        self.check_incremental()
+        hidden = self.item_embedding(item_ids)  # (B, T, D)
+        return self.block_stack.extend(hidden, state, keep=keep)
+
+    def check_incremental(self):
+        if not self.causal:
+            raise ValueError(
+                f"A {type(self).__name__} whose convolutions look both ways "
+                "does not grow by a click: expected causal=True. "
+                "Received: causal=False"
+            )
+
+    def _fields(self, length):
+        """What the last position sees; None where all is to be computed."""
+        if not (self.causal and isinstance(length, int) and length > 0):
+            return None
+        fields = self.block_stack.fields(length)
+        return fields if is_worth_it(fields, length) else None
 
     def states(self, item_ids, training=None):
         hidden = self.item_embedding(item_ids)  # (B, T, D)

@@ -17,8 +17,7 @@ from nextitnet_tf.layers.pruned_top_items import close
 from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 from nextitnet_tf.layers.tree_softmax import TreeSoftmax
-from nextitnet_tf.models import history_ids
-from nextitnet_tf.vocabulary import Vocabulary
+from nextitnet_tf.models import raw_ids
 
 # What a batch of histories may take up, beside the model. A column of a row
 # costs its float32 score, a copy where a backend makes one, and one byte that
@@ -30,7 +29,13 @@ _WORTH_A_LOOK = 64
 
 
 def top_items(
-    model, item_ids, k=10, exclude_seen=True, reaches=None, explain=False
+    model,
+    item_ids,
+    k=10,
+    exclude_seen=True,
+    reaches=None,
+    hidden=None,
+    explain=False,
 ):
     """The k likeliest items after each history, of any Keras backend's graph.
 
@@ -44,20 +49,21 @@ def top_items(
         k: how many items; if the model knows fewer, all of them.
         exclude_seen: leave out every item of `item_ids`, row by row.
         reaches: of a tree softmax, as for `pruned_top_items`.
+        hidden: (B, D) what items are scored by, where it is known; by default
+            the model's last hidden states.
         explain: also which blocks ran, of a model that chooses (SkipRec).
 
     Returns:
         {"item_ids": (B, k) int32, "scores": (B, k) float32}, likeliest
         first. Where fewer than k items are left, the padding id with score
         -inf; where the model's logits are not all finite (of a tree: those
-        that were looked into), scores are NaN. With `explain` {"keep": (B, L)
-        int32}, too, 1 where a block ran, 0 for a history without a known item.
+        that were looked into), scores are NaN.
 
     Raises:
         ValueError: a model without a vocabulary, or with one of another
             size; k below 1; `explain` of a model that runs all its blocks.
     """
-    vocabulary, of_histories = _vocabularies(model)
+    vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         _check_chooses(model)
     k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
@@ -67,24 +73,24 @@ def top_items(
     closed = _beside(item_ids, vocabulary.not_items)
     if exclude_seen and of_histories is vocabulary:
         closed = ops.concatenate([item_ids, closed], axis=1)
-    keep = model.keep(latest) if explain else None
-    # Who draws even now would draw others if it were asked again.
-    how = {"keep": keep} if explain else {}
-    if _is_tree(model) or explain:
-        hidden = model.last_hidden(latest, training=False, **how)  # (B, D)
+    keep = None
+    if explain:
+        # Who draws even now would draw others if it were asked again.
+        keep = model.keep(latest)
+        hidden = model.last_hidden(latest, training=False, keep=keep)
     if _is_tree(model):
+        if hidden is None:
+            hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
             model.item_softmax, hidden, k, closed, reaches
         )
         is_finite = ops.all(ops.isfinite(best_scores), axis=-1, keepdims=True)
     else:
-        logits = (
-            model.item_softmax(hidden)
-            if explain
-            else model(latest, training=False)
-        )
-        logits = ops.cast(logits, "float32")
-        scores = close(logits, closed)  # (B, N)
+        if hidden is None:
+            logits = model(latest, training=False)
+        else:
+            logits = model.item_softmax(hidden)
+        scores = close(ops.cast(logits, "float32"), closed)  # (B, N)
         is_finite = ops.all(ops.isfinite(scores), axis=-1, keepdims=True)
         best_scores, best = ops.top_k(scores, k)  # (B, k), ties by lower id
     is_open = best_scores > CLOSED
@@ -156,7 +162,7 @@ class TopItems(keras.Model):
             self.k,
             self.exclude_seen,
             self.reaches,
-            self.explain,
+            explain=self.explain,
         )
 
 
@@ -164,30 +170,19 @@ def recommend(
     model, histories, k=10, exclude_seen=True, batch_size=256, explain=False
 ):
     """Raw ids after raw ids: see `ServedModel.recommend`."""
-    vocabulary, of_histories = _vocabularies(model)
+    vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         _check_chooses(model)
-    _check_at_least_1(k, "k")
     _check_at_least_1(batch_size, "batch_size")
-    encoded = history_ids.encode(histories, of_histories)
-    how = min(k, vocabulary.num_items), bool(exclude_seen), bool(explain)
-    finder = _finder(model, *how)
+    encoded = raw_ids.encode(histories, of_histories)
+    find = finder(model, k, exclude_seen, explain)
     batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
-    finder.look_at_weights(len(encoded))
+    find.look_at_weights(len(encoded))
     answers, choices = [], []
     for start in range(0, len(encoded), batch_size):
         batch = encoded[start : start + batch_size]
-        found = finder.predict_on_batch(history_ids.padded(batch, of_histories))
-        scores = found["scores"][: len(batch)]
-        if np.isnan(scores).any():
-            row = start + int(np.isnan(scores).any(axis=1).argmax())
-            raise FloatingPointError(
-                "Expected a model whose scores are finite numbers. Received: "
-                f"NaN or infinite logits after histories[{row}]; its weights "
-                "are those of a training that diverged"
-            )
-        for ids, row in zip(found["item_ids"], scores, strict=False):
-            answers.append([vocabulary.raw_ids[i] for i in ids[row > -np.inf]])
+        found = find.predict_on_batch(raw_ids.padded(batch, of_histories))
+        answers += raw_ids.decode(found, len(batch), vocabulary, start)
         if explain:
             choices.append(found["keep"][: len(batch)])
     if not explain:
@@ -200,11 +195,11 @@ def recommend(
 
 def export(model, filepath, k=10, exclude_seen=True):
     """Writes a SavedModel: see `ServedModel.export_recommender`."""
-    vocabulary, _ = _vocabularies(model)
+    vocabulary, _ = raw_ids.vocabularies(model)
     _check_at_least_1(k, "k")
-    finder = TopItems(model, k, exclude_seen)
-    finder.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
-    finder.export(filepath, verbose=False, input_signature=[item_ids_spec()])
+    find = TopItems(model, k, exclude_seen)
+    find.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
+    find.export(filepath, verbose=False, input_signature=[item_ids_spec()])
     extra = Path(filepath) / "assets.extra"
     extra.mkdir(exist_ok=True)
     vocabulary.save(extra)
@@ -232,23 +227,6 @@ def item_ids_spec():
     return keras.InputSpec(dtype="int32", shape=(None, None), name="item_ids")
 
 
-def _vocabularies(model) -> tuple[Vocabulary, Vocabulary]:
-    """Of what is recommended and of histories."""
-    vocabulary, of_histories = model.vocabulary, model.history_vocabulary
-    if vocabulary is None or of_histories is None:
-        raise ValueError(
-            "`recommend` needs a model that knows its raw ids: one that was "
-            "trained by `training.run`, or whose `vocabulary` was set. "
-            "Received: vocabulary=None"
-        )
-    if len(vocabulary.raw_ids) != model.num_items + 1:
-        raise ValueError(
-            f"Expected a vocabulary of {model.num_items + 1} columns, as the "
-            f"model has. Received: {len(vocabulary.raw_ids)} raw_ids"
-        )
-    return vocabulary, of_histories
-
-
 def _check_at_least_1(value, name) -> int:
     is_number = isinstance(value, int | np.integer)
     if not is_number or isinstance(value, bool) or value < 1:
@@ -269,20 +247,34 @@ def _check_chooses(model):
         )
 
 
-def _finder(model, *how) -> TopItems:
-    """The compiled `TopItems`, kept with the model for the next call."""
-    vocabularies = _vocabularies(model)
+def finder(model, k, exclude_seen, explain=False, kind=TopItems) -> TopItems:
+    """The compiled `TopItems`, kept with the model for the next call.
+
+    Args:
+        model: a `SequentialRecommender` with a vocabulary.
+        k: how many items; if the model knows fewer, all of them.
+        exclude_seen: leave out the items of the history itself.
+        explain: also say which blocks ran.
+        kind: `TopItems`, or a subclass.
+
+    Raises:
+        ValueError: a model without a vocabulary; k below 1.
+    """
+    both = raw_ids.vocabularies(model)
+    k = min(_check_at_least_1(k, "k"), both[0].num_items)
     kept = model.__dict__.get("_top_items")
     if kept is None or any(
-        old is not new for old, new in zip(kept[0], vocabularies, strict=True)
+        old is not new for old, new in zip(kept[0], both, strict=True)
     ):
-        kept = (vocabularies, {})
+        kept = (both, {})
         # Past Keras, which would take it for a layer of the model.
         object.__setattr__(model, "_top_items", kept)
     finders = kept[1]
-    if how not in finders:
-        finders[how] = TopItems(model, *how)
-    return finders[how]
+    how = k, bool(exclude_seen), bool(explain)
+    key = (kind, *how)
+    if key not in finders:
+        finders[key] = kind(model, *how)
+    return finders[key]
 
 
 def _latest(item_ids, vocabulary):

@@ -150,9 +150,9 @@ class SequentialRecommender(Quantizable, ServedModel):
             f"A {type(self).__name__} has no hidden states"
         )
 
-    def last_hidden(self, item_ids, training=None):
+    def last_hidden(self, item_ids, training=None, **keep):
         """(B, D): what `call` scores items by, what follows a history."""
-        return self.encode(item_ids, training)[:, -1]
+        return self.encode(item_ids, training, **keep)[:, -1]
 
     def states(self, item_ids, training=None):
         """Hidden states before the first block, then after each.

@@ -6,6 +6,7 @@ import os
 import keras
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf.models import incremental
 from nextitnet_tf.models import recommending
 from nextitnet_tf.vocabulary import Vocabulary
 
@@ -60,6 +61,40 @@ class ServedModel(keras.Model):
         """
         return recommending.recommend(
             self, histories, k, exclude_seen, batch_size, explain
+        )
+
+    def start(self, history):
+        """Begins to recommend to one user, click by click.
+
+        What the convolutions have seen is kept, so that one more click costs
+        one position a block; `recommend` computes all of the history anew.
+        The two see different rows after a click: `recommend` the latest
+        `vocabulary.history_length` items, as in training; a `Session` the row
+        it began with and all that followed, with paddings where they were.
+        They agree at the start. Where clicks come fast, begin a session and
+        begin it anew after about as many clicks as a history has items; where
+        answers must be those of the evaluation, use `recommend`.
+
+        Args:
+            history: raw ids of one user, oldest first, as `recommend` takes
+                them; it may be empty.
+
+        Returns:
+            A `Session`: `append(item)`, `top(k)`.
+
+        Raises:
+            ValueError: a model that is no NextItNet with causal convolutions
+                and no SkipRec around one; one without a vocabulary; a history
+                that is no sequence of raw ids.
+        """
+        return incremental.Session(self, history)
+
+    def check_incremental(self):
+        """Raises ValueError for a model that `start` is not for."""
+        raise ValueError(
+            f"A {type(self).__name__} does not grow by a click: expected a "
+            "NextItNet with causal convolutions, or a SkipRec around one. "
+            f"Received: model={self.name!r}"
         )
 
     def top_items(self, item_ids, k=10, exclude_seen=True):

@@ -237,16 +237,28 @@ class SkipRec(PolicyTraining, SequentialRecommender):
         return self.skip_policy.decide(item_ids, logits)
 
     def encode(self, item_ids, training=None, keep=None):
-        if keep is not None:
-            self._check_keep(keep)
-        elif training:
-            keep = self._draw_for_training(item_ids)
-        else:
-            keep = self.keep(item_ids)
+        keep = self._decide(item_ids, training, keep)
         return self.backbone.encode(item_ids, training=training, keep=keep)
 
     def last_hidden(self, item_ids, training=None, keep=None):
-        return self.encode(item_ids, training, keep)[:, -1]
+        keep = self._decide(item_ids, training, keep)
+        return self.backbone.last_hidden(item_ids, training, keep=keep)
+
+    def encode_more(self, item_ids, state=None, keep=None):
+        """The backbone's; `keep` is decided by whoever has all items."""
+        return self.backbone.encode_more(item_ids, state, keep)
+
+    def check_incremental(self):
+        self.backbone.check_incremental()
+
+    def _decide(self, item_ids, training, keep):
+        """(B, L): which blocks run, if that is not given."""
+        if keep is not None:
+            self._check_keep(keep)
+            return keep
+        if training:
+            return self._draw_for_training(item_ids)
+        return self.keep(item_ids)
 
     def states(self, item_ids, training=None):
         return self.backbone.states(item_ids, training=training)

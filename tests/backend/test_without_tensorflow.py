@@ -311,6 +311,40 @@ def test_items_of_few_bits(mode, tmp_path):
     np.testing.assert_array_equal(numpy_of(copy(item_ids)), found)
 
 
+def test_the_last_position_alone():
+    backbone = with_other_weights(make_model(num_blocks=2))
+    item_ids = make_rows(t=31)[:, :-1]
+    fields = backbone.block_stack.fields(30)
+    assert len(fields[0].inputs) < 30  # not all of them are seen
+    for model in (backbone, with_other_weights(nextitnet_tf.SkipRec(backbone))):
+        np.testing.assert_allclose(
+            numpy_of(model.last_hidden(item_ids)),
+            numpy_of(model.encode(item_ids))[:, -1],
+            rtol=1e-5,
+            atol=1e-5,
+        )
+
+
+def test_a_session():
+    backbone = with_other_weights(make_model())
+    for model in (backbone, with_other_weights(nextitnet_tf.SkipRec(backbone))):
+        model.vocabulary = nextitnet_tf.Vocabulary(
+            [None, *range(1, 12)], [1] * 12, 0, 6
+        )
+        session = model.start([3, 4])
+        assert session.top(3) == model.recommend([[3, 4]], 3)[0]
+        row = [0, 0, 0, 0, 3, 4]
+        keep = {} if session.keep is None else {"keep": session.keep}
+        for click in (7, 1, 11, 5):
+            session.append(click)
+            row.append(click)
+            hidden = numpy_of(model.encode(np.array([row]), **keep))
+            np.testing.assert_allclose(
+                session.hidden, hidden[:, -1], rtol=1e-5, atol=1e-5
+            )
+        assert not {3, 4, 7, 1, 11, 5} & set(session.top(11))
+
+
 def test_ties_to_the_higher_id():
     logits = np.array([[1.0, 4.0, 1.0, 4.0]], "float32")
     ranks = [

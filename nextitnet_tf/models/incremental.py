@@ -1,0 +1,155 @@
+"""Recommending click by click: what was computed before is kept.
+
+A convolution that looks back sees, of all that came before, its own last
+`DilatedConv.past_length` inputs. Who keeps them computes one position a block
+for one more item, where a history computed anew costs all of its positions.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from nextitnet_tf.models import raw_ids
+from nextitnet_tf.models import recommending
+
+
+class Session:
+    """A user's history that grows click by click, and what follows it.
+
+    It begins with the row that `recommend` shows the model: the latest
+    `history_length` items, padded on the left. Each item is added at the
+    right end and nothing is dropped or moved: hidden states equal those of
+    `encode` of the whole row, which gets longer than the rows of training.
+
+    A SkipRec decides at the start which blocks run, and that is held: what a
+    skipped block would have seen of the past is not there. The weights are
+    those of each call; after they have changed, begin anew.
+
+    Attributes:
+        item_ids: all known items of the history, oldest first, as ids of
+            `model.history_vocabulary`.
+        keep: (1, L) of a SkipRec, 1 where a block runs; else None.
+        hidden: (1, D), what items are scored by.
+
+    Args:
+        model: see `ServedModel.start`.
+        history: raw ids, oldest first; unknown ones are skipped, and counted
+            in a warning.
+
+    Raises:
+        ValueError: as `ServedModel.start`.
+    """
+
+    def __init__(self, model, history):
+        model.check_incremental()
+        self._model = model
+        _, self._vocabulary = raw_ids.vocabularies(model)
+        (self.item_ids,) = raw_ids.encode([history], self._vocabulary)
+        length = self._vocabulary.history_length
+        row = [self._vocabulary.padding_id] * length + self.item_ids
+        row = np.array([row[-length:]], "int32")
+        self.keep = None
+        if hasattr(model, "keep"):
+            self.keep = ops.convert_to_numpy(model.keep(row))
+        self._encoder = _encoder(model)
+        self._state = None
+        self._encode(row)
+
+    def append(self, item):
+        """Adds the item that the user took last.
+
+        Args:
+            item: a raw id; an unknown one is skipped, with a warning.
+
+        Raises:
+            ValueError: neither an int nor a str.
+        """
+        (item_ids,) = raw_ids.encode([[item]], self._vocabulary)
+        if item_ids:
+            self._encode(np.array([item_ids], "int32"))
+            self.item_ids += item_ids
+
+    def top(self, k=10, exclude_seen=True):
+        """The items likeliest to follow, as `ServedModel.recommend` answers.
+
+        Args:
+            k: how many items.
+            exclude_seen: leave out every item of the history, those before
+                the start included.
+
+        Returns:
+            At most k raw ids, likeliest first; the most popular ones while
+            there is no known item.
+
+        Raises:
+            ValueError: k below 1.
+            FloatingPointError: scores that are NaN or infinite.
+        """
+        find = recommending.finder(
+            self._model, k, exclude_seen, kind=_TopOfHidden
+        )
+        found = find.predict_on_batch(
+            {
+                "item_ids": raw_ids.padded([self.item_ids], self._vocabulary),
+                "hidden": self.hidden,
+            }
+        )
+        vocabulary, _ = raw_ids.vocabularies(self._model)
+        (answer,) = raw_ids.decode(found, 1, vocabulary)
+        return answer
+
+    def _encode(self, item_ids):
+        """Goes on with (1, T) items."""
+        given = {"state": self._state, "keep": self.keep}
+        given = {n: value for n, value in given.items() if value is not None}
+        found = self._encoder({"item_ids": item_ids, **given})
+        self.hidden = found["hidden"]
+        self._state = found["state"]
+
+
+class _Encoder(keras.Model):
+    """`encode_more`, as a model that Keras compiles: for a row, and a click.
+
+    XLA compiles it wherever it can, on CPUs, too, where Keras would not: a
+    click is hundreds of tiny operations, and calling them one by one would
+    take longer than their arithmetic.
+    """
+
+    def __init__(self, recommender):
+        # The state is cast to the type of this model, as inputs are.
+        super().__init__(name="encoder", dtype=recommender.dtype_policy)
+        self.recommender = recommender
+        self.jit_compile = recommender.supports_jit
+        self.built = True
+
+    def call(self, inputs):
+        hidden, state = self.recommender.encode_more(
+            inputs["item_ids"], inputs.get("state"), inputs.get("keep")
+        )
+        return {"hidden": hidden[:, -1], "state": state}
+
+
+class _TopOfHidden(recommending.TopItems):
+    """`TopItems` of histories whose hidden states are known."""
+
+    def call(self, inputs):
+        return recommending.top_items(
+            self.recommender,
+            inputs["item_ids"],
+            self.k,
+            self.exclude_seen,
+            self.reaches,
+            inputs["hidden"],
+        )
+
+
+def _encoder(model) -> Callable[[dict], dict]:
+    """The compiled encoder, kept with the model for the next session."""
+    if "_encode_of_sessions" not in model.__dict__:
+        # Past Keras, which would take it for a layer of the model, and not
+        # itself, which Keras would save with the model.
+        encode = _Encoder(model).predict_on_batch
+        object.__setattr__(model, "_encode_of_sessions", encode)
+    return model.__dict__["_encode_of_sessions"]
