@@ -15,6 +15,7 @@ import pytest
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import training
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models import saved
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
@@ -212,6 +213,8 @@ def test_a_state_of_another_stage_is_refused(interrupted):
     ("model", "config"),
     [
         ("nextitnet", {}),
+        # Two optimizers, one of which counts twice.
+        ("nextitnet", {"skip": SkipRec.release_arguments("reinforce")}),
         ("grec", {}),
         ("sasrec", {"dropout_rate": 0.5}),
         ("gru4rec", {"dropout_rate": 0.5}),
@@ -258,6 +261,12 @@ def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
     keras.utils.set_random_seed(0)
     in_parts = after(2, 2)
     assert at_once.keys() == in_parts.keys()
+    counts = [
+        int(value)
+        for value in at_once.values()
+        if not value.ndim and np.issubdtype(value.dtype, np.integer)
+    ]
+    assert sorted(counts) == ([4, 8] if "skip" in config else [4])
     for name, value in at_once.items():
         np.testing.assert_array_equal(in_parts[name], value, name)
 
