@@ -17,6 +17,9 @@ from nextitnet_tf.stacking import PRESETS
 from nextitnet_tf.stacking import SWITCHES
 from nextitnet_tf.stacking import source_blocks
 
+# What of a recipe's `model_config` its last stage alone has: arguments of a
+# `SkipRec` around the model, and of `distillation.teach`.
+OF_LAST_STAGE = ("skip", "distill")
 # Of very few rows a pass is too little to learn from, or to evaluate after.
 LEAST_STEPS_OF_PASS = 25
 
@@ -30,7 +33,8 @@ class Stage:
         data_ratio: fraction of the training rows.
         method: None starts from scratch; "adjacent" and "cross" stack the
             stage before; "continue" goes on with the very same
-            weights and a new optimizer.
+            weights and a new optimizer; "distill" starts from scratch with
+            the stage before for a teacher (`distillation.teach`).
         preset: what stacking copies (`stacking.PRESETS`); None for what is
             best for the model (its `best_preset`).
         switches: overrides of the preset, (name, on) pairs.
@@ -55,7 +59,7 @@ class Stage:
     def __post_init__(self):
         make_plain(self)
         check_choice(self, "budget_in", ("steps", "passes"))
-        check_choice(self, "method", (None, *METHODS, "continue"))
+        check_choice(self, "method", (None, *METHODS, "continue", "distill"))
         check_choice(self, "preset", (None, *PRESETS))
         names = [name for name, _ in self.switches]
         if not set(names) <= set(SWITCHES) or len(set(names)) < len(names):
@@ -194,12 +198,12 @@ class Recipe:
     def up_to(self, index: int) -> "Recipe":
         """The same recipe, ended after a stage.
 
-        A policy that skips blocks belongs to the last stage alone: what comes
-        before is trained as if there were none.
+        A policy that skips blocks, and how a student is taught, belong to the
+        last stage alone: what comes before is trained as if there were none.
         """
         config = self.model_config
         if index < len(self.stages) - 1:
-            config = {k: v for k, v in config.items() if k != "skip"}
+            config = {k: v for k, v in config.items() if k not in OF_LAST_STAGE}
         return replace(
             self, stages=self.stages[: index + 1], model_config=config
         )

@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "vocabulary",
     },
     "fewer_blocks": {"models"},
+    "distillation": {"target_weights"},
     "optimizer_slots": set(),
     "layer_pairs": set(),
     "stored_size": set(),
@@ -54,6 +55,7 @@ MAY_IMPORT = {
     "training": {
         "atomic_files",
         "data",
+        "distillation",
         "distribution",
         "metrics",
         "models",

@@ -9,6 +9,7 @@ from nextitnet_tf import data
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
+from nextitnet_tf.recipe import OF_LAST_STAGE
 from nextitnet_tf.recipe import Recipe
 
 # Splits whose test has users that training has not.
@@ -36,7 +37,8 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
         protocol=recipe.protocol,
     )
     config |= recipe.model_config
-    config.pop("skip", None)
+    for name in OF_LAST_STAGE:
+        config.pop(name, None)
     model = model_class(num_items=sessions.num_items, **config)
     if model.compression and model.compression.clusters:
         _check_falling(sessions.vocabulary, recipe)

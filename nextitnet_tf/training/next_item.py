@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nextitnet_tf import data
+from nextitnet_tf import distillation
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
@@ -60,6 +61,10 @@ class NextItem(Task):
         recipe = self.recipe.up_to(index)
         if before is None or stage.method is None:
             model = building.make_model(recipe, stage.num_blocks, self.sessions)
+        elif stage.method == "distill":
+            model = building.make_model(recipe, stage.num_blocks, self.sessions)
+            how: Any = recipe.model_config.get("distill", {})
+            distillation.teach(model, before.load_model(), **how)
         elif stage.method == "continue":
             model = building.with_policy(before.load_model(), recipe, True)
         else:

@@ -199,18 +199,22 @@ def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     )
     rivals = (
         *("--target=skiprec-rivals", *arguments, "--depths=4,2"),
-        "--settings=full,policy",
+        "--settings=full,policy,distilled",
     )
     code, out, err = call("reproduce", *rivals)
     assert code == 0, err
     rows = rows_of(tmp_path / "out" / "skiprec_rivals.json")
-    full, policy, drawn, same = rows
+    full, policy, drawn, same, student, _ = rows
     assert [row["model"] for row in rows] == [
         "NextItNet+-4",
         "SkipRec-Gumbel w/ pre-4",
         "SkipRec-Gumbel w/ pre-4 (random blocks)",
         "SkipRec-Gumbel w/ pre-4 (the same blocks)",
+        "NextItNet+-2 (distilled, soft labels)",
+        "NextItNet+-2 (distilled, soft labels and topology)",
     ]
+    # A student is served without its teacher.
+    assert student["megabytes"] < full["megabytes"]
     assert full["blocks_run"] is None and same["blocks_run"] is None
     assert 0 <= policy["blocks_run"] <= 1
     assert abs(drawn["blocks_run"] - policy["blocks_run"]) < 0.2

@@ -3,7 +3,7 @@ r"""SkipRec's rivals: what is as fast without a policy.
 A policy upon a trained NextItNet+, and what its claim must beat: the same
 backbone with random blocks at the same rate, and with the same blocks for
 all, those that the policy runs most; a policy that draws in training, too; a
-shallower model, from scratch and stacked.
+shallower model, from scratch, stacked, and distilled from the deep one.
 
     make reproduce-skiprec-rivals DATASET=deep SEEDS=0,1,2 ARGS=--depths=16,8
     make reproduce-skiprec-rivals DATASET=ml1m RAW=interactions.csv.gz \
@@ -30,7 +30,14 @@ NAME = "skiprec_rivals"
 TITLE = "What a policy must beat (SkipRec)"
 KIND = "compressed"
 USES = ("settings", "depths")
-NAMES = (lines.COUNTING, lines.FULL, "policy", "random", "shallower")
+NAMES = (
+    lines.COUNTING,
+    lines.FULL,
+    "policy",
+    "random",
+    "shallower",
+    "distilled",
+)
 DEFAULTS = {**lines.DEFAULTS, "protocol": "clean", "depths": "8,4"}
 CLAIMS = (
     Claim(
@@ -39,6 +46,11 @@ CLAIMS = (
         [stored_claims.against_full],
     ),
 )
+# How the deep model teaches a shallower one (`distillation.teach`).
+_TEACHING: dict[str, dict[str, float]] = {
+    "soft labels": {"soft_labels": 1.0},
+    "soft labels and topology": {"soft_labels": 1.0, "topology": 1.0},
+}
 
 
 def rows(choices: Choices) -> list[Row]:
@@ -96,9 +108,36 @@ def rows(choices: Choices) -> list[Row]:
         ],
         "random": [drawn],
         "shallower": [shallow, stacked],
+        "distilled": [
+            _student(choices, whole, note, how)
+            for note, how in _TEACHING.items()
+        ],
     }
     found = counted.tried_rows(choices)
     for setting, of_setting in known.items():
         if setting in choices.settings:
             found += of_setting
     return found
+
+
+def _student(
+    choices: Choices, teacher: Row, note: str, how: dict[str, float]
+) -> Row:
+    """A model of the second depth that learns from the deep one."""
+    deep, shallow = choices.depths
+    made = lines.full(choices, {})
+    recipe = dataclasses.replace(
+        made.recipe,
+        stages=(
+            choices.stage(deep),
+            choices.stage(shallow, method="distill"),
+        ),
+        model_config={**made.recipe.model_config, "distill": how},
+    )
+    return dataclasses.replace(
+        made,
+        setting="distilled",
+        recipe=recipe,
+        note=f"distilled, {note}",
+        compared_with=teacher,
+    )

@@ -106,6 +106,10 @@ def test_rivals():
         row = lines[f"SkipRec-Gumbel w/ pre-8 ({way})"]
         assert row.recipe == policy.recipe and row.served_as == way
     assert lines["NextItNet+-4"].compared_with == lines["NextItNet+-8"]
+    student = lines["NextItNet+-4 (distilled, soft labels)"].recipe
+    assert student.up_to(0) == lines["NextItNet+-8"].recipe
+    assert student.stages[1].method == "distill"
+    assert student.model_config["distill"] == {"soft_labels": 1.0}
     stages = lines["StackA-Next-4"].recipe.stages
     assert [stage.num_blocks for stage in stages] == [2, 4]
     for depths in [(8,), (8, 3), (4, 8)]:
