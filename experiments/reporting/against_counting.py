@@ -247,11 +247,13 @@ def _by_depth(done: Sequence[tuple[Row, Run]], store: Store) -> Iterator[str]:
             told.append(f"{depth} blocks {words}")
         if told:
             yield (
-                f"{family}, beyond {least} block{'s' * (least > 1)} (MRR@5 "
+                f"{BEYOND}{least} block{'s' * (least > 1)}, {family} (MRR@5 "
                 f"without seen items, as above): {'; '.join(told)}."
             )
 
 
+# What a note on depth begins with.
+BEYOND = "Beyond "
 _MONITORS = {True: "MRR@5 without seen items", False: "MRR@5 of all items"}
 
 

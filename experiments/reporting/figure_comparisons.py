@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from experiments.reporting import against_counting
 from experiments.reporting import wording
 from experiments.reporting.columns import escape
 from experiments.reporting.columns import number
@@ -20,6 +21,13 @@ def in_short(contents: Sequence[Content], about: About) -> Iterator[str]:
     """What a table says of itself first."""
     for note in (note for content in contents for note in content["notes"]):
         if note.startswith("In short: "):
+            yield f"- {escape(note)}"
+
+
+def beyond(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """What a table says of depth."""
+    for note in (note for content in contents for note in content["notes"]):
+        if note.startswith(against_counting.BEYOND):
             yield f"- {escape(note)}"
 
 

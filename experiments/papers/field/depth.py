@@ -21,6 +21,8 @@ from experiments.papers import counted
 from experiments.papers.field import accuracy
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from experiments.reporting import figure_comparisons
+from experiments.reporting.claims import Claim
 from nextitnet_tf.recipe import Recipe
 
 NAME = "depth"
@@ -35,6 +37,7 @@ _MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gated": ("sasrec", "gated SASRec", {"block": "gated"}),
 }
 NAMES = ("counting", *_MODELS)
+CLAIMS = (Claim("Is depth worth it", "", [figure_comparisons.beyond]),)
 DEFAULTS = {
     "protocol": "clean",
     "depths": "2,4,8,16",

@@ -251,7 +251,7 @@ def test_depths_beyond_the_shallowest(tmp_path):
     text = against_counting.write(rows[:4], OfDepths(), tmp_path, "a", "Title")
     # The one seed that both have: 1 against 0.5.
     assert (
-        "- NextItNet, beyond 1 block (MRR@5 without seen items, as above): "
+        "- Beyond 1 block, NextItNet (MRR@5 without seen items, as above): "
         "4 blocks +0.5000 ("
     ) in text
     assert "): one seed." in text
