@@ -259,4 +259,4 @@ def test_depths_beyond_the_shallowest(tmp_path):
     assert "): above." in text
     # One depth is no comparison.
     text = against_counting.write(rows[:3], OfDepths(), tmp_path, "a", "Title")
-    assert "beyond" not in text
+    assert "Beyond" not in text
