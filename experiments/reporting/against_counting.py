@@ -15,6 +15,7 @@ from experiments.reporting import document
 from experiments.reporting import floor as of_floor
 from experiments.reporting import notes
 from experiments.reporting import pictures
+from experiments.reporting import records as of_records
 from experiments.reporting import wording
 from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
@@ -23,6 +24,7 @@ from nextitnet_tf import metrics
 from nextitnet_tf.comparing import compare_ranks
 from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models.ease import MAX_ITEMS
+from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.training import Run
 
 _KEPT = ("mrr_at_5", "mrr_at_10", "hit_rate_at_10", "ndcg_at_10")
@@ -214,8 +216,20 @@ def _notes(
         "are ranked.",
         ABOVE,
         *left_out(done, store),
+        *_best_possible(first.recipe.protocol, store),
         "± is the standard deviation between seeds. Steps: to the best "
         "evaluation of each seed.",
+    ]
+
+
+def _best_possible(protocol: Protocol, store: Store) -> list[str]:
+    """What nobody can beat, where the law of the data is known."""
+    best = of_records.ceiling(protocol, store)
+    if not best:
+        return []
+    return [
+        "Who knows the law of these data has MRR@5 "
+        f"{best['mrr_at_5']:.4f} of all items: nobody has more, but by chance."
     ]
 
 

@@ -12,6 +12,7 @@ from experiments.reporting import wording
 from experiments.reporting.lines import Line
 from experiments.reporting.store import Store
 from nextitnet_tf.comparing import reciprocal_ranks
+from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run
 from nextitnet_tf.training import monitor_of
@@ -127,28 +128,38 @@ def ceilings(lines: Sequence[Line], store: Store) -> list[dict[str, Any]]:
     """What nobody can beat, where the data's law is known."""
     records: list[dict[str, Any]] = []
     for protocol in dict.fromkeys(line.row.recipe.protocol for line in lines):
-        sessions = store.sessions[protocol.item_ids]
-        # The law speaks of the ids on disk.
-        if "law" not in sessions.meta or protocol.item_ids != "frequency":
-            continue
-        parts = store.split(protocol)
-        test = parts.test
-        ceiling = functools.partial(
-            synthetic_law.ceiling,
-            parts.rows.rows[test],
-            synthetic_law.Law.from_json(sessions.meta["law"]),
-        )
-        best = store.once(("ceiling", protocol), ceiling)
-        records.append(
-            {
-                "setting": "",
-                "model": "Bayes-optimal ceiling",
-                "protocol": protocol.name,
-                "num_sessions": len(test),
-                **best,
-            }
-        )
+        best = ceiling(protocol, store)
+        if best:
+            records.append(
+                {
+                    "setting": "",
+                    "model": "Bayes-optimal ceiling",
+                    "protocol": protocol.name,
+                    "num_sessions": len(store.split(protocol).test),
+                    **best,
+                }
+            )
     return records
+
+
+def ceiling(protocol: Protocol, store: Store) -> dict[str, float]:
+    """The best metrics that the test can be expected to give.
+
+    Args:
+        protocol: says which sessions are the test.
+        store: of the sessions; nothing is known where their law is not.
+    """
+    sessions = store.sessions[protocol.item_ids]
+    # The law speaks of the ids on disk.
+    if "law" not in sessions.meta or protocol.item_ids != "frequency":
+        return {}
+    parts = store.split(protocol)
+    find = functools.partial(
+        synthetic_law.ceiling,
+        parts.rows.rows[parts.test],
+        synthetic_law.Law.from_json(sessions.meta["law"]),
+    )
+    return store.once(("ceiling", protocol), find)
 
 
 def _compared(line: Line, lines: Sequence[Line]) -> Line | None:
