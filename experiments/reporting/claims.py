@@ -47,6 +47,13 @@ class Claim:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+_GENERATED = (
+    "These sessions are generated, by a law that is more than a narrow shallow "
+    "model can hold: what holds here holds where depth pays, and says nothing "
+    "of people."
+)
+
+
 def write_up(
     folders: Sequence[Path], claims: Mapping[str, Sequence[Claim]]
 ) -> str:
@@ -77,9 +84,11 @@ def _sections(
     folder: Path, claims: Mapping[str, Sequence[Claim]]
 ) -> Iterator[str]:
     contents = {name: _read(folder, name) for name in claims}
-    # What holds on generated data, the quickstart's, says nothing.
-    if any("law" in c.get("data", {}) for of in contents.values() for c in of):
-        return
+    is_generated = any(
+        "law" in c.get("data", {}) for of in contents.values() for c in of
+    )
+    if is_generated:
+        yield from (_GENERATED, "")
     for name, of_name in claims.items():
         for claim in of_name:
             told = [

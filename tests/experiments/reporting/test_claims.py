@@ -314,11 +314,12 @@ def test_the_document(tmp_path):
         "- 60-80, protocol clean: CL &lt;b> 0.1000 (1 seed).\n"
     )
     assert "globo" not in text
-    # What is generated says nothing.
+    assert "are generated" not in text
+    # What is generated says nothing of people.
     of_table["data"] = {"law": {}}
     (tmp_path / "ml1m" / "table.json").write_text(json.dumps(of_table))
-    with pytest.raises(ValueError, match="Expected tables in folders"):
-        claims.write_up(folders.chosen(tmp_path), papers.claims())
+    text = claims.write_up(folders.chosen(tmp_path), papers.claims())
+    assert "\n## ml1m\n\nThese sessions are generated, by a law" in text
 
 
 def test_the_committed_document_is_what_the_tables_say(committed):
