@@ -290,6 +290,11 @@ def dataset_name() -> str:
     return Path(source).name.split(".")[0] or "data"
 
 
+def is_generated() -> bool:
+    """Whether the data are drawn from a law: by their name, without a file."""
+    return RAW.value is None and DATASET.value in synthetic.GENERATED
+
+
 def sessions_folder(
     usual: Mapping[str, Any] | None = None, suffix: str = ""
 ) -> Path:

@@ -77,7 +77,9 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
         defaults: of flags, beside the target's own.
     """
     taken = target_flags.taken_by(target)
-    of_data = _DEFAULTS_OF_DATA.get(flags.DATASET.value or "", {})
+    of_data = {}
+    if flags.is_generated():
+        of_data = _DEFAULTS_OF_DATA.get(flags.DATASET.value, {})
     of_data = {flag: text for flag, text in of_data.items() if flag in taken}
     own = getattr(target, "DEFAULTS", {})
     _apply_defaults({**defaults, **own, **of_data})

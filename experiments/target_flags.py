@@ -7,7 +7,6 @@ from typing import Any
 
 from absl import flags
 
-from datasets import synthetic
 from experiments import flag_values
 from experiments import flags as shared
 from experiments.papers.rows import Choices
@@ -190,7 +189,7 @@ def choices(target: ModuleType) -> Choices:
         schedules=schedules,
         patiences=flag_values.whole_numbers(STAGE_PATIENCE),
         dataset=dataset,
-        is_generated=dataset in synthetic.GENERATED,
+        is_generated=shared.is_generated(),
         figures_of=(
             dataset
             if dataset in getattr(target, "PAPER", {})

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.target_weights import target_weights
 
 
@@ -24,7 +25,10 @@ def teach(student, teacher, soft_labels=1.0, topology=0.0, temperature=1.0):
         temperature: divides the logits of both before the softmax.
 
     Raises:
-        ValueError: other items; a weight below 0; a temperature not above 0.
+        ValueError: other items; a weight below 0; a temperature not above 0;
+            a model that is trained on other rows than it is given (GRec and
+            SSE-PT change them, SkipRec draws blocks), whose hidden states
+            could know what they are to predict.
 
     Reference:
         Hinton et al., Distilling the Knowledge in a Neural Network, 2015;
@@ -36,6 +40,15 @@ def teach(student, teacher, soft_labels=1.0, topology=0.0, temperature=1.0):
             "Expected a student with the items of its teacher. Received: "
             f"num_items={student.num_items} and {teacher.num_items}"
         )
+    for model in (student, teacher):
+        for name in ("encode_for_loss", "compute_loss"):
+            usual = getattr(SequentialRecommender, name)
+            if getattr(type(model), name) is not usual:
+                raise ValueError(
+                    "Expected a student and a teacher that are trained on "
+                    "histories as they are. Received: a "
+                    f"{type(model).__name__}"
+                )
     if min(soft_labels, topology) < 0 or temperature <= 0:
         raise ValueError(
             "`soft_labels` and `topology` must be at least 0, `temperature` "

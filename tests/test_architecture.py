@@ -37,7 +37,7 @@ MAY_IMPORT = {
         "vocabulary",
     },
     "fewer_blocks": {"models"},
-    "distillation": {"target_weights"},
+    "distillation": {"models", "target_weights"},
     "optimizer_slots": set(),
     "layer_pairs": set(),
     "stored_size": set(),

@@ -85,6 +85,13 @@ def test_refused():
     with pytest.raises(ValueError, match="items of its teacher"):
         teach(student, teacher)
     student, teacher = make_models()
+    masking = nextitnet_tf.GRec(6, num_blocks=1, embedding_dim=4)
+    skipping = nextitnet_tf.SkipRec(teacher)
+    for other in (masking, skipping):
+        name = type(other).__name__
+        for pair in ((other, teacher), (student, other)):
+            with pytest.raises(ValueError, match=f"Received: a {name}"):
+                teach(*pair)
     for how in ({"topology": -1.0}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match="must be at least 0"):
             teach(student, teacher, **how)

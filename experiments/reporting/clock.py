@@ -29,6 +29,7 @@ _USUAL = {
     "variant": "stackrec",
     "compression": None,
     "skip": None,
+    "distill": None,
 }
 
 

@@ -237,9 +237,15 @@ def measure_step_seconds(
     Returns:
         Seconds a step.
     """
+    how: Any = recipe.model_config.get("distill")
+    deep = recipe.stages[-2].num_blocks if how else 0
     recipe = recipe.at_depth(num_blocks)
     task = NextItem(recipe, sessions)
     model = task.begin(0, None)
+    if how:  # a step of a student computes its teacher, too
+        distillation.teach(
+            model, building.make_model(recipe, deep, sessions), **how
+        )
     strategy = distribution.make_strategy()
     task.compile(0, model, distribution.can_jit_compile(strategy))
     batches = task.training_batches(0, model, first_step=0)

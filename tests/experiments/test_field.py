@@ -213,6 +213,9 @@ def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
         "NextItNet+-2 (distilled, soft labels)",
         "NextItNet+-2 (distilled, soft labels and topology)",
     ]
+    # The time of a student's step has its teacher's part; it is no other's.
+    times = json.loads((tmp_path / "out" / "step_times.json").read_text())
+    assert sum(", distill=" in name for name in times) == 2
     # A student is served without its teacher.
     assert student["megabytes"] < full["megabytes"]
     assert full["blocks_run"] is None and same["blocks_run"] is None

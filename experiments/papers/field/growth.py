@@ -9,7 +9,7 @@ All lines train for the same number of steps; shallow ones cost less.
     make reproduce-growth DATASET=ml1m RAW=interactions.csv.gz \
         ARGS="--depths=4,16 --embedding_dim=64 --learning_rate=0.001"
 
-Expected time on 2 cores with `deep` (generated): 15 minutes a seed. Expected
+Expected time on 2 cores with `deep` (generated): half an hour a seed. Expected
 numbers: StackRec's Figure 6 has doublings at 57 and 65 % of the direct
 model's time.
 """
