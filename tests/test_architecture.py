@@ -82,8 +82,8 @@ PLAIN_PYTHON = {
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
 BELOW_THE_BASE = {
-    *("class_weight", "incremental", "quantized", "raw_ids"),
-    *("recommending", "served_model"),
+    *("class_weight", "frozen", "incremental", "quantized"),
+    *("raw_ids", "recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one
 # whose training is a module for itself.
@@ -92,8 +92,9 @@ SAME_NETWORK = {
     "ssept": "sasrec",
     "skip_rec": "policy_training",
 }
-# The one step of training of our own, which asks for it when it runs.
-OWN_STEP = "models.policy_training"
+# The one step of training of our own, and what compiles for any backend: they
+# ask for it when they run.
+ON_DEMAND = {"models.frozen", "models.policy_training"}
 DATASETS_MAY_IMPORT = {"absl", "datasets", "numpy", "pandas"}
 # Folders of experiments; what lies beside them has flags or runs things.
 FOLDERS = {"papers", "reporting"}
@@ -185,7 +186,7 @@ def _library_violation(rest, name):
     top, target = parts[0], (parts + [""])[1]
     if top in ("datasets", "experiments"):
         return "the library must not know"
-    may = unit in MAY_IMPORT_TENSORFLOW or rest == OWN_STEP
+    may = unit in MAY_IMPORT_TENSORFLOW or rest in ON_DEMAND
     if top == "tensorflow" and not may:
         return f"only {sorted(MAY_IMPORT_TENSORFLOW)} may"
     is_plain = _is_standard(top) or target in PLAIN_PYTHON

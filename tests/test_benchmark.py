@@ -7,6 +7,7 @@ import pytest
 
 import nextitnet_tf
 from experiments.benchmark import accuracy
+from experiments.benchmark import answers
 from experiments.benchmark import cases
 from experiments.benchmark import child
 from experiments.benchmark import compression
@@ -137,46 +138,89 @@ def test_skipping_half_of_the_blocks(monkeypatch):
     for _, keep in queries:
         np.testing.assert_array_equal(np.array(keep).sum(axis=1), [1, 1, 1])
     times = inference.time_in_turns(ways, queries)
-    assert {name: len(t) for name, t in times.items()} == {
-        **{"full": 3, "skipping": 3},
-    }
+    names = ["full", "frozen", "skipping", "frozen_skipping"]
+    assert [(name, len(t)) for name, t in times.items()] == [
+        (name, 3) for name in names
+    ]
     # Blocks begin as the identity: which of them run makes no difference.
-    full, skipping = (way(*queries[0]).numpy() for way in ways.values())
-    np.testing.assert_allclose(full, skipping, rtol=1e-6)
+    full, *others = (way(*queries[0]).numpy() for way in ways.values())
+    for other in others:
+        np.testing.assert_allclose(full, other, rtol=1e-5)
     found = inference.summarize(
-        8, 3, {"full": [1.0, 2.0, 9.0], "skipping": [1.0, 1.0, 1.0]}
+        8,
+        3,
+        {
+            "full": [1.0, 2.0, 9.0],
+            "skipping": [1.0, 1.0, 1.0],
+            "frozen": [0.8, 0.6, 0.6],
+            "frozen_skipping": [0.5, 0.4, 0.5],
+        },
     )
     assert found["speedup"] == 2 and found["full"][0] == 2
+    assert found["frozen_speedup"] == pytest.approx(1.2)
     assert found["bound"] == pytest.approx(8 / 6)
     text = inference.to_markdown([found])
-    assert text[-2].startswith("| 8 | 3 | 2.00 / ") and "| 1.33x |" in text[-2]
+    assert text[-2].startswith("| 8 | 3 | 2.00 / ")
+    assert text[-2].endswith("| 1.20x | 0.90 of 1.33x | 3 |")
+
+
+def test_whole_answers(monkeypatch):
+    """Of all ways alike; how much faster by hand."""
+    for name, value in (("NUM_ITEMS", 40), ("DEPTH", 2), ("WIDTH", 4)):
+        monkeypatch.setattr(answers, name, value)
+    histories = recommending.make_histories(40, 3)
+    ways = answers.make_ways()
+    *found, end = (way(histories) for way in ways.values())
+    assert all(answer == found[0] for answer in found)
+    assert np.array(end).shape == (3, 10)
+    found = [
+        {
+            "batch_size": 64,
+            "answers": {"recommend": [3.0, 4, 5], "frozen": [1.5, 2, 3]},
+            "queries": 7,
+        }
+    ]
+    assert answers.to_markdown(found)[-2] == (
+        "| 64 | frozen | 1.50 / 2.00 / 3.00 | 2.00x | 7 |"
+    )
 
 
 def test_ways_to_the_last_position(monkeypatch):
     """All answer; times and shares by hand."""
     for name, value in (
-        *(("CLICK", (2, 6)), ("FIELDS", ((2, 20),)), ("BATCH_SIZES", (3,))),
+        *(("CLICKS", ((2, 6),)), ("FIELDS", ((2, 20),)), ("BATCH_SIZES", (3,))),
         *(("_WIDTH", 4), ("_NUM_ITEMS", 40)),
     ):
         monkeypatch.setattr(last_position, name, value)
     monkeypatch.setattr(inference, "_QUERIES", 2)
     click, field = last_position.measure(inference.time_in_turns)
-    assert list(click["ways"]) == [
-        *("full", "click", "full, XLA", "click, XLA", "Session.append"),
-    ]
+    assert set(click["ways"]) == {
+        f"{way}{suffix}"
+        for way in ("full", "click", "Session.append")
+        for suffix in ("", ", frozen")
+    }
     assert click["share"] == 1 / 5 and click["queries"] == 2
     assert field["share"] == 19 / 76  # 1, 3, 5 and 10 of 19 each
     ways, _ = last_position.field_ways(2, 20)
-    full, of_field = (
+    full, *others = (
         way(*last_position.make_queries(20, 3)[0]) for way in ways.values()
     )
-    np.testing.assert_allclose(full, of_field, rtol=1e-6)
+    assert len(others) == 3
+    for other in others:
+        np.testing.assert_allclose(full, other, rtol=1e-5)
     found = last_position.summarize(
         *("a click", 16, 20, 1, 1 / 19),
-        {"full": [2.0, 4.0, 9.0], "click": [1.0, 1.0, 1.0]},
+        {
+            "full": [2.0, 4.0, 9.0],
+            "click": [1.0, 1.0, 1.0],
+            "full, frozen": [1.0, 1.0, 1.0],
+            "click, frozen": [0.5, 0.5, 0.5],
+        },
     )
     text = inference.to_markdown([found])
-    assert text[-2] == (
+    last = "| click, frozen | 0.50 / 0.50 / 0.50 | 2.00x | 3 |"
+    assert text[-2].endswith(last)
+    assert text[-4] == (
         "| a click | 16 | 20 | 1 | 5% | click | 1.00 / 1.00 / 1.00 | 4.00x | "
         "3 |"
     )

@@ -5,8 +5,6 @@ A convolution that looks back sees, of all that came before, its own last
 for one more item, where a history computed anew costs all of its positions.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 from keras import ops
@@ -25,7 +23,8 @@ class Session:
 
     A SkipRec decides at the start which blocks run, and that is held: what a
     skipped block would have seen of the past is not there. The weights are
-    those of each call; after they have changed, begin anew.
+    those of each call; after they have changed, begin anew (of a
+    `FrozenModel` they do not).
 
     Attributes:
         item_ids: all known items of the history, oldest first, as ids of
@@ -37,14 +36,17 @@ class Session:
         model: see `ServedModel.start`.
         history: raw ids, oldest first; unknown ones are skipped, and counted
             in a warning.
+        answers: what answers: a `FrozenModel`, by default the model as it is
+            at each call.
 
     Raises:
         ValueError: as `ServedModel.start`.
     """
 
-    def __init__(self, model, history):
+    def __init__(self, model, history, answers=None):
         model.check_incremental()
         self._model = model
+        self._answers = answers or _Live(model)
         _, self._vocabulary = raw_ids.vocabularies(model)
         (self.item_ids,) = raw_ids.encode([history], self._vocabulary)
         length = self._vocabulary.history_length
@@ -52,8 +54,7 @@ class Session:
         row = np.array([row[-length:]], "int32")
         self.keep = None
         if hasattr(model, "keep"):
-            self.keep = ops.convert_to_numpy(model.keep(row))
-        self._encoder = _encoder(model)
+            self.keep = ops.convert_to_numpy(self._answers.keep(row))
         self._state = None
         self._encode(row)
 
@@ -87,7 +88,7 @@ class Session:
             ValueError: k below 1.
             FloatingPointError: scores that are NaN or infinite.
         """
-        find = recommending.finder(
+        find = self._answers.finder(
             self._model, k, exclude_seen, kind=_TopOfHidden
         )
         found = find.predict_on_batch(
@@ -104,15 +105,17 @@ class Session:
         """Goes on with (1, T) items."""
         given = {"state": self._state, "keep": self.keep}
         given = {n: value for n, value in given.items() if value is not None}
-        found = self._encoder({"item_ids": item_ids, **given})
-        self.hidden = found["hidden"]
+        found = self._answers.encode({"item_ids": item_ids, **given})
+        self.hidden = ops.convert_to_numpy(found["hidden"])
         self._state = found["state"]
 
 
-class _Encoder(keras.Model):
+class Encoder(keras.Model):
     """`encode_more`, as a model that Keras compiles: for a row, and a click.
 
-    XLA compiles it wherever it can, on CPUs, too, where Keras would not: a
+    Given {"item_ids": (1, T)} and, of what went before, "state", and of a
+    SkipRec "keep", it returns {"hidden": (1, D), "state": (1, S, D)}. XLA
+    compiles it wherever it can, on CPUs, too, where Keras would not: a
     click is hundreds of tiny operations, and calling them one by one would
     take longer than their arithmetic.
     """
@@ -145,11 +148,17 @@ class _TopOfHidden(recommending.TopItems):
         )
 
 
-def _encoder(model) -> Callable[[dict], dict]:
-    """The compiled encoder, kept with the model for the next session."""
-    if "_encode_of_sessions" not in model.__dict__:
-        # Past Keras, which would take it for a layer of the model, and not
-        # itself, which Keras would save with the model.
-        encode = _Encoder(model).predict_on_batch
-        object.__setattr__(model, "_encode_of_sessions", encode)
-    return model.__dict__["_encode_of_sessions"]
+class _Live:
+    """Answers of a model with the weights that it has at each call."""
+
+    finder = staticmethod(recommending.finder)
+
+    def __init__(self, model):
+        self.keep = getattr(model, "keep", None)
+        if "_encode_of_sessions" not in model.__dict__:
+            # Kept with the model for the next session. Past Keras, which
+            # would take it for a layer of the model, and not itself, which
+            # Keras would save with the model.
+            encode = Encoder(model).predict_on_batch
+            object.__setattr__(model, "_encode_of_sessions", encode)
+        self.encode = model.__dict__["_encode_of_sessions"]

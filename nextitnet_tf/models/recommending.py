@@ -66,7 +66,7 @@ def top_items(
     vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         _check_chooses(model)
-    k = min(_check_at_least_1(k, "k"), vocabulary.num_items)
+    k = at_most(k, model)
     item_ids = ops.cast(item_ids, "int32")
     latest = _latest(item_ids, of_histories)
     # Row by row the columns that are closed: (B, M).
@@ -78,7 +78,7 @@ def top_items(
         # Who draws even now would draw others if it were asked again.
         keep = model.keep(latest)
         hidden = model.last_hidden(latest, training=False, keep=keep)
-    if _is_tree(model):
+    if is_tree(model):
         if hidden is None:
             hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
@@ -132,7 +132,7 @@ class TopItems(keras.Model):
         self.exclude_seen = exclude_seen
         self.explain = explain
         self.reaches = None
-        if _is_tree(recommender):
+        if is_tree(recommender):
             self.reaches = self.add_weight(
                 name="reaches",
                 shape=(len(recommender.item_softmax.clusters) - 1, 2),
@@ -167,15 +167,31 @@ class TopItems(keras.Model):
 
 
 def recommend(
-    model, histories, k=10, exclude_seen=True, batch_size=256, explain=False
+    model,
+    histories,
+    k=10,
+    exclude_seen=True,
+    batch_size=256,
+    explain=False,
+    make_finder=None,
 ):
-    """Raw ids after raw ids: see `ServedModel.recommend`."""
+    """Raw ids after raw ids: see `ServedModel.recommend`.
+
+    Args:
+        model: with a vocabulary.
+        histories: as there, like all others.
+        k: how many items.
+        exclude_seen: leave out the items of the history itself.
+        batch_size: users scored at a time, at most.
+        explain: also tell which blocks ran.
+        make_finder: what is asked for a `TopItems`, by default `finder`.
+    """
     vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         _check_chooses(model)
     _check_at_least_1(batch_size, "batch_size")
     encoded = raw_ids.encode(histories, of_histories)
-    find = finder(model, k, exclude_seen, explain)
+    find = (make_finder or finder)(model, k, exclude_seen, explain)
     batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
     find.look_at_weights(len(encoded))
     answers, choices = [], []
@@ -205,7 +221,8 @@ def export(model, filepath, k=10, exclude_seen=True):
     vocabulary.save(extra)
 
 
-def _is_tree(model) -> bool:
+def is_tree(model) -> bool:
+    """Whether a model's items are leaves below parents (CpRec)."""
     return isinstance(getattr(model, "item_softmax", None), TreeSoftmax)
 
 
@@ -247,6 +264,15 @@ def _check_chooses(model):
         )
 
 
+def at_most(k, model) -> int:
+    """k, or all the items that a model knows.
+
+    Raises:
+        ValueError: k below 1.
+    """
+    return min(_check_at_least_1(k, "k"), model.vocabulary.num_items)
+
+
 def finder(model, k, exclude_seen, explain=False, kind=TopItems) -> TopItems:
     """The compiled `TopItems`, kept with the model for the next call.
 
@@ -261,7 +287,7 @@ def finder(model, k, exclude_seen, explain=False, kind=TopItems) -> TopItems:
         ValueError: a model without a vocabulary; k below 1.
     """
     both = raw_ids.vocabularies(model)
-    k = min(_check_at_least_1(k, "k"), both[0].num_items)
+    k = at_most(k, model)
     kept = model.__dict__.get("_top_items")
     if kept is None or any(
         old is not new for old, new in zip(kept[0], both, strict=True)

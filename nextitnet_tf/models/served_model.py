@@ -6,6 +6,7 @@ import os
 import keras
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf.models import frozen
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import recommending
 from nextitnet_tf.vocabulary import Vocabulary
@@ -88,6 +89,25 @@ class ServedModel(keras.Model):
                 that is no sequence of raw ids.
         """
         return incremental.Session(self, history)
+
+    def freeze(self):
+        """This model with its weights held, compiled to answer fast.
+
+        For a process that serves: `recommend` and `start` of what is returned
+        answer as this model does, at a fraction of the time for one user,
+        since weights are constants of a compiled program there (as of
+        TensorFlow's frozen graphs). It has nothing to do with which layers
+        are trained. What becomes of this model's weights afterwards is not
+        seen: freeze again.
+
+        Returns:
+            A `FrozenModel`.
+
+        Raises:
+            ValueError: a model without a vocabulary; a SkipRec that draws at
+                each answer (`is_noisy`).
+        """
+        return frozen.FrozenModel(self)
 
     def check_incremental(self):
         """Raises ValueError for a model that `start` is not for."""

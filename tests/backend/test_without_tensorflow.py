@@ -325,6 +325,29 @@ def test_the_last_position_alone():
         )
 
 
+def test_a_frozen_model(monkeypatch):
+    from nextitnet_tf.models import frozen
+
+    for most_bytes in (frozen._MOST_BYTES, 0):
+        monkeypatch.setattr(frozen, "_MOST_BYTES", most_bytes)
+        model = with_other_weights(make_model())
+        model.vocabulary = nextitnet_tf.Vocabulary(
+            [None, *range(1, 12)], [1] * 12, 0, 6
+        )
+        expected = model.recommend([[3, 4], [5]], 3)
+        served = model.freeze()
+        # Training gives the arrays of weights away.
+        model.compile(keras.optimizers.Adam(0.1))
+        model.fit(make_rows(), make_rows(), verbose=0)
+        assert model.recommend([[3, 4], [5]], 3) != expected
+        assert served.recommend([[3, 4], [5]], 3) == expected
+        session = served.start([3])
+        session.append(4)
+        hidden = model.freeze().start([3]).hidden
+        assert session.hidden.shape == hidden.shape
+        assert np.abs(session.hidden - hidden).max() > 0.1
+
+
 def test_a_session():
     backbone = with_other_weights(make_model())
     for model in (backbone, with_other_weights(nextitnet_tf.SkipRec(backbone))):

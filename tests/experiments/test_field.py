@@ -199,7 +199,7 @@ def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     )
     rivals = (
         *("--target=skiprec-rivals", *arguments, "--depths=4,2"),
-        "--settings=full,policy,distilled",
+        "--settings=full,half,distilled",
     )
     code, out, err = call("reproduce", *rivals)
     assert code == 0, err
@@ -207,9 +207,9 @@ def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     full, policy, drawn, same, student, _ = rows
     assert [row["model"] for row in rows] == [
         "NextItNet+-4",
-        "SkipRec-Gumbel w/ pre-4",
-        "SkipRec-Gumbel w/ pre-4 (random blocks)",
-        "SkipRec-Gumbel w/ pre-4 (the same blocks)",
+        "SkipRec-Gumbel w/ pre-4 (block cost 0.5)",
+        "SkipRec-Gumbel w/ pre-4 (block cost 0.5, random blocks)",
+        "SkipRec-Gumbel w/ pre-4 (block cost 0.5, the same blocks)",
         "NextItNet+-2 (distilled, soft labels)",
         "NextItNet+-2 (distilled, soft labels and topology)",
     ]

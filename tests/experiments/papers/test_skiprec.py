@@ -101,10 +101,13 @@ def test_the_release_s_policies_are_its_own():
 
 def test_rivals():
     lines = trained(make_rows(rivals))
-    policy = lines["SkipRec-Gumbel w/ pre-8"]
+    policy = lines["SkipRec-Gumbel w/ pre-8"].recipe.model_config["skip"]
+    half = lines["SkipRec-Gumbel w/ pre-8 (block cost 0.5)"]
+    skip = half.recipe.model_config["skip"]
+    assert skip == {**policy, "block_cost": 0.5}
     for way in ("random blocks", "the same blocks"):
-        row = lines[f"SkipRec-Gumbel w/ pre-8 ({way})"]
-        assert row.recipe == policy.recipe and row.served_as == way
+        row = lines[f"SkipRec-Gumbel w/ pre-8 (block cost 0.5, {way})"]
+        assert row.recipe == half.recipe and row.served_as == way
     assert lines["NextItNet+-4"].compared_with == lines["NextItNet+-8"]
     student = lines["NextItNet+-4 (distilled, soft labels)"].recipe
     assert student.up_to(0) == lines["NextItNet+-8"].recipe

@@ -1,0 +1,222 @@
+"""A model's answers with its weights held: for a process that serves.
+
+What answers a single user is hundreds of tiny operations. Calling them one by
+one, and reading as many weights, takes longer than their arithmetic. Here they
+are one program, in which weights are constants, so that compilers lay them out
+beforehand.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from nextitnet_tf.layers.pruned_top_items import leaf_reaches
+from nextitnet_tf.models import incremental
+from nextitnet_tf.models import raw_ids
+from nextitnet_tf.models import recommending
+
+# Larger weights, tables of items, are handed to a program at each call: as
+# constants they would be there twice, and compiling would take their time.
+_MOST_BYTES = 4_000_000
+
+
+class HeldWeights:
+    """Weights as they are now, and programs around them.
+
+    Args:
+        variables: Keras variables. What becomes of them afterwards is not
+            seen.
+    """
+
+    def __init__(self, variables):
+        self._constants, self._tables = [], []
+        for variable in variables:
+            value = ops.convert_to_numpy(variable)
+            if value.nbytes <= _MOST_BYTES:
+                self._constants.append((variable, np.array(value)))
+            else:
+                table = ops.copy(ops.convert_to_tensor(variable))
+                self._tables.append((variable, table))
+
+    def compile(self, call, is_xla=True, **more) -> Callable:
+        """`call` as a program, compiled for each shape of its inputs.
+
+        Args:
+            call: of a tensor, or of a dictionary of tensors; it writes to no
+                variable.
+            is_xla: whether XLA compiles it; else the backend as it does
+                anyway. A backend that compiles nothing calls it as it is.
+            **more: further weights, `(variable, value)` each.
+
+        Returns:
+            A function of what `call` takes.
+        """
+        constants = [*self._constants, *more.values()]
+        variables = [variable for variable, _ in self._tables]
+        values = [value for _, value in self._tables]
+
+        def program(inputs, *values):
+            held = [*constants, *zip(variables, values, strict=True)]
+            with keras.StatelessScope(state_mapping=held):
+                return call(inputs)
+
+        compiled = _compile(program, is_xla)
+        return lambda inputs: compiled(inputs, *values)
+
+
+class FrozenModel:
+    """Recommends as a model did when it was frozen, at a fraction of the time.
+
+    Answers equal the model's. Its first answer to a number of histories, or
+    to a longer one, takes the seconds that compiling takes: ask once before
+    users do.
+
+    Args:
+        model: see `ServedModel.freeze`.
+
+    Raises:
+        ValueError: as `ServedModel.freeze`.
+    """
+
+    def __init__(self, model):
+        raw_ids.vocabularies(model)
+        if getattr(model, "is_noisy", False):
+            raise ValueError(
+                "A model that draws at each answer cannot be frozen. "
+                f"Received: a {type(model).__name__} with is_noisy=True"
+            )
+        self._model = model
+        self._weights = HeldWeights(model.variables)
+        # Recurrent layers call kernels on GPUs that XLA has not.
+        self._is_xla = all(
+            layer.supports_jit for layer in model._flatten_layers()
+        )
+        self._reaches = (
+            leaf_reaches(model.item_softmax)
+            if recommending.is_tree(model)
+            else None
+        )
+        self._programs: dict = {}
+
+    def recommend(
+        self,
+        histories,
+        k=10,
+        exclude_seen=True,
+        batch_size=256,
+        explain=False,
+    ):
+        """The items likeliest to follow: as `ServedModel.recommend`."""
+        return recommending.recommend(
+            self._model,
+            histories,
+            k,
+            exclude_seen,
+            batch_size,
+            explain,
+            make_finder=self.finder,
+        )
+
+    def start(self, history):
+        """Begins to recommend click by click: as `ServedModel.start`."""
+        return incremental.Session(self._model, history, self)
+
+    # What a `Session` asks of whom it has its answers from.
+
+    def finder(self, model, k, exclude_seen, explain=False, kind=None):
+        """What finds the best items, as `recommending.finder`."""
+        kind = kind or recommending.TopItems
+        how = recommending.at_most(k, model), bool(exclude_seen), explain
+
+        def make():
+            find = kind(model, *how)
+            more = {}
+            if self._reaches is not None:
+                more["reaches"] = (find.reaches, np.array(self._reaches))
+            return _Finder(self._weights.compile(find, self._is_xla, **more))
+
+        return self._kept((kind, *how), make)
+
+    def encode(self, inputs):
+        """See `incremental.Encoder`."""
+
+        def make():
+            return self._weights.compile(incremental.Encoder(self._model))
+
+        return self._kept("encode", make)(inputs)
+
+    def keep(self, item_ids):
+        """See `SkipRec.keep`."""
+
+        def make():
+            return self._weights.compile(self._model.keep, self._is_xla)
+
+        return self._kept("keep", make)(item_ids)
+
+    def _kept(self, key, make):
+        if key not in self._programs:
+            self._programs[key] = make()
+        return self._programs[key]
+
+
+class _Finder:
+    """A compiled `TopItems` that is asked as Keras' are."""
+
+    def __init__(self, program):
+        self._program = program
+
+    def look_at_weights(self, num_histories):
+        """Nothing: they were looked at once for good."""
+
+    def predict_on_batch(self, inputs):
+        found = self._program(inputs)
+        return {name: ops.convert_to_numpy(x) for name, x in found.items()}
+
+
+def _compile(program, is_xla):
+    """By the backend."""
+    if keras.backend.backend() == "tensorflow":
+        return _Traced(program, is_xla)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(program)
+    return program
+
+
+class _Traced:
+    """TensorFlow's programs of a function, one a shape of its inputs.
+
+    Found here, not by `tf.function`: what that does at each call to find them
+    takes as long as sixteen blocks do.
+    """
+
+    def __init__(self, program, is_xla):
+        self._program = program
+        self._is_xla = is_xla
+        self._traced = {}
+
+    def __call__(self, inputs, *values):
+        # Where there is none, models work on other backends.
+        import tensorflow as tf
+
+        names = tuple(inputs) if isinstance(inputs, dict) else None
+        given = inputs.values() if names else [inputs]
+        given = [tf.convert_to_tensor(x) for x in given]
+        key = (names, *((x.dtype, *x.shape) for x in given))
+        if key not in self._traced:
+
+            def of_tensors(*tensors):
+                given = tensors[: len(tensors) - len(values)]
+                inputs = (
+                    dict(zip(names, given, strict=True)) if names else given[0]
+                )
+                return self._program(inputs, *tensors[len(given) :])
+
+            function = tf.function(of_tensors, jit_compile=self._is_xla or None)
+            self._traced[key] = function.get_concrete_function(
+                *(tf.TensorSpec(x.shape, x.dtype) for x in (*given, *values))
+            )
+        return self._traced[key](*given, *values)
