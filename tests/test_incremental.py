@@ -12,6 +12,7 @@ from nextitnet_tf import Compression
 from nextitnet_tf import NextItNet
 from nextitnet_tf import SkipRec
 from nextitnet_tf import Vocabulary
+from nextitnet_tf.models import incremental
 from tests import checks
 
 N, T = 30, 8
@@ -152,6 +153,24 @@ def test_it_begins_as_recommend_answers():
     assert session.top(3) == raw([1, 2, 3])
     session.append("item 1")
     assert "item 1" not in session.top(N) and len(session.top(N)) == N - 1
+
+
+@pytest.mark.parametrize("make", [make_model, make_skip_rec])
+def test_an_evaluation_asks_what_sessions_answer(make):
+    model = make()
+    histories = [[5, 3, 22, 8, 1, 17], [4, 9, 9, 2, 30, 11, 6, 7]]
+    rows = np.array([([0] * T + history)[-T:] for history in histories])
+    for clicks in (1, 4):
+        logits = np.array(incremental.AfterClicks(model, clicks)(rows))
+        for history, row in zip(histories, logits, strict=True):
+            session = model.start(raw(history[:-clicks]))
+            for item in raw(history[-clicks:]):
+                session.append(item)
+            row[[0, *history]] = -np.inf
+            best = np.argsort(-row, kind="stable")[:5]
+            assert session.top(5) == raw(best)
+    with pytest.raises(ValueError, match="`clicks` must be at least 1"):
+        incremental.AfterClicks(model, 0)
 
 
 def test_sessions_do_not_disturb_each_other():

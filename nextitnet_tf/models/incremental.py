@@ -134,6 +134,53 @@ class Encoder(keras.Model):
         return {"hidden": hidden[:, -1], "state": state}
 
 
+class AfterClicks(keras.Model):
+    """A model that answers as `Session`s do, for their evaluation.
+
+    Of each history it begins a session without the last items, and appends
+    them: it sees the history with `clicks` more paddings before it, and a
+    SkipRec has decided before the clicks.
+
+    Args:
+        model: see `ServedModel.start`.
+        clicks: how many items are appended.
+
+    Call arguments:
+        item_ids: (B, T) int, latest item at position -1, padded on the left.
+
+    Returns:
+        (B, N) logits.
+
+    Raises:
+        ValueError: as `ServedModel.start`; clicks below 1.
+    """
+
+    needs_users = False
+
+    def __init__(self, model, clicks):
+        model.check_incremental()
+        if clicks < 1:
+            raise ValueError(
+                f"`clicks` must be at least 1. Received: clicks={clicks}"
+            )
+        super().__init__(name="after_clicks", dtype=model.dtype_policy)
+        self.recommender = model
+        self.clicks = clicks
+        self.built = True
+
+    def call(self, item_ids):
+        before = ((0, 0), (self.clicks, 0))
+        grown = ops.pad(
+            item_ids, before, constant_values=self.recommender.padding_id
+        )
+        arguments = {}
+        if hasattr(self.recommender, "keep"):
+            at_start = grown[:, : -self.clicks]
+            arguments["keep"] = self.recommender.keep(at_start)
+        hidden = self.recommender.encode(grown, **arguments)[:, -1]
+        return self.recommender.item_softmax(hidden)
+
+
 class _TopOfHidden(recommending.TopItems):
     """`TopItems` of histories whose hidden states are known."""
 

@@ -191,6 +191,20 @@ def test_a_transformer_trained_evaluated_and_damaged(
     assert (tmp_path / "out" / "model.keras").read_bytes() == good
 
 
+def test_evaluate_click_by_click(train, run_command):
+    code, _, err = train("--num_blocks=1")
+    assert code == 0, err[-2000:]
+    code, out, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=2")
+    assert code == 0, err[-2000:]
+    assert "test, protocol clean, the last 2 click by click: MRR@5 " in out
+    code, _, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=-1")
+    assert code and "--clicks" in err
+    code, _, err = train("--model=sasrec", "--num_blocks=1", "--force")
+    assert code == 0, err[-2000:]
+    code, _, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=2")
+    check_one_line(code, err, "A SASRec does not grow by a click")
+
+
 def test_evaluate_takes_the_split_from_the_model(train, run_command, tmp_path):
     """Under the usual split it would have been trained on most of the test."""
     code, out, err = train("--model=ssept", "--num_blocks=1", "--split=rows")
