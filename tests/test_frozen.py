@@ -65,17 +65,18 @@ def test_it_answers_by_the_model_s_logits(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "most_bytes"),
+    ("name", "limits"),
     [
-        ("nextitnet", frozen._MOST_BYTES),
-        ("nextitnet", 0),
-        ("compressed", 300),
-        ("skip_rec", 300),
+        ("nextitnet", {}),
+        ("nextitnet", {"_MOST_BYTES": 0}),
+        ("compressed", {"_MOST_BYTES_OF_ALL": 3000}),
+        ("skip_rec", {"_MOST_BYTES": 300}),
     ],
 )
-def test_weights_are_held(name, most_bytes, monkeypatch):
+def test_weights_are_held(name, limits, monkeypatch):
     """As constants, and handed over at each call, though training goes on."""
-    monkeypatch.setattr(frozen, "_MOST_BYTES", most_bytes)
+    for limit, value in limits.items():
+        monkeypatch.setattr(frozen, limit, value)
     model = make(name)
     expected = model.recommend(HISTORIES[:2], 5)
     session = model.start(raw([4]))
@@ -131,15 +132,26 @@ def test_compiled_once_a_shape(monkeypatch):
         return last_hidden(item_ids, *args, **kwargs)
 
     monkeypatch.setattr(model, "last_hidden", watched)
-    monkeypatch.setattr(
-        model, "call", lambda x, **_: model.item_softmax(watched(x, False))
-    )
     served = model.freeze()
-    for _ in range(3):
+    for _ in range(2):
         served.recommend(HISTORIES[:1])
-        served.recommend(HISTORIES[:2])
-    assert sorted(set(traced)) == [1, 2]
-    assert len(traced) == 2
+        served.recommend(HISTORIES[:2], k=3)
+        # What is asked for, and how long histories are, is no new network.
+        served.recommend([raw(range(1, 30))] * 2, exclude_seen=False)
+    assert traced == [1, 2]
+
+
+def test_constants_are_few():
+    """Each program has copies of them, so that their sum is bounded."""
+    weights = [keras.Variable(np.zeros(n, "float32")) for n in MANY]
+    held = frozen.HeldWeights(weights)
+    assert [v.shape[0] for v, _ in held._constants] == [1_000_000] * 3 + [
+        900_000
+    ]
+    assert [v.shape[0] for v, _ in held._tables] == [1_000_001, 1_000_000]
+
+
+MANY = [1_000_000, 1_000_001, *[1_000_000] * 2, 900_000, 1_000_000]
 
 
 def test_layers_without_xla_are_left_to_the_backend(monkeypatch):
@@ -156,7 +168,7 @@ def test_layers_without_xla_are_left_to_the_backend(monkeypatch):
     model.freeze().recommend(HISTORIES[:1])
     model.blocks[1].conv1.supports_jit = False
     model.freeze().recommend(HISTORIES[:1])
-    assert asked == [True, None]
+    assert asked == [True, True, None, None]
 
 
 def test_what_is_refused():
@@ -167,6 +179,10 @@ def test_what_is_refused():
     noisy = with_vocabulary(SkipRec(sessions.make_model(), is_noisy=True))
     with pytest.raises(ValueError, match="draws at each answer"):
         noisy.freeze()
+    inside = with_vocabulary(nextitnet_tf.FineTuned(noisy, N))
+    inside.source_vocabulary = noisy.vocabulary
+    with pytest.raises(ValueError, match="draws at each answer"):
+        inside.freeze()
     served = make("sasrec").freeze()
     with pytest.raises(ValueError, match="A SASRec does not grow"):
         served.start(raw([1]))
@@ -177,3 +193,19 @@ def test_what_is_refused():
     model.item_softmax.bias.assign(np.full(N + 1, np.nan))
     with pytest.raises(FloatingPointError, match="finite"):
         model.freeze().recommend(HISTORIES)
+
+
+def test_a_model_that_has_become_another():
+    """Not half of the one and half of the other, in silence."""
+    model = make("nextitnet")
+    for change in (
+        lambda: with_vocabulary(model),
+        lambda: model.quantize("int8", filters="^item_"),
+    ):
+        served = model.freeze()
+        change()
+        with pytest.raises(ValueError, match="another since it was frozen"):
+            served.recommend(HISTORIES)
+        with pytest.raises(ValueError, match="another since it was frozen"):
+            served.start(HISTORIES[0])
+    assert model.freeze().recommend(HISTORIES) == model.recommend(HISTORIES)

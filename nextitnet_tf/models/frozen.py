@@ -17,24 +17,28 @@ from nextitnet_tf.models import incremental
 from nextitnet_tf.models import raw_ids
 from nextitnet_tf.models import recommending
 
-# Larger weights, tables of items, are handed to a program at each call: as
-# constants they would be there twice, and compiling would take their time.
+# Larger weights, tables of items, are handed to a program at each call, and so
+# are all that come after so many: each program has several copies of its
+# constants, and compiling takes their time.
 _MOST_BYTES = 4_000_000
+_MOST_BYTES_OF_ALL = 16_000_000
 
 
 class HeldWeights:
     """Weights as they are now, and programs around them.
 
     Args:
-        variables: Keras variables. What becomes of them afterwards is not
+        variables: Keras variables. What is assigned to them afterwards is not
             seen.
     """
 
     def __init__(self, variables):
         self._constants, self._tables = [], []
+        left = _MOST_BYTES_OF_ALL
         for variable in variables:
             value = ops.convert_to_numpy(variable)
-            if value.nbytes <= _MOST_BYTES:
+            if value.nbytes <= min(_MOST_BYTES, left):
+                left -= value.nbytes
                 self._constants.append((variable, np.array(value)))
             else:
                 table = ops.copy(ops.convert_to_tensor(variable))
@@ -69,30 +73,35 @@ class HeldWeights:
 class FrozenModel:
     """Recommends as a model did when it was frozen, at a fraction of the time.
 
-    Answers equal the model's. Its first answer to a number of histories, or
-    to a longer one, takes the seconds that compiling takes: ask once before
-    users do.
+    Answers equal the model's, up to rounding: in half precision items that
+    score nearly the same may change places. A program is compiled for each
+    number of histories, in powers of two, and a small one for each `k`,
+    `exclude_seen` and length of the longest history, in powers of two beyond
+    `history_length`; the first answer of a kind waits for it, and each takes
+    memory, several times the weights that are its constants (16 MB at most).
 
     Args:
         model: see `ServedModel.freeze`.
 
     Raises:
-        ValueError: as `ServedModel.freeze`.
+        ValueError: as `ServedModel.freeze`; of an answer, where the model has
+            become another since: another vocabulary, fewer bits.
     """
 
     def __init__(self, model):
-        raw_ids.vocabularies(model)
-        if getattr(model, "is_noisy", False):
-            raise ValueError(
-                "A model that draws at each answer cannot be frozen. "
-                f"Received: a {type(model).__name__} with is_noisy=True"
-            )
+        self._vocabularies = raw_ids.vocabularies(model)
+        layers = list(model._flatten_layers())
+        for layer in layers:
+            if getattr(layer, "is_noisy", False):
+                raise ValueError(
+                    "A model that draws at each answer cannot be frozen. "
+                    f"Received: a {type(layer).__name__} with is_noisy=True"
+                )
         self._model = model
-        self._weights = HeldWeights(model.variables)
+        self._variables = model.variables
+        self._weights = HeldWeights(self._variables)
         # Recurrent layers call kernels on GPUs that XLA has not.
-        self._is_xla = all(
-            layer.supports_jit for layer in model._flatten_layers()
-        )
+        self._is_xla = all(layer.supports_jit for layer in layers)
         self._reaches = (
             leaf_reaches(model.item_softmax)
             if recommending.is_tree(model)
@@ -109,6 +118,7 @@ class FrozenModel:
         explain=False,
     ):
         """The items likeliest to follow: as `ServedModel.recommend`."""
+        self._check_unchanged()
         return recommending.recommend(
             self._model,
             histories,
@@ -121,57 +131,97 @@ class FrozenModel:
 
     def start(self, history):
         """Begins to recommend click by click: as `ServedModel.start`."""
+        self._check_unchanged()
         return incremental.Session(self._model, history, self)
 
     # What a `Session` asks of whom it has its answers from.
 
-    def finder(self, model, k, exclude_seen, explain=False, kind=None):
+    def finder(
+        self,
+        model,
+        k,
+        exclude_seen,
+        explain=False,
+        kind=recommending.TopItems,
+    ):
         """What finds the best items, as `recommending.finder`."""
-        kind = kind or recommending.TopItems
-        how = recommending.at_most(k, model), bool(exclude_seen), explain
+        how = recommending.at_most(k, model), bool(exclude_seen), bool(explain)
+        has_hidden = hasattr(model, "item_softmax") and not explain
+        if kind is recommending.TopItems and has_hidden:
+            of_hidden = self.finder(
+                model, k, exclude_seen, kind=recommending.TopOfHidden
+            )
+            return _Finder(of_hidden.predict_on_batch, self._last_hidden)
 
         def make():
             find = kind(model, *how)
             more = {}
             if self._reaches is not None:
                 more["reaches"] = (find.reaches, np.array(self._reaches))
-            return _Finder(self._weights.compile(find, self._is_xla, **more))
+            return find, more
 
-        return self._kept((kind, *how), make)
+        return _Finder(self._program((kind, *how), make))
 
     def encode(self, inputs):
         """See `incremental.Encoder`."""
 
         def make():
-            return self._weights.compile(incremental.Encoder(self._model))
+            return incremental.Encoder(self._model), {}
 
-        return self._kept("encode", make)(inputs)
+        return self._program("encode", make)(inputs)
 
     def keep(self, item_ids):
         """See `SkipRec.keep`."""
+        return self._program("keep", lambda: (self._model.keep, {}))(item_ids)
 
-        def make():
-            return self._weights.compile(self._model.keep, self._is_xla)
+    def _last_hidden(self, item_ids):
+        """Of histories of any length."""
+        _, of_histories = self._vocabularies
+        latest = item_ids[:, -of_histories.history_length :]
 
-        return self._kept("keep", make)(item_ids)
+        def last_hidden(item_ids):
+            return self._model.last_hidden(item_ids, training=False)
 
-    def _kept(self, key, make):
+        return self._program("last_hidden", lambda: (last_hidden, {}))(latest)
+
+    def _program(self, key, make):
+        """The program of a call and of further weights, which `make` gives."""
         if key not in self._programs:
-            self._programs[key] = make()
+            call, more = make()
+            program = self._weights.compile(call, self._is_xla, **more)
+            self._programs[key] = program
         return self._programs[key]
+
+    def _check_unchanged(self):
+        """Programs are traced as they are asked for: of the same model."""
+        model = self._model
+        old = [*self._vocabularies, *self._variables]
+        new = [*raw_ids.vocabularies(model), *model.variables]
+        if len(old) != len(new) or any(
+            a is not b for a, b in zip(old, new, strict=True)
+        ):
+            raise ValueError(
+                "The model has become another since it was frozen: expected "
+                "the same vocabulary and variables, or another `freeze()`. "
+                f"Received: {type(model).__name__} {model.name!r}"
+            )
 
 
 class _Finder:
-    """A compiled `TopItems` that is asked as Keras' are."""
+    """Compiled programs that are asked as Keras' `TopItems` are."""
 
-    def __init__(self, program):
-        self._program = program
+    def __init__(self, find, last_hidden=None):
+        self._find = find
+        self._last_hidden = last_hidden
 
     def look_at_weights(self, num_histories):
         """Nothing: they were looked at once for good."""
 
     def predict_on_batch(self, inputs):
-        found = self._program(inputs)
+        if self._last_hidden is not None:
+            hidden = self._last_hidden(inputs)
+            return self._find({"item_ids": inputs, "hidden": hidden})
+        found = self._find(inputs)
         return {name: ops.convert_to_numpy(x) for name, x in found.items()}
 
 

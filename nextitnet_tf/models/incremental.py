@@ -89,7 +89,7 @@ class Session:
             FloatingPointError: scores that are NaN or infinite.
         """
         find = self._answers.finder(
-            self._model, k, exclude_seen, kind=_TopOfHidden
+            self._model, k, exclude_seen, kind=recommending.TopOfHidden
         )
         found = find.predict_on_batch(
             {
@@ -137,9 +137,10 @@ class Encoder(keras.Model):
 class AfterClicks(keras.Model):
     """A model that answers as `Session`s do, for their evaluation.
 
-    Of each history it begins a session without the last items, and appends
-    them: it sees the history with `clicks` more paddings before it, and a
-    SkipRec has decided before the clicks.
+    Of each row it begins a session without the last items, of which there may
+    be fewer, and appends them: the items have up to `clicks` more paddings
+    before them, and a SkipRec has decided before the clicks. What a session
+    would know from before the row is not in the row, and not seen.
 
     Args:
         model: see `ServedModel.start`.
@@ -169,30 +170,25 @@ class AfterClicks(keras.Model):
         self.built = True
 
     def call(self, item_ids):
+        padding = self.recommender.padding_id
+        is_item = ops.not_equal(item_ids, padding)
+        num_items = ops.sum(ops.cast(is_item, "int32"), axis=1)  # (B,)
+        # A session of a shorter history is a shorter row, too: moved to the
+        # left, where causal convolutions do not see what is behind it.
+        missing = ops.maximum(self.clicks - num_items, 0)
         before = ((0, 0), (self.clicks, 0))
-        grown = ops.pad(
-            item_ids, before, constant_values=self.recommender.padding_id
-        )
+        grown = ops.pad(item_ids, before, constant_values=padding)
+        length = grown.shape[1]
+        places = ops.arange(length, dtype="int32") + missing[:, None]
+        grown = ops.take_along_axis(grown, places % length, axis=1)
         arguments = {}
         if hasattr(self.recommender, "keep"):
             at_start = grown[:, : -self.clicks]
             arguments["keep"] = self.recommender.keep(at_start)
-        hidden = self.recommender.encode(grown, **arguments)[:, -1]
+        hidden = self.recommender.encode(grown, **arguments)
+        last = (length - 1 - missing)[:, None, None]
+        hidden = ops.take_along_axis(hidden, last, axis=1)[:, 0]
         return self.recommender.item_softmax(hidden)
-
-
-class _TopOfHidden(recommending.TopItems):
-    """`TopItems` of histories whose hidden states are known."""
-
-    def call(self, inputs):
-        return recommending.top_items(
-            self.recommender,
-            inputs["item_ids"],
-            self.k,
-            self.exclude_seen,
-            self.reaches,
-            inputs["hidden"],
-        )
 
 
 class _Live:

@@ -166,6 +166,20 @@ class TopItems(keras.Model):
         )
 
 
+class TopOfHidden(TopItems):
+    """`TopItems` of histories whose hidden states are known."""
+
+    def call(self, inputs):
+        return top_items(
+            self.recommender,
+            inputs["item_ids"],
+            self.k,
+            self.exclude_seen,
+            self.reaches,
+            inputs["hidden"],
+        )
+
+
 def recommend(
     model,
     histories,
