@@ -59,6 +59,7 @@ class Row:
         compared_with: the line that speed-up and difference are counted
             against. A model from scratch is compared with itself, a baseline
             with the best NextItNet there is.
+        rival_of: a line that claims to be better than this one.
         without_alpha: the same line without alpha.
         grown_from: the shallow line that a deep one from scratch takes the
             place of.
@@ -74,6 +75,7 @@ class Row:
     served_as: str = ""
     schedule: str = ""
     compared_with: "Row | None" = None
+    rival_of: "Row | None" = None
     without_alpha: "Row | None" = None
     grown_from: "Row | None" = None
 

@@ -29,6 +29,11 @@ from nextitnet_tf.models import COUNTED
 from nextitnet_tf.training import Run
 
 CUTOFFS = (5, 20)
+_LEAD = (
+    "The policy's lead: how much better in MRR@5 the policy is than a rival, "
+    "counted in the same way; a rival that it is not above does as well "
+    "without one."
+)
 _MILLION = 1e6
 # Of a row's `figures`, in order.
 _PAPER = ("mrr_at_5", "hit_rate_at_5", "parameters", "minutes", "inference")
@@ -60,6 +65,7 @@ COLUMNS = (
         )
     ),
     Column("Against full", lambda r: r["against_full"]),
+    Column("The policy's lead", lambda r: r["policy_leads"]),
     Column("Above the floor", lambda r: r["above_floor"]),
     Column(
         "Parameters, M",
@@ -158,7 +164,7 @@ def _accuracy(
     store: Store,
     exclude_seen: bool,
 ) -> dict[str, Any]:
-    """Metrics, and the difference to the line in full, seed by seed."""
+    """Metrics, and differences to the line in full and from a policy."""
     ranks = {row.seed: store.ranks(run, exclude_seen) for row, run in of_line}
     each = [
         metrics.from_ranks(of_seed, CUTOFFS)
@@ -170,27 +176,30 @@ def _accuracy(
             metric: spread([of_seed[metric] for of_seed in each])
             for metric in each[0]
         },
-        "against_full": "",
-        "over_full": {},
+        **{"against_full": "", "over_full": {}},
+        **{"policy_leads": "", "under_policy": {}},
     }
-    full = of_line[0][0].compared_with
-    found["full"] = full.label if full else ""
-    others = {
-        row.seed: store.ranks(run, exclude_seen)
-        for row, run in of_label.get(full.label if full else "", ())
-    }
-    seeds = [seed for seed in ranks if others.get(seed) is not None]
-    if not seeds or len(seeds) < len(ranks):
-        return found
-    told = compare_ranks(
-        [ranks[seed] for seed in seeds],  # type: ignore[misc]
-        [others[seed] for seed in seeds],  # type: ignore[misc]
-        store.users(of_line[0][1]),
-    )
-    return found | {
-        "over_full": told,
-        "against_full": floor.said(told, len(seeds)),
-    }
+    row = of_line[0][0]
+    found["full"] = row.compared_with.label if row.compared_with else ""
+    for other, sign, told, said in (
+        (row.compared_with, 1, "over_full", "against_full"),
+        (row.rival_of, -1, "under_policy", "policy_leads"),
+    ):
+        others = {
+            other_row.seed: store.ranks(run, exclude_seen)
+            for other_row, run in of_label.get(other.label if other else "", ())
+        }
+        if any(others.get(seed) is None for seed in ranks):
+            continue
+        own, of_other = list(ranks.values()), [others[s] for s in ranks]
+        first, second = (own, of_other)[::sign]
+        difference = compare_ranks(
+            first,  # type: ignore[arg-type]
+            second,  # type: ignore[arg-type]
+            store.users(of_line[0][1]),
+        )
+        found |= {told: difference, said: floor.said(difference, len(ranks))}
+    return found
 
 
 def _size(
@@ -275,6 +284,7 @@ def _notes(
         "Against full: the difference of MRR@5 to the line that is stored in "
         "full, of the same seeds, with 95 % of a paired bootstrap over users "
         "and seeds.",
+        *[_LEAD] * any(record["policy_leads"] for record in records),
         against_counting.ABOVE,
         *against_counting.left_out(done, store),
         "Parameters: numbers that are stored, whatever their bits. MB on disk: "

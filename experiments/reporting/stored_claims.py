@@ -1,7 +1,9 @@
 """What tables of models stored small say of themselves."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from experiments.reporting.columns import escape
 from experiments.reporting.comparisons import About
@@ -20,8 +22,7 @@ def against_full(contents: Sequence[Content], about: About) -> Iterator[str]:
             if not told:
                 continue
             low, high = told["low"], told["high"]
-            found = verdict(told["difference"], low, high, len(row["seeds"]))
-            words = {"holds": "better", "does not hold": "worse"}
+            found = _in_words(told, row)
             said = [
                 f"{row['smaller']:.1f} times smaller on disk"
                 if row["smaller"]
@@ -35,5 +36,26 @@ def against_full(contents: Sequence[Content], about: About) -> Iterator[str]:
             yield (
                 f"- {escape(row['model'])}: {parts}MRR@5 "
                 f"{shown(told['difference'], low, high)} against "
-                f"{escape(row['full'])}: {words.get(found, found)}."
+                f"{escape(row['full'])}: {found}."
             )
+
+
+def against_rivals(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """Whether a policy is better than each line that has none."""
+    for content in contents:
+        for row in content["rows"]:
+            told = row.get("under_policy")
+            if told:
+                lead = shown(told["difference"], told["low"], told["high"])
+                yield (
+                    f"- The policy against {escape(row['model'])}: MRR@5 "
+                    f"{lead}: {_in_words(told, row)}."
+                )
+
+
+def _in_words(told: Mapping[str, float], row: Mapping[str, Any]) -> str:
+    found = verdict(
+        told["difference"], told["low"], told["high"], len(row["seeds"])
+    )
+    words = {"holds": "better", "does not hold": "worse"}
+    return words.get(found, found)

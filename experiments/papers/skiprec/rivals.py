@@ -47,9 +47,10 @@ CLAIMS = (
     Claim(
         "A policy beats what is as fast without one",
         "",
-        [stored_claims.against_full],
+        [stored_claims.against_full, stored_claims.against_rivals],
     ),
 )
+_CLAIMANTS = (lines.FULL, "policy", "half")
 # A share of blocks costs so much of the loss; about half run on `deep`.
 _BLOCK_COST = 0.5
 # How the deep model teaches a shallower one (`distillation.teach`).
@@ -92,7 +93,7 @@ def rows(choices: Choices) -> list[Row]:
         "half": [
             half,
             *(
-                dataclasses.replace(half, served_as=way)
+                dataclasses.replace(half, served_as=way, rival_of=half)
                 for way in (RANDOM_BLOCKS, SAME_BLOCKS)
             ),
         ],
@@ -106,7 +107,11 @@ def rows(choices: Choices) -> list[Row]:
     found = counted.tried_rows(choices)
     for setting, of_setting in known.items():
         if setting in choices.settings:
-            found += of_setting
+            found += (
+                of_setting
+                if setting in _CLAIMANTS
+                else [dataclasses.replace(r, rival_of=half) for r in of_setting]
+            )
     return found
 
 

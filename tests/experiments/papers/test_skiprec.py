@@ -108,6 +108,10 @@ def test_rivals():
     for way in ("random blocks", "the same blocks"):
         row = lines[f"SkipRec-Gumbel w/ pre-8 (block cost 0.5, {way})"]
         assert row.recipe == half.recipe and row.served_as == way
+        assert row.rival_of == half
+    claimants = [half.label, "NextItNet+-8", "SkipRec-Gumbel w/ pre-8"]
+    for row in lines.values():
+        assert (row.rival_of is None) == (row.label in claimants), row.label
     assert lines["NextItNet+-4"].compared_with == lines["NextItNet+-8"]
     student = lines["NextItNet+-4 (distilled, soft labels)"].recipe
     assert student.up_to(0) == lines["NextItNet+-8"].recipe

@@ -66,7 +66,9 @@ class Runs:
         return compute()
 
 
-def make_row(seed=0, stages=_ONE, family="NextItNet", full=None, **more):
+def make_row(
+    seed=0, stages=_ONE, family="NextItNet", full=None, rival_of=None, **more
+):
     recipe = Recipe(stages, protocol=CLEAN, seed=seed, **more)
     return Row(
         "x",
@@ -76,6 +78,7 @@ def make_row(seed=0, stages=_ONE, family="NextItNet", full=None, **more):
         family,
         stacked_family="Small",
         compared_with=full,
+        rival_of=rival_of,
     )
 
 
@@ -87,7 +90,7 @@ def make_table(tmp_path, seeds=(0, 1, 2)):
         stacked = (Stage(1), Stage(2, method="adjacent"))
         rows += [
             full,
-            make_row(seed, family="Small", full=full, **small),
+            make_row(seed, family="Small", full=full, rival_of=full, **small),
             make_row(seed, stacked, "Small", full=full, **small),
         ]
     (tmp_path / "serving.json").write_text(
@@ -124,6 +127,9 @@ def test_the_table(tmp_path):
     assert full["above_floor"] == "+0.8000 (+0.8000 to +0.8000): above"
     assert small["against_full"] == "-0.5000 (-0.5000 to -0.5000): below"
     assert full["against_full"] == counted["against_full"] == ""
+    assert small["policy_leads"] == "+0.5000 (+0.5000 to +0.5000): above"
+    assert full["policy_leads"] == stacked["policy_leads"] == ""
+    assert "- The policy's lead: " in text
     assert (full["parameters"], small["parameters"]) == (4, 0.5)
     assert (full["megabytes"], small["megabytes"]) == (16, 2)
     assert small["smaller"] == 8 and stacked["smaller"] is None
@@ -146,6 +152,19 @@ def test_what_it_says_of_the_paper(tmp_path):
     _, records = make_table(tmp_path, seeds=(0,))
     told = list(stored_claims.against_full([{"rows": records}], {}))
     assert told[0].endswith("against NextItNet-1: one seed.")
+
+
+def test_what_it_says_of_rivals(tmp_path):
+    _, records = make_table(tmp_path)
+    told = list(stored_claims.against_rivals([{"rows": records}], {}))
+    assert told == [
+        "- The policy against Small-1: MRR@5 +0.5000 (+0.5000 to +0.5000): "
+        "better."
+    ]
+    # Of tables from before there were rivals.
+    for record in records:
+        del record["under_policy"]
+    assert not list(stored_claims.against_rivals([{"rows": records}], {}))
 
 
 def test_nothing_is_done(tmp_path):
