@@ -47,9 +47,13 @@ def _of_paper(name: str, form: str) -> Callable[[Any], str]:
     return lambda record: columns.number(record["paper"].get(name), form)
 
 
-def _milliseconds(record: Mapping[str, Any]) -> str:
-    found = record["milliseconds"]
-    return " / ".join(f"{found[size]:.1f}" for size in sorted(found, key=int))
+def _milliseconds(how: str) -> Callable[[Any], str]:
+    def shown(record: Mapping[str, Any]) -> str:
+        found = record[how]
+        sizes = sorted(found, key=int)
+        return " / ".join(f"{found[size]:.1f}" for size in sizes)
+
+    return shown
 
 
 COLUMNS = (
@@ -76,7 +80,8 @@ COLUMNS = (
     Column("Minutes", lambda r: columns.number(r["minutes"], ".1f")),
     Column("ms a step", lambda r: columns.number(r["step"], ".0f")),
     Column("Blocks run", lambda r: columns.number(r["blocks_run"], ".0%")),
-    Column("Answers, ms", _milliseconds),
+    Column("Answers, ms", _milliseconds("milliseconds")),
+    Column("Frozen, ms", _milliseconds("frozen_milliseconds")),
     Column("Paper MRR@5", _of_paper("mrr_at_5", ".4f")),
     Column("Paper parameters, M", _of_paper("parameters", ".1f")),
     Column("Paper minutes", _of_paper("minutes", ".0f")),
@@ -215,7 +220,7 @@ def _size(
             "megabytes": None,
             "smaller": None,
             "blocks_run": None,
-            "milliseconds": {},
+            **{"milliseconds": {}, "frozen_milliseconds": {}},
         }
     own = measured.get(run.name, {})
     size = own.get("file_bytes")
@@ -228,6 +233,7 @@ def _size(
         "smaller": of_full / size if of_full and size else None,
         "blocks_run": own.get("blocks_run"),
         "milliseconds": own.get("milliseconds", {}),
+        "frozen_milliseconds": own.get("frozen_milliseconds", {}),
     }
 
 
@@ -293,5 +299,6 @@ def _notes(
         "Minutes: training steps to the best evaluation, of all stages, times "
         f"the time of a step, {notes.SAME_RUN if is_idle else notes.SHARED}.",
         serving.NOTE,
+        *[serving.FROZEN_NOTE] * any(r["frozen_milliseconds"] for r in trained),
         "± is the standard deviation between seeds.",
     ]

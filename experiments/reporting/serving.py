@@ -32,6 +32,9 @@ NOTE = (
     "after the other. Blocks run: the share that a policy lets run, of the "
     "test's histories."
 )
+FROZEN_NOTE = (
+    "Frozen: the same answers of `model.freeze()`, which XLA compiles."
+)
 
 
 def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
@@ -61,10 +64,7 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
             size = file.stat().st_size
         known[name] = {
             "file_bytes": size,
-            "milliseconds": {
-                str(batch_size): 1000 * _seconds(model, histories, batch_size)
-                for batch_size in BATCH_SIZES
-            },
+            **_milliseconds(model, histories),
             "load_average_before": os.getloadavg()[0],
         }
         if isinstance(model, SkipRec):
@@ -81,9 +81,23 @@ def measure(rows: Sequence[Row], store: Store, path: Path) -> None:
         )
 
 
-def _seconds(model, histories: np.ndarray, batch_size: int) -> float:
+def _milliseconds(model, histories: np.ndarray) -> dict[str, dict]:
+    """By how the model answers, and how many histories at a time."""
+    finders = {"milliseconds": TopItems(model, _K, exclude_seen=True)}
+    if not getattr(model, "is_noisy", False):
+        frozen = model.freeze().finder(model, _K, exclude_seen=True)
+        finders["frozen_milliseconds"] = frozen
+    return {
+        how: {
+            str(batch_size): 1000 * _seconds(finder, histories, batch_size)
+            for batch_size in BATCH_SIZES
+        }
+        for how, finder in finders.items()
+    }
+
+
+def _seconds(finder, histories: np.ndarray, batch_size: int) -> float:
     """Of one batch, compiled before."""
-    finder = TopItems(model, _K, exclude_seen=True)
     batch = np.resize(histories, (batch_size, histories.shape[1]))
     found: list[float] = []
     began = time.perf_counter()

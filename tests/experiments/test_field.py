@@ -175,6 +175,7 @@ def test_small_models_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     ]
     for row in rows:
         assert set(row["milliseconds"]) == {"1", "32", "256"}
+        assert set(row["frozen_milliseconds"]) == {"1", "32", "256"}
         assert row["smaller"] or row["model"] == "NextItNet-1"
     bits = {row["model"]: row for row in rows[3:]}
     assert set(bits) == {"NextItNet-1 (int8)", "NextItNet-1 (int4)"}

@@ -103,6 +103,7 @@ def make_table(tmp_path, seeds=(0, 1, 2)):
                 "tree-1-0": {
                     "file_bytes": 2_000_000,
                     "milliseconds": {"1": 1.0},
+                    "frozen_milliseconds": {"1": 0.4},
                 },
             }
         )
@@ -137,6 +138,7 @@ def test_the_table(tmp_path):
     assert (full["minutes"], small["minutes"]) == (1, 0.5)
     assert stacked["minutes"] == 1.5
     assert "2.0 / 9.0 / 40.0" in text  # by the size of the batch
+    assert "| Answers, ms | Frozen, ms |" in text and "| 1.0 | 0.4 |" in text
     assert full["paper"]["parameters"] == 62
 
 
