@@ -156,11 +156,14 @@ recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history 
 
 # --- development -----------------------------------------------------------
 
+# A process a core, each of which imports TensorFlow.
+PYTEST := $(BIN)/pytest -q -n auto --maxprocesses=8 --dist=worksteal
+
 test: $(INSTALLED) ## tests and doctests but for the slow ones
-	$(BIN)/pytest -q -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(INSTALLED) ## all tests
-	$(BIN)/pytest -q $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without TensorFlow
 	KERAS_BACKEND=jax $(BIN)/pytest -q tests/backend

@@ -31,6 +31,7 @@ setup(
             "markdown-it-py>=3",  # make report
             "mypy>=1.13",
             "pytest>=8",
+            "pytest-xdist>=3.6",  # a test process a core
             "ruff>=0.8",
         ],
     },

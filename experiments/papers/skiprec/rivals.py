@@ -14,7 +14,10 @@ for skipping, and a policy that takes what it is for may well run all blocks.
 
 The second depth is the shallower model's: take the one whose answers take as
 long as the policy's ("Answers"). Expected time on 2 cores with `deep`: half
-an hour a seed. Expected numbers: none are published.
+an hour a seed. Expected numbers: none are published; of `deep` we have MRR@5
+without seen items .2254 of all 16 blocks, .2127 of a policy that runs about
+half of them, .2127 of the same blocks for all, .1200 of random ones, and .2180
+of 8 blocks from scratch, three seeds.
 """
 
 import dataclasses
