@@ -1,6 +1,8 @@
 """The benchmark's arithmetic, and a case of each kind on tiny sizes."""
 
 import json
+import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -162,6 +164,22 @@ def test_skipping_half_of_the_blocks(monkeypatch):
     text = inference.to_markdown([found])
     assert text[-2].startswith("| 8 | 3 | 2.00 / ")
     assert text[-2].endswith("| 1.20x | 0.90 of 1.33x | 3 |")
+
+
+def test_a_process_of_one_core(monkeypatch):
+    """Which this one has all of, before and after."""
+    own = os.sched_getaffinity(0)
+    seen = []
+
+    def watched(*args, **kwargs):
+        seen.append(os.sched_getaffinity(0))
+        return subprocess.CompletedProcess(args, 0, stdout="{}", stderr="")
+
+    monkeypatch.setattr(subprocess, "run", watched)
+    child.run("machine", cores=1)
+    child.run("machine")
+    assert len(seen[0]) == 1 and seen[0] <= own
+    assert seen[1] == own == os.sched_getaffinity(0)
 
 
 def test_whole_answers(monkeypatch):

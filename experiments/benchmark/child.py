@@ -1,6 +1,7 @@
 """A job in a process of its own, and the memory that it takes there."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 
-def run(job: str, *arguments: str) -> dict[str, Any]:
+def run(job: str, *arguments: str, cores: int | None = None) -> dict[str, Any]:
     """Runs a job in a process of its own.
 
     Args:
         job: a name in `processes.JOBS`.
         *arguments: for it.
+        cores: how many it may use, and so the number of its threads; by
+            default all that there are.
 
     Returns:
         What it measured, and `process_seconds`, from start to end.
@@ -22,14 +25,20 @@ def run(job: str, *arguments: str) -> dict[str, Any]:
     Raises:
         ChildProcessError: it failed.
     """
+    own = os.sched_getaffinity(0)
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.benchmark.processes", job]
-        + list(arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        # A process begins with the cores of the one that starts it.
+        os.sched_setaffinity(0, sorted(own)[-(cores or len(own)) :])
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.benchmark.processes", job]
+            + list(arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.sched_setaffinity(0, own)
     seconds = time.perf_counter() - began
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from experiments.benchmark import answers
+from experiments.benchmark import child
 from experiments.benchmark import last_position
 from experiments.benchmark.settings import Settings
 
@@ -34,25 +35,38 @@ _FROZEN = {"full": "frozen", "skipping": "frozen_skipping"}
 
 
 def measure(settings: Settings) -> list[dict[str, Any]]:
-    """Times each depth and size of a batch."""
+    """Times each depth, then answers, then the last position: on one core."""
     del settings
     found = []
-    for depth in DEPTHS:
-        ways = make_ways(depth)
-        for batch_size in BATCH_SIZES:
-            times = time_in_turns(ways, make_queries(depth, batch_size))
-            found.append(summarize(depth, batch_size, times))
-            last = found[-1]
-            print(
-                f"{depth} blocks, batch {batch_size}: {last['full'][0]:.2f} "
-                f"against {last['skipping'][0]:.2f} ms, "
-                f"{last['speedup']:.2f}x; frozen {last['frozen'][0]:.2f} "
-                f"against {last['frozen_skipping'][0]:.2f} ms, "
-                f"{last['frozen_speedup']:.2f}x",
-                flush=True,
+    for part, *arguments in (
+        *(("depth", str(depth)) for depth in DEPTHS),
+        ("answers",),
+        ("last_position",),
+    ):
+        done = child.run("inference", part, *arguments, cores=1)["found"]
+        found += done
+        print("\n".join(to_markdown(done)), flush=True)
+    return found
+
+
+def measure_part(part: str, *arguments: str) -> dict[str, Any]:
+    """What one process measures, all of whose threads share a core."""
+    if part == "answers":
+        return {"found": answers.measure(time_in_turns)}
+    if part == "last_position":
+        return {"found": last_position.measure(time_in_turns)}
+    (depth,) = (int(argument) for argument in arguments)
+    ways = make_ways(depth)
+    return {
+        "found": [
+            summarize(
+                depth,
+                batch_size,
+                time_in_turns(ways, make_queries(depth, batch_size)),
             )
-    found += answers.measure(time_in_turns)
-    return found + last_position.measure(time_in_turns)
+            for batch_size in BATCH_SIZES
+        ]
+    }
 
 
 def to_markdown(found: list[dict[str, Any]]) -> list[str]:
@@ -64,12 +78,13 @@ def to_markdown(found: list[dict[str, Any]]) -> list[str]:
     def shown(percentiles) -> str:
         return " / ".join(f"{ms:.2f}" for ms in percentiles)
 
-    return [
+    of_depths = [
         f"The hidden state after a history, width {_WIDTH}, {_LENGTH} "
-        f"positions, NextItNet; half of the blocks run, the policy's time "
-        "counts. Milliseconds of the 50th, 90th and 99th percentile; the "
-        "bound is that of a policy of two blocks. Frozen is what "
-        "`model.freeze()` compiles, by XLA, with weights as constants. Goal: "
+        f"positions, NextItNet, one core; half of the blocks run, the "
+        "policy's time counts. Milliseconds of the 50th, 90th and 99th "
+        "percentile; the bound is that of a policy of two blocks. Frozen is "
+        "what `model.freeze()` compiles, by XLA, with weights as constants. "
+        "Goal: "
         "1.5x at batch 1, 1.3x at batch 256, of 32 and 64 blocks.",
         "",
         "| Blocks | Batch | All blocks, ms | Skipping, ms | Faster "
@@ -86,6 +101,9 @@ def to_markdown(found: list[dict[str, Any]]) -> list[str]:
             for f in found
         ),
         "",
+    ]
+    return [
+        *(of_depths if found else ()),
         *answers.to_markdown(of_answers),
         *last_position.to_markdown(of_last),
     ]

@@ -40,8 +40,7 @@ def measure(time_in_turns: Callable) -> list[dict[str, Any]]:
             found.append(
                 summarize("the field", depth, t, batch_size, share, times)
             )
-            print(to_markdown(found[-1:])[-2], flush=True)
-    return found
+        return found
 
 
 def to_markdown(found: list[dict[str, Any]]) -> list[str]:
@@ -50,8 +49,9 @@ def to_markdown(found: list[dict[str, Any]]) -> list[str]:
         return []
     lines = [
         f"The hidden state of the last position, NextItNet of width {_WIDTH}, "
-        "t - 1 positions: after one more click, and from the positions that it "
-        "sees alone (receptive field). The share is that of the positions "
+        "t - 1 positions, one core: after one more click, and from the "
+        "positions that it sees alone (receptive field). The share is that of "
+        "the positions "
         "computed. Milliseconds of the 50th, 90th and 99th percentile; "
         "faster than a full pass, of a frozen model than a frozen one's, at "
         "the 50th. Goal of a click: 5x at 16 blocks and t = 20.",

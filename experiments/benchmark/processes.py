@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmark import compression
+from experiments.benchmark import inference
 from experiments.benchmark import recommending
 from experiments.benchmark.child import peak_gb
 from experiments.benchmark.child import run
@@ -229,6 +230,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "memory": _memory,
     "recommend": _recommend,
     "compressed_step": compression.time_step,
+    "inference": inference.measure_part,
     "pruned": _pruned,
     "save_to_serve": compression.save_to_serve,
     "serve": compression.serve,

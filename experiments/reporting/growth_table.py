@@ -16,12 +16,12 @@ from experiments.reporting import pictures
 from experiments.reporting.columns import Column
 from experiments.reporting.statistics import spread
 from experiments.reporting.store import Store
+from experiments.reporting.stored_claims import MARGIN
 from nextitnet_tf.training import MONITOR
 
 # The target that all lines run for: what the direct model has in the mean of
 # its last evaluations, over all seeds, less a margin.
 SMOOTHED = 5
-MARGIN = 0.001
 
 
 def _percent(value: float | None) -> str:

@@ -8,8 +8,13 @@ from typing import Any
 from experiments.reporting.columns import escape
 from experiments.reporting.comparisons import About
 from experiments.reporting.comparisons import Content
+from experiments.reporting.statistics import NEEDED_SEEDS
 from experiments.reporting.statistics import verdict
 from experiments.reporting.wording import shown
+
+# What a way to grow may lack of the direct model.
+MARGIN = 0.001
+_TOO_FEW = "; no verdict without three seeds"
 
 
 def against_full(contents: Sequence[Content], about: About) -> Iterator[str]:
@@ -51,6 +56,31 @@ def against_rivals(contents: Sequence[Content], about: About) -> Iterator[str]:
                     f"- The policy against {escape(row['model'])}: MRR@5 "
                     f"{lead}: {_in_words(told, row)}."
                 )
+
+
+def grown_sooner(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """Which ways to grow are as good as the direct model, and how soon."""
+    for content in contents:
+        direct, *ways = content["rows"]
+        soon = {
+            row["model"]: row["time_to_target"]
+            for row in ways
+            if row["time_to_target"] is not None
+        }
+        each = ", ".join(
+            f"{escape(name)} after {share:.0%}" for name, share in soon.items()
+        )
+        nearest = max(ways, key=lambda row: row["last"]["mean"])
+        num_seeds = len(direct["seeds"])
+        few = _TOO_FEW * (num_seeds < NEEDED_SEEDS)
+        yield (
+            f"- {escape(direct['model'])}, directly: validation MRR@5 "
+            f"{direct['last']['mean']:.4f} ({num_seeds} seeds). Of "
+            f"{len(ways)} ways to grow, most seeds of {len(soon)} get as good "
+            f"(less {MARGIN:g}){': ' * bool(each)}{each}; the best is "
+            f"{escape(nearest['model'])}, {nearest['last']['mean']:.4f}, in "
+            f"{nearest['whole_time']:.0%} of the time{few}."
+        )
 
 
 def _in_words(told: Mapping[str, float], row: Mapping[str, Any]) -> str:

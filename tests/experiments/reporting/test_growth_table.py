@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.reporting import growth_table
+from experiments.reporting import stored_claims
 from nextitnet_tf.training import MONITOR
 
 
@@ -59,3 +60,32 @@ def test_a_line_that_never_gets_there():
     shown = [column.cell(found[1]) for column in growth_table.COLUMNS]
     assert shown[titles.index("Time to the target")] == "-"
     assert shown[titles.index("Reached by")] == "0 of 1"
+
+
+def test_what_it_says_of_growing():
+    def row(model, last, whole, at, seeds=(0, 1, 2)):
+        return {
+            "model": model,
+            "seeds": list(seeds),
+            "last": {"mean": last},
+            "whole_time": whole,
+            "time_to_target": at,
+        }
+
+    rows = [
+        row("NextItNet-4", 0.2, 1.0, 0.95),
+        row("doubling", 0.19, 0.69, None),
+        row("one step", 0.201, 0.5, 0.42),
+    ]
+    (told,) = stored_claims.grown_sooner([{"rows": rows}], {})
+    assert told == (
+        "- NextItNet-4, directly: validation MRR@5 0.2000 (3 seeds). Of 2 ways "
+        "to grow, most seeds of 1 get as good (less 0.001): one step after "
+        "42%; the best is one step, 0.2010, in 50% of the time."
+    )
+    rows = [row("NextItNet-4", 0.2, 1.0, 0.9, [0]), rows[1]]
+    (told,) = stored_claims.grown_sooner([{"rows": rows}], {})
+    assert told.endswith(
+        "most seeds of 0 get as good (less 0.001); the best is doubling, "
+        "0.1900, in 69% of the time; no verdict without three seeds."
+    )
