@@ -40,7 +40,7 @@ def measure(time_in_turns: Callable) -> list[dict[str, Any]]:
             found.append(
                 summarize("the field", depth, t, batch_size, share, times)
             )
-        return found
+    return found
 
 
 def to_markdown(found: list[dict[str, Any]]) -> list[str]:
