@@ -123,7 +123,10 @@ def cases(table):
 
 def _shown(value):
     """The same in each process of tests, which an address is not."""
-    return type(value).__name__ if " object at " in str(value) else value
+    is_named = " at 0x" not in str(value)
+    return (
+        value if is_named else getattr(value, "__name__", type(value).__name__)
+    )
 
 
 def with_weights(layer, x):

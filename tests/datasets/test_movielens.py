@@ -36,8 +36,8 @@ def check(folder):
         ("ratings.csv", CSV),
         ("ratings.dat", DAT),
         ("ml-1m/ratings.dat", DAT),
-        ("ratings.csv.gz", gzip.compress(CSV)),
-        ("ratings.dat.gz", gzip.compress(DAT)),
+        ("ratings.csv.gz", gzip.compress(CSV, mtime=0)),
+        ("ratings.dat.gz", gzip.compress(DAT, mtime=0)),
     ],
 )
 def test_folder_and_file(tmp_path, name, content):
