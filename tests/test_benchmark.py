@@ -206,18 +206,20 @@ def test_whole_answers(monkeypatch):
 def test_ways_to_the_last_position(monkeypatch):
     """All answer; times and shares by hand."""
     for name, value in (
-        *(("CLICKS", ((2, 6),)), ("FIELDS", ((2, 20),)), ("BATCH_SIZES", (3,))),
+        *(("CLICKS", ((2, 6),)), ("FIELDS", ((2, 20), (2, 8)))),
+        ("BATCH_SIZES", (3,)),
         *(("_WIDTH", 4), ("_NUM_ITEMS", 40)),
     ):
         monkeypatch.setattr(last_position, name, value)
     monkeypatch.setattr(inference, "_QUERIES", 2)
-    click, field = last_position.measure(inference.time_in_turns)
+    click, field, other = last_position.measure(inference.time_in_turns)
     assert set(click["ways"]) == {
         f"{way}{suffix}"
         for way in ("full", "click", "Session.append")
         for suffix in ("", ", frozen")
     }
     assert click["share"] == 1 / 5 and click["queries"] == 2
+    assert (field["t"], other["t"]) == (20, 8)
     assert field["share"] == 19 / 76  # 1, 3, 5 and 10 of 19 each
     ways, _ = last_position.field_ways(2, 20)
     full, *others = (
