@@ -61,7 +61,9 @@ def against_rivals(contents: Sequence[Content], about: About) -> Iterator[str]:
 def grown_sooner(contents: Sequence[Content], about: About) -> Iterator[str]:
     """Which ways to grow are as good as the direct model, and how soon."""
     for content in contents:
-        direct, *ways = content["rows"]
+        direct, *ways = content["rows"] or [None]
+        if not ways:  # a table that is still being made
+            continue
         soon = {
             row["model"]: row["time_to_target"]
             for row in ways
