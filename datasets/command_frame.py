@@ -15,7 +15,8 @@ def run(
 ) -> None:
     """Parses flags, runs a command, exits with its status.
 
-    A command that is told to terminate ends as one that is interrupted.
+    A command that is told to terminate tidies up as one that is interrupted;
+    its exit status is 143.
 
     Args:
         define_flags: adds the command's own.
@@ -29,13 +30,16 @@ def run(
                 file=sys.stderr,
             )
             sys.exit(1)
-        signal.signal(signal.SIGTERM, _stop)
-        sys.exit(run_command(flags.FLAGS))
+        terminated = []
+
+        def stop(number: int, frame: Any) -> None:
+            del frame
+            terminated.append(128 + number)
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, stop)
+        status = run_command(flags.FLAGS)
+        sys.exit(terminated[0] if terminated and status else status)
 
     define_flags(flags.FLAGS)
     app.run(main)
-
-
-def _stop(number: int, frame: Any) -> None:
-    del number, frame
-    raise KeyboardInterrupt  # so that a terminated run tidies up, too

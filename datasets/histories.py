@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from datasets import memory
 from datasets.interactions_csv import Interactions
 
 
@@ -104,7 +105,11 @@ def pad_left(ids: np.ndarray, lengths: np.ndarray, t: int) -> np.ndarray:
 
     Returns:
         `(num_rows, t)` int32, the last item of each chunk at column t - 1.
+
+    Raises:
+        DataError: so many rows of t do not fit into memory.
     """
+    memory.check_rows(len(lengths), t)
     rows = np.zeros((len(lengths), t), np.int32)
     # A mask is filled in row order, which is the order of `ids`.
     rows[np.arange(t) >= t - lengths[:, None]] = ids

@@ -2,10 +2,12 @@
 
 import functools
 import hashlib
+import http
 import http.client
 import os
 import pathlib
 import sys
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -109,6 +111,7 @@ def download_ml20(
         _fetch(url, part, timeout)
         found = _md5(part)
         if found != md5:
+            part.unlink()
             raise DataError(
                 f"Expected md5={md5} of what {url} sends. Received: "
                 f"md5={found}; download ml-20m.zip (MovieLens 20M, 190 MB) by "
@@ -119,11 +122,10 @@ def download_ml20(
         reason = getattr(error, "reason", None) or error
         raise DataError(
             f"Expected to download ml-20m.zip (MovieLens 20M, 190 MB) from "
-            f"{url}; without network, get it elsewhere and put it at {target}. "
+            f"{url}; what has arrived is kept, and the next start goes on from "
+            f"there. Without network, get it elsewhere and put it at {target}. "
             f"Received: {reason}"
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 
@@ -135,10 +137,23 @@ def _ratings_file(path: pathlib.Path, member: str | None = None) -> RawFile:
 
 
 def _fetch(url: str, part: pathlib.Path, timeout: float) -> None:
-    with urllib.request.urlopen(url, timeout=timeout) as response:
-        total = int(response.headers.get("Content-Length") or 0)
-        done = shown = 0
-        with open(part, "wb") as file:
+    """Downloads what is missing of a file, if its server can send a part."""
+    done = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url)
+    if done:
+        request.add_header("Range", f"bytes={done}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        return  # nothing is missing, as its checksum will show
+    with response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        total = done + int(response.headers.get("Content-Length") or 0)
+        shown = done
+        with open(part, "ab" if done else "wb") as file:
             for block in iter(functools.partial(response.read, 1 << 20), b""):
                 file.write(block)
                 done += len(block)
@@ -149,7 +164,7 @@ def _fetch(url: str, part: pathlib.Path, timeout: float) -> None:
                     _show(url, done, total)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    if total and done < total:
+    if response.headers.get("Content-Length") and done < total:
         raise OSError(f"the connection ended after {done} of {total} bytes")
 
 

@@ -46,6 +46,9 @@ DAMAGE = (
 )
 
 _BLOCK = 1 << 20
+# Bytes of a line at most: what is longer is no text of lines, and would be
+# held in memory as a whole.
+_LONGEST = 1 << 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +84,7 @@ class RawFile:
 
     def facts(self) -> dict[str, str | int]:
         """Name, size and sha256 of the file on disk, for meta.json."""
+        check_file(self.path)
         try:
             with open(self.path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -93,7 +97,15 @@ class RawFile:
         return {"name": name, "bytes": size, "sha256": digest}
 
     def open_unconverted(self) -> IO[bytes]:
-        """Opens the decompressed bytes, with separators as they are."""
+        """Opens the decompressed bytes, with separators as they are.
+
+        Raises:
+            DataError: it cannot be read; on reading, a line is too long.
+        """
+        return typing.cast(IO[bytes], _Lines(self._open(), self.label))
+
+    def _open(self) -> IO[bytes]:
+        check_file(self.path)
         if self.member is not None:
             stream = archives.open_member(self.path, self.member)
             if base_name(self.member).endswith(".gz"):
@@ -107,6 +119,15 @@ class RawFile:
             return open(self.path, "rb", buffering=0)
         except OSError as error:
             raise _cannot_open(self.path, error) from None
+
+
+def check_file(path: pathlib.Path) -> None:
+    """Raises DataError for a pipe or a device, which would never end."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise DataError(
+            f"Expected a file that can be read again. Received: {path}, {what}"
+        )
 
 
 def first_line(raw: RawFile) -> tuple[str, int]:
@@ -212,6 +233,39 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
         f"{raw.label}: Expected comma-separated text in which every quote is "
         f"closed. Received: {_one_line(error)}"
     )
+
+
+class _Lines(io.RawIOBase):
+    """A byte stream whose lines are measured on the way."""
+
+    def __init__(self, stream: IO[bytes], label: str):
+        super().__init__()
+        self._stream: Any = stream
+        self._label = label
+        self._number = 1
+        self._length = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        size = self._stream.readinto(buffer)
+        block = bytes(memoryview(buffer)[:size])
+        last = block.rfind(b"\n")
+        if last >= 0:
+            self._number += block.count(b"\n")
+            self._length = 0
+        self._length += size - last - 1
+        if self._length > _LONGEST:
+            raise DataError(
+                f"{self._label}, line {self._number}: Expected lines of at "
+                f"most {_LONGEST >> 20} MiB. Received: a longer one"
+            )
+        return size
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 class _Converted(io.RawIOBase):

@@ -34,6 +34,7 @@ from datasets.histories import sort_interactions
 from datasets.interactions_csv import Interactions
 from datasets.interactions_csv import read_interactions
 from datasets.raw_files import RawFile
+from datasets.replacing import replacing_file
 
 _PADDING = "0"
 # What would be another field, another line, or be lost on reading.
@@ -126,7 +127,8 @@ def make_pairs(
             f"items. Received: {len(shared)} users in both {source} and "
             f"{target}"
         )
-    _write(pathlib.Path(output), lines)
+    with replacing_file(pathlib.Path(output)) as partial:
+        partial.write_text("".join(lines), encoding="utf-8", newline="")
     return counts | {
         "users": len(lines),
         "pairs": pairs,
@@ -183,18 +185,6 @@ def _as_fields(found: Interactions, path) -> list[str]:
                 f"file of pairs. Received: item {field!r} in {path}"
             )
     return fields
-
-
-def _write(path: pathlib.Path, lines: list[str]) -> None:
-    """Writes a file that is either whole or not there."""
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def describe(counts: dict[str, int], output: str | os.PathLike[str]) -> str:

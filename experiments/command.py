@@ -1,5 +1,6 @@
 """How an entry point begins and ends."""
 
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,17 @@ if str(getattr(sys.modules["__main__"], "__spec__", "")).count("experiments"):
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 # TensorFlow's remarks on devices and compilation; its warnings still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+VERBOSE = flags.DEFINE_boolean(
+    "verbose",
+    False,
+    "Says on stderr what is done in more detail, of training each evaluation. "
+    "By default there is a bar in a terminal, and a line a stage elsewhere.",
+)
+
+
+class _Terminated(BaseException):
+    """SIGTERM has come."""
 
 
 def _import_tensorflow_quietly() -> None:
@@ -63,14 +75,14 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
     """Parses flags and calls `main`; no user error ends in a traceback.
 
     What was asked for and cannot be had (ValueError, OSError) is one line on
-    stderr and exit status 1; Ctrl-C is exit status 130.
+    stderr and exit status 1; Ctrl-C is exit status 130, SIGTERM 143.
 
     Args:
         main: what the command does; it returns its exit status, or None.
         takes: names of the flags that --help lists beside those that the
             command's own module defines or adopts.
     """
-    for name in takes:
+    for name in {*takes, VERBOSE.name}:
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
 
     def guarded(argv: list[str]) -> int:
@@ -81,21 +93,39 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
             )
             return 1
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
+        _show_progress()
         try:
             return main() or 0
         except (ValueError, OSError, FloatingPointError) as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, _Terminated) as error:
+            is_by_user = isinstance(error, KeyboardInterrupt)
             print(
-                "\ninterrupted: what was finished is kept; start the same "
-                "command again to go on",
+                f"\n{'interrupted' if is_by_user else 'terminated'}: what was "
+                "finished is kept; start the same command again to go on",
                 file=sys.stderr,
             )
-            return 130
+            return 130 if is_by_user else 143
 
     flags.FLAGS.set_default("stderrthreshold", "error")
     app.run(guarded)
+
+
+def _terminate(signum, frame) -> None:
+    raise _Terminated
+
+
+def _show_progress() -> None:
+    """Has what the library logs shown on stderr, without the time."""
+    logger = logging.getLogger("nextitnet_tf")
+    handler = logging.StreamHandler()
+    level = logging.WARNING if sys.stdout.isatty() else logging.INFO
+    handler.setLevel(logging.DEBUG if VERBOSE.value else level)
+    logger.addHandler(handler)
+    logger.setLevel(handler.level)
+    logger.propagate = False
 
 
 def metrics_line(metrics: dict) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 from absl import flags
 
+# What every command takes (`command.run`).
+_EVERYWHERE = ("verbose",)
+
 
 def define_fields(
     of_class: type, named: Mapping[str, Any], prefix: str, what: str
@@ -101,7 +104,7 @@ def check_used(who: str, used: Collection[str]) -> None:
     )
     for flag in ours:
         name = flag.name
-        if flag.present and name not in used:
+        if flag.present and name not in (*used, *_EVERYWHERE):
             value = flag.value
             shown = ",".join(value) if isinstance(value, list) else value
             raise ValueError(

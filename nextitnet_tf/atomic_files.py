@@ -1,11 +1,18 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import glob
 import json
 import os
+import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Seconds after which a file that was being written is one that a process which
+# was killed has left.
+_ABANDONED = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -20,24 +27,42 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         path: of the file; its folder exists.
 
     Yields:
-        A path beside it, of the same suffix.
+        A path beside it, of the same suffix, to an empty file whose name
+        nobody can guess: what is written there follows no planted link.
 
     Raises:
         OSError: the file cannot be written; its text names `path`.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
+    partial = path.with_name(
+        f"{path.stem}.{secrets.token_hex(6)}.part{path.suffix}"
+    )
+    with naming(path, partial):
+        try:
+            _remove_abandoned(path)
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o666))
+            yield partial
+            _reach_the_disk(partial)
+            os.replace(partial, path)
+            _reach_the_disk(path.parent)
+        finally:
+            # The error that led here says more than one of tidying up.
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+@contextlib.contextmanager
+def naming(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Has an OSError of the block name the file that is being written.
+
+    Args:
+        path: the file.
+        partial: what it is called while it is written, if otherwise.
+    """
     try:
-        yield partial
-        _reach_the_disk(partial)
-        os.replace(partial, path)
-        _reach_the_disk(path.parent)
+        yield
     except OSError as error:
-        raise _naming(path, partial, error) from error
-    finally:
-        # The error that led here says more than one of tidying up.
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        raise _naming(path, partial or path, error) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -49,6 +74,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes a JSON file."""
     write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes what processes that were killed have left of a file."""
+    pattern = f"{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"
+    for other in path.parent.glob(pattern):
+        with contextlib.suppress(OSError):
+            if time.time() - other.lstat().st_mtime > _ABANDONED:
+                other.unlink()
 
 
 def _reach_the_disk(path: Path) -> None:

@@ -15,6 +15,7 @@ PACKAGES = ("datasets", "experiments", "nextitnet_tf")
 
 MAY_IMPORT = {
     "atomic_files": set(),
+    "memory": set(),
     "vocabulary": set(),
     "protocol": set(),
     "recipe": {"protocol", "stacking"},  # the names of methods and presets
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "tuning": {"models", "protocol", "recipe", "tuned"},
     "release": {
         "compression",
+        "memory",
         "models",
         "sharing",
         "stacking",
@@ -72,6 +74,7 @@ PLAIN_PYTHON = {
     "atomic_files",
     "compression",
     "layer_pairs",
+    "memory",
     "optimizer_slots",
     "protocol",
     "recipe",

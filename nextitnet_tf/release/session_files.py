@@ -5,6 +5,7 @@ by a regular expression, are numbered 1, 2, ... in the order in which they
 first appear; 0 is `<UNK>`. Padding is the word `0`, an item like any other.
 """
 
+import functools
 import gzip
 import re
 import zlib
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nextitnet_tf import memory
 from nextitnet_tf.release import csv_fields
 from nextitnet_tf.release.numbering import number_by_first_appearance
 
@@ -75,8 +77,10 @@ def read_sessions(csv) -> tuple[np.ndarray, dict[str, int]]:
             for number, line in enumerate(_lines(text, csv), start=1)
         ]
         t = max(map(len, lines))
+        _check_fits(csv, len(lines), t)
         return _number_words([[PADDING] * (t - len(f)) + f for f in lines])
     t = int(fields.counts.max())
+    _check_fits(csv, len(fields.counts), t)
     if len(fields.codes) == t * len(fields.counts):
         rows = fields.codes.reshape(-1, t)
     else:
@@ -131,9 +135,11 @@ def read_transfer(csv, whole_fields: bool = False) -> Transfer:
 def _read_bytes(csv) -> bytes:
     path = Path(csv)
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("no file")
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            content = _decompress(path)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(
             f"Expected a csv file that can be read. Received: {path} ({error})"
@@ -144,6 +150,25 @@ def _read_bytes(csv) -> bytes:
     if not content.strip():
         raise ValueError(f"Expected sessions. Received: {path}, an empty file")
     return content if content.endswith(b"\n") else content + b"\n"
+
+
+def _check_fits(csv, num_rows: int, t: int) -> None:
+    """Refuses rows that one long line makes too long for memory."""
+    memory.check_fits(
+        num_rows * t * 4, f"{csv} with {num_rows:,} rows of t={t:,}"
+    )
+
+
+def _decompress(path: Path) -> bytes:
+    """The bytes of a gzip file, if they leave room for what they become."""
+    blocks = []
+    size = 0
+    with gzip.open(path) as file:
+        for block in iter(functools.partial(file.read, 1 << 20), b""):
+            size += len(block)
+            memory.check_fits(size * 4, f"the text of {path}")
+            blocks.append(block)
+    return b"".join(blocks)
 
 
 def _is_word(field: str) -> bool:

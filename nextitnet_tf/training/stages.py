@@ -1,7 +1,9 @@
 """Runs any task, stage by stage."""
 
+import logging
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ from nextitnet_tf import atomic_files
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
 from nextitnet_tf.models import saved
-from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import fitting
+from nextitnet_tf.training import journal
 from nextitnet_tf.training import locks
 from nextitnet_tf.training import ranks as of_ranks
 from nextitnet_tf.training import runs
+from nextitnet_tf.training.checkpoint import Checkpoints
 from nextitnet_tf.training.ranking import Ranker
 from nextitnet_tf.training.runs import Run
 from nextitnet_tf.training.task import Evaluation
 from nextitnet_tf.training.task import Task
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run(
@@ -38,7 +43,8 @@ def run(
     Each stage has a folder of its own, named after everything that
     determines its numbers: a stage that is already done, by this task or by
     one that begins with the same stages, is not run again. An interrupted
-    stage goes on from its last evaluation.
+    stage goes on from its last evaluation, or from where SIGINT or SIGTERM
+    ended it.
 
     Args:
         task: what to train.
@@ -48,7 +54,7 @@ def run(
         jit_compile: whether XLA compiles the steps; default wherever it can.
         needs_model: whether the last stage is run again if all that is left
             of it is its summary.
-        verbose: as for Keras' fit.
+        verbose: as for Keras' fit; "auto" shows a bar in a terminal alone.
 
     Returns:
         One `Run` a stage.
@@ -59,6 +65,8 @@ def run(
         FloatingPointError: the loss is no longer a number.
         OSError: another process trains one of the stages in this folder.
     """
+    if verbose == "auto":
+        verbose = int(sys.stdout.isatty())
     strategy = strategy or distribution.make_strategy()
     distribution.check_batch_size(task.batch_size, strategy)
     if jit_compile is None:
@@ -72,6 +80,7 @@ def run(
                 _run_stage(
                     task, index, last, folders[index], jit_compile, verbose
                 )
+            _LOGGER.info("trained %s", task.names[index])
         done.append(Run.read(folders[index]))
     return done
 
@@ -124,6 +133,21 @@ def _run_stage(
     work.mkdir(parents=True, exist_ok=True)
     for partial in work.glob("*.part.*"):  # of a process that was killed
         partial.unlink()
+    with journal.kept(work):
+        summary = _train(task, index, before, work, jit_compile, verbose)
+        _LOGGER.info("tested: %s", _shown(summary["test"]))
+    _finish(summary, work, folder)
+
+
+def _train(
+    task: Task,
+    index: int,
+    before: Run | None,
+    work: Path,
+    jit_compile: bool,
+    verbose: int | str,
+) -> dict[str, Any]:
+    """Trains and tests one stage in a folder; what its run.json will say."""
     # The seed of a stage depends on the stage alone, so that a resumed task
     # trains the same model as an uninterrupted one.
     keras.utils.set_random_seed(task.seed)
@@ -132,6 +156,12 @@ def _run_stage(
         "num_devices": distribution.num_devices(),
     }
     describes = task.describe(index)
+    _LOGGER.debug(
+        "begins %s: commit %s on %s",
+        task.names[index],
+        describes["commit"],
+        describes["device"],
+    )
     began = time.perf_counter()
     model = task.begin(index, before)
     task.compile(index, model, jit_compile)
@@ -148,7 +178,7 @@ def _run_stage(
             task, index, model, ranker, work, {**made_by, **how}, verbose
         )
     before_now = fitted.pop("wall_seconds_before", 0.0)
-    summary = {
+    return {
         **describes,
         **fitted,
         **_test(ranker, task.test(model), work),
@@ -157,7 +187,14 @@ def _run_stage(
         "wall_seconds": before_now + time.perf_counter() - began,
         **how,
     }
-    _finish(summary, work, folder)
+
+
+def _shown(test: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.4f}"
+        for name, value in test.items()
+        if name != "num_sessions"
+    )
 
 
 def _adapt(
@@ -165,7 +202,7 @@ def _adapt(
 ) -> dict[str, Any]:
     """Of a model that is counted, not fitted."""
     model.adapt(task.rows(index))
-    saved.save_model(model, fitting.best_path(folder, 0))
+    saved.save_model(model, Checkpoints(folder, task.names[index]).best(0))
     validation = _validate(ranker, task.validation(model))
     return {
         "curve": [],
@@ -223,10 +260,11 @@ def _test(ranker: Ranker, test: Evaluation, folder: Path) -> dict[str, Any]:
 
 def _name_model(folder: Path) -> None:
     """Ends what `_finish` could not: its last step, by the same folder."""
-    best = fitting.best_path(folder, Run.read(folder).summary["best_step"])
+    checkpoints = Checkpoints(folder, folder.name)
+    best = checkpoints.best(Run.read(folder).summary["best_step"])
     if best.is_file():
         os.replace(best, folder / runs.MODEL)
-        (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+        checkpoints.clear()
 
 
 def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
@@ -237,11 +275,12 @@ def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
     model, and the model last. Whoever is interrupted in here has the best
     weights and the state still, and comes here again.
     """
-    best = fitting.best_path(work, summary["best_step"])
+    checkpoints = Checkpoints(work, folder.name)
+    best = checkpoints.best(summary["best_step"])
     files = {runs.MODEL: best, of_ranks.FILE: work / of_ranks.FILE}
     digests = {name: runs.file_digest(path) for name, path in files.items()}
     if work != folder:
-        for name in (of_ranks.FILE, runs.LOG):
+        for name in (of_ranks.FILE, runs.LOG, journal.LOG):
             if (work / name).is_file():
                 os.replace(work / name, folder / name)
     atomic_files.write_json(
@@ -250,4 +289,4 @@ def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
     os.replace(best, folder / runs.MODEL)
     if work != folder:
         shutil.rmtree(work)
-    (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+    checkpoints.clear()

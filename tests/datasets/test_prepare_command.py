@@ -1,21 +1,23 @@
 """The entry point: formats, reuse, flags, and how it fails."""
 
 import ast
+import gzip
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from absl import flags
 
 import datasets
 from datasets import prepare as command
+from datasets import raw_files
 from datasets.errors import DataError
 from datasets.formats import detect_format
 from datasets.prepare import prepare
+from datasets.replacing import check_replaceable
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = {"min_users_per_item": 0, "min_items_per_user": 0, "min_length": 1}
@@ -267,21 +269,83 @@ def interruptible():
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_process_leaves_nothing(tmp_path, number):
-    raw = tmp_path / "fifo"
-    os.mkfifo(raw)  # the process waits for what never comes
-    process = start(
-        f"--raw={raw}", f"--output={tmp_path / 's'}", "--format=interactions"
+@pytest.mark.parametrize(("name", "status"), [("INT", 130), ("TERM", 143)])
+@pytest.mark.parametrize("point", ["sessions", "sessions' sync"])
+def test_an_interrupted_process_leaves_nothing(
+    tmp_path, raw, point, name, status
+):
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.kills.points"),
+            *(f"{point}:1:{name}", "datasets.prepare", f"--raw={raw}"),
+            *(f"--output={tmp_path / 's'}", "--min_users_per_item=1"),
+            *("--min_items_per_user=1", "--min_length=1"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    writer = os.open(raw, os.O_WRONLY)  # returns once it has begun to read
-    time.sleep(0.2)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    os.close(writer)
-    assert process.returncode == 130
-    assert err == "error: interrupted, nothing was written\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+    assert process.stderr == "error: interrupted, nothing was written\n"
+    assert process.returncode == status
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
+
+
+@pytest.mark.parametrize("moment", ["1", "2"])
+def test_a_killed_process_is_tidied_up_after(tmp_path, raw, moment):
+    """Killed before a rename: of the old folder, and of the new one."""
+
+    def start(where, t):
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.kills.points", where),
+                *("datasets.prepare", f"--raw={raw}", f"--t={t}", "--force"),
+                *(f"--output={tmp_path / 's'}", "--min_users_per_item=1"),
+                *("--min_items_per_user=1", "--min_length=1"),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert start("", 2).returncode == 0
+    before = {p.name: p.read_bytes() for p in (tmp_path / "s").iterdir()}
+    assert start(f"sessions' rename:{moment}:KILL", 3).returncode == -9
+    assert (tmp_path / "s").is_dir() == (moment == "1")
+    # Who looks for it finds the old one, where it was.
+    check_replaceable(tmp_path / "s", replace=True)
+    after = {p.name: p.read_bytes() for p in (tmp_path / "s").iterdir()}
+    assert after == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["raw.csv", "s"]
+
+
+def test_a_pipe_is_refused(tmp_path, capsys):
+    os.mkfifo(tmp_path / "fifo")
+    assert run(f"--raw={tmp_path / 'fifo'}", f"--output={tmp_path / 's'}") == 1
+    assert "fifo, a pipe or a device" in capsys.readouterr().err
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path, raw):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    prepare(raw, tmp_path / "link", **SMALL)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "meta.json").is_file()
+
+
+def test_what_does_not_fit_into_memory_is_refused_before(tmp_path, raw):
+    with pytest.raises(DataError, match=r"2 rows of t=10000000000,"):
+        prepare(raw, tmp_path / "s", t=10**10, **SMALL)
+
+
+def test_a_file_without_line_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw_files, "_LONGEST", 1000)
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"1,2,3,4,5\n" + b"1," * 501))
+    with pytest.raises(DataError, match=r"a.csv.gz, line 2: .* at most"):
+        prepare(path, tmp_path / "s")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv.gz"]
 
 
 def test_imports_of_the_package():

@@ -169,13 +169,18 @@ def test_an_empty_folder_is_taken(tmp_path):
     sessions.check_folder(write(tmp_path / "s"))
 
 
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_nothing_is_left_when_writing_stops(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(OSError, DataError), (KeyboardInterrupt, KeyboardInterrupt)],
+)
+def test_nothing_is_left_when_writing_stops(
+    tmp_path, monkeypatch, error, expected
+):
     def stop(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(json, "dumps", stop)  # the last file to be written
-    with pytest.raises(error):
+    with pytest.raises(expected):
         write(tmp_path / "s")
     assert list(tmp_path.iterdir()) == []
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -20,10 +21,11 @@ from nextitnet_tf.models import saved
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
-from nextitnet_tf.training import checkpoint
 from nextitnet_tf.training import locks
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import stages
+from nextitnet_tf.training.checkpoint import Checkpoints
+from nextitnet_tf.training.checkpoint import Progress
 from tests.checks import write_sessions
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -32,38 +34,13 @@ ROOT = pathlib.Path(__file__).parents[2]
 # protocol `release` has all that a stage can forget: dropout, negatives,
 # rows that training overwrites, and a last interval that is shorter.
 PROGRAM = """
-import os, signal, sys
+import sys
 from nextitnet_tf import data, training
 from nextitnet_tf.recipe import PROTOCOLS, Recipe, Stage
-from nextitnet_tf.training import checkpoint, fitting, ranking, stages
+from tests.kills import points
 
 sessions, folder, where = sys.argv[1:]
-count = 0
-
-def killing(function, at):
-    def wrapper(*args, **kwargs):
-        global count
-        count += 1
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return wrapper
-
-place, _, at = where.partition(":")
-at = int(at or 0)
-if place == "step":
-    fitting._Evaluation.on_train_batch_end = killing(
-        lambda self, batch, logs=None: None, at)
-elif place == "evaluation":
-    ranking.Ranker.rank = killing(ranking.Ranker.rank, at)
-elif place == "best kept, state not":
-    checkpoint.save = killing(checkpoint.save, at)
-elif place == "state written":
-    fitting._Evaluation.on_epoch_begin = killing(
-        fitting._Evaluation.on_epoch_begin, at)
-elif place == "before the summary":
-    stages.atomic_files.write_json = killing(
-        stages.atomic_files.write_json, at)
+points.arm(where)
 recipe = Recipe(
     stages=(Stage(2, max_steps=11, eval_every=2, patience=9),),
     protocol=PROTOCOLS["release"],
@@ -77,11 +54,12 @@ training.run(
 )
 """
 KILLS = (
-    "step:3",
-    "evaluation:2",
-    "best kept, state not:1",
-    "state written:2",
-    "before the summary:1",
+    "step:3:KILL",
+    "step:2:TERM",
+    "evaluation:2:KILL",
+    "state:2:KILL",
+    "old states:2:KILL",
+    "summary:1:KILL",
 )
 
 
@@ -112,12 +90,13 @@ def start(folder, runs, where=""):
     )
 
 
-def test_killed_five_times(folder, tmp_path):
+def test_killed_six_times(folder, tmp_path):
     done = start(folder, tmp_path / "undisturbed")
     assert done.returncode == 0, done.stderr[-3000:]
     for where in KILLS:
         killed = start(folder, tmp_path / "killed", where)
-        assert killed.returncode == -9, (where, killed.stderr[-3000:])
+        signum = signal.Signals[f"SIG{where.split(':')[-1]}"]
+        assert killed.returncode == -signum, (where, killed.stderr[-3000:])
         assert training.read_all(tmp_path / "killed") == []
     done = start(folder, tmp_path / "killed")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -169,17 +148,18 @@ def make_recipe(**changes):
 def interrupted(folder, tmp_path, monkeypatch):
     """(sessions, folder of runs, file of the state), after one evaluation."""
     sessions = data.read_sessions(folder)
-    save = checkpoint.save
+    save = Checkpoints.save
 
-    def interrupt(*args):
-        save(*args)
-        raise KeyboardInterrupt
+    def interrupt(self, model, progress):
+        save(self, model, progress)
+        if progress.curve:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", interrupt)
+        patched.setattr(Checkpoints, "save", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(sessions, tmp_path)
-    (state,) = tmp_path.glob(f"*/{checkpoint.FILE_NAME}")
+    (state,) = tmp_path.glob("*/training_state-2.npz")
     return sessions, tmp_path, state
 
 
@@ -189,15 +169,33 @@ def run(sessions, folder, recipe=None):
     )
 
 
-def test_a_damaged_state_is_named(interrupted):
-    sessions, folder, state = interrupted
-    content = bytearray(state.read_bytes())
+def damage(path):
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    state.write_bytes(content)
-    with pytest.raises(ValueError, match="training_state.npz is damaged"):
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["training_state-2.npz", "best-2.keras"])
+def test_the_state_before_a_damaged_one_is_used(
+    interrupted, tmp_path_factory, caplog, name
+):
+    sessions, folder, state = interrupted
+    damage(state.with_name(name))
+    (done,) = run(sessions, folder)
+    (warning,) = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert name in warning.getMessage()
+    assert "damaged" in warning.getMessage()
+    assert "the state before, training_state-0.npz" in warning.getMessage()
+    (other,) = run(sessions, tmp_path_factory.mktemp("undisturbed"))
+    assert done.summary["test"] == other.summary["test"]
+
+
+def test_damaged_states_are_named(interrupted):
+    sessions, folder, state = interrupted
+    damage(state)
+    damage(state.with_name("training_state-0.npz"))
+    with pytest.raises(ValueError, match=r"state-2.*damaged.*state-0.*damag"):
         run(sessions, folder)
-    state.unlink()
-    assert len(run(sessions, folder)) == 1
 
 
 def test_a_state_of_another_stage_is_refused(interrupted):
@@ -232,13 +230,13 @@ def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
 
     def after(*parts):
         """Variables after training in these parts, each a fresh model."""
-        path = tmp_path / f"{len(parts)}.npz"
         step = 0
         for steps in parts:
             made = training.make_model(recipe, 1, sessions)
             training.compile_model(made, recipe, sessions, jit_compile=False)
+            checkpoints = Checkpoints(tmp_path, "stage")
             if step:
-                checkpoint.restore(path, made, "stage")
+                assert checkpoints.restore(made).step == step
             made.fit(
                 data.make_training_dataset(
                     sessions,
@@ -252,9 +250,12 @@ def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
                 verbose=0,
             )
             step += steps
-            checkpoint.save(path, made, checkpoint.Progress(step), "stage")
+            checkpoints.save(made, Progress(step))
+        path = tmp_path / "training_state-4.npz"
         with np.load(path, allow_pickle=False) as file:
-            return {k: file[k] for k in file.files if k != "about"}
+            found = {k: file[k] for k in file.files if k.startswith("var")}
+        path.unlink()
+        return found
 
     keras.utils.set_random_seed(0)
     at_once = after(4)
@@ -292,13 +293,21 @@ def test_a_folder_in_use_names_who_uses_it(folder, tmp_path):
 # --- what is done is never lost -------------------------------------------
 
 
+def read_files(run):
+    return {
+        path.name: path.read_bytes()
+        for path in run.folder.iterdir()
+        if path.is_file()
+    }
+
+
 def test_a_finished_run_stays_while_it_is_trained_again(
     folder, tmp_path, monkeypatch
 ):
     sessions = data.read_sessions(folder)
     (done,) = run(sessions, tmp_path)
     (done.folder / "model.keras").unlink()
-    before = {p.name: p.read_bytes() for p in done.folder.iterdir()}
+    before = read_files(done)
 
     def interrupt(*args):
         raise KeyboardInterrupt
@@ -314,10 +323,10 @@ def test_a_finished_run_stays_while_it_is_trained_again(
         )
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", interrupt)
+        patched.setattr(Checkpoints, "save", interrupt)
         with pytest.raises(KeyboardInterrupt):
             again()
-    assert {p.name: p.read_bytes() for p in done.folder.iterdir()} == before
+    assert read_files(done) == before
     (found,) = again()
     assert found.summary["test"] == done.summary["test"]
     assert saved.load_model(found.model_path).num_items == 30
@@ -379,7 +388,7 @@ def test_a_state_without_its_best_weights_is_of_no_use(interrupted):
     sessions, folder, state = interrupted
     (best,) = state.parent.glob("best-*.keras")
     best.unlink()
-    (done,) = run(sessions, folder)
+    (done,) = run(sessions, folder)  # from the state before, of step 0
     assert [point["step"] for point in done.summary["curve"]] == [2, 4]
 
 
@@ -392,6 +401,8 @@ def test_what_a_killed_process_was_writing_goes(interrupted):
         "model.keras",
         "ranks.npz",
         "run.json",
+        "tensorboard",
+        "train.log",
     ]
 
 
