@@ -17,6 +17,7 @@ setup(
     package_data={"nextitnet_tf": ["py.typed"]},
     install_requires=[
         "absl-py>=2.1",
+        "h5py>=3.11",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
         "numpy>=1.26",

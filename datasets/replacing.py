@@ -67,9 +67,12 @@ def replacing(folder: pathlib.Path, replace: bool) -> Iterator[pathlib.Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def replacing_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The same of one file: yields a path to write to.
+def replace_file(path: pathlib.Path, text: str) -> None:
+    """Writes a text file that is either whole or as it was.
+
+    Args:
+        path: of the file; the folder it is in is made if need be.
+        text: as it shall be, line ends included.
 
     Raises:
         DataError: nothing can be written there.
@@ -80,7 +83,7 @@ def replacing_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o666))
-        yield partial
+        partial.write_text(text, encoding="utf-8", newline="")
         _reach_the_disk(partial)
         os.replace(partial, path)
         _reach_the_disk(path.parent)

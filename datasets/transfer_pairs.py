@@ -34,7 +34,7 @@ from datasets.histories import sort_interactions
 from datasets.interactions_csv import Interactions
 from datasets.interactions_csv import read_interactions
 from datasets.raw_files import RawFile
-from datasets.replacing import replacing_file
+from datasets.replacing import replace_file
 
 _PADDING = "0"
 # What would be another field, another line, or be lost on reading.
@@ -127,8 +127,7 @@ def make_pairs(
             f"items. Received: {len(shared)} users in both {source} and "
             f"{target}"
         )
-    with replacing_file(pathlib.Path(output)) as partial:
-        partial.write_text("".join(lines), encoding="utf-8", newline="")
+    replace_file(pathlib.Path(output), "".join(lines))
     return counts | {
         "users": len(lines),
         "pairs": pairs,

@@ -1,5 +1,6 @@
 """How data become numbers, as data."""
 
+import math
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
@@ -30,19 +31,28 @@ def make_plain(instance: Any) -> None:
     """Numbers as Python's own: NumPy's are the same, but JSON has none.
 
     A field is what its default, or the annotation of one without, says.
+
+    Raises:
+        ValueError: a number of another kind, or one that is not finite.
     """
     for f in fields(instance):
         kind = {"int": int, "float": float}.get(
             getattr(f.type, "__name__", str(f.type))
         )
+        if kind is None:
+            continue
         value = getattr(instance, f.name)
-        if kind and type(value) is not kind:
-            plain = kind(value)
-            if plain != value:
-                raise ValueError(
-                    f"`{f.name}` must be a number of kind {kind.__name__}. "
-                    f"Received: {f.name}={value!r}"
-                )
+        plain = kind(value)
+        if not math.isfinite(plain):
+            raise ValueError(
+                f"`{f.name}` must be finite. Received: {f.name}={value}"
+            )
+        if plain != value:
+            raise ValueError(
+                f"`{f.name}` must be a number of kind {kind.__name__}. "
+                f"Received: {f.name}={value!r}"
+            )
+        if type(value) is not kind:
             object.__setattr__(instance, f.name, plain)
 
 
@@ -125,6 +135,7 @@ class Protocol:
     split_seed: int = 10
 
     def __post_init__(self):
+        make_plain(self)
         check_choice(self, "item_ids", NUMBERINGS)
         check_choice(self, "ties_to", ("lower", "higher"))
         check_choice(
@@ -135,6 +146,11 @@ class Protocol:
             raise ValueError(
                 "`sampled_fraction` must be in [0, 1). Received: "
                 f"sampled_fraction={self.sampled_fraction}"
+            )
+        if self.l2 < 0 or self.adam_epsilon < 0:
+            raise ValueError(
+                "`l2` and `adam_epsilon` must be at least 0. Received: "
+                f"l2={self.l2}, adam_epsilon={self.adam_epsilon}"
             )
         until = self.train_until, self.validate_until
         if self.split != "temporal" and until != ("0.8", "0.9"):

@@ -13,6 +13,8 @@ from typing import ClassVar
 
 RawId = int | str
 _ITEMS, _ABOUT = "items.csv", "vocabulary.json"
+# What a file may claim: columns that are no items, and items of a history.
+_MOST_OTHERS, _LONGEST = 1000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,14 @@ class Vocabulary:
         path = Path(folder) / _ABOUT
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
+            if about["history_length"] > _LONGEST:
+                raise ValueError(f"history_length={about['history_length']:,}")
+            path = Path(folder) / _ITEMS
+            # As long as a line is, a column takes a byte at least.
+            if about["num_columns"] > _MOST_OTHERS + path.stat().st_size:
+                raise ValueError(f"num_columns={about['num_columns']:,}")
             raw_ids: list[RawId | None] = [None] * about["num_columns"]
             counts = [0] * about["num_columns"]
-            path = Path(folder) / _ITEMS
             last = -1
             with open(path, newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):

@@ -16,6 +16,7 @@ PACKAGES = ("datasets", "experiments", "nextitnet_tf")
 MAY_IMPORT = {
     "atomic_files": set(),
     "memory": set(),
+    "archive": {"memory"},
     "vocabulary": set(),
     "protocol": set(),
     "recipe": {"protocol", "stacking"},  # the names of methods and presets
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "compression": {"sharing"},
     "layers": {"compression", "losses", "sharing"},
     "models": {
+        "archive",
         "atomic_files",
         "compression",
         "layers",

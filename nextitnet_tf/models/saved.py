@@ -1,16 +1,16 @@
 """Models on disk: a model.keras is whole, or it is refused by name."""
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
 
 import keras
 
+from nextitnet_tf import archive
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.vocabulary import Vocabulary
 
-_PARTS = ("metadata.json", "config.json", "model.weights.h5")
+_PARTS = ("metadata.json", archive.CONFIG, archive.WEIGHTS)
 # What zipfile raises over a file that was changed.
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -81,13 +81,17 @@ def _check_archive(path: Path) -> str:
             raise _refused(path, f"which was cut short: {_WHAT_TO_DO}")
         raise _refused(path, "which is another kind of file")
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            names = set(archive.namelist())
+        with zipfile.ZipFile(path) as opened:
+            names = set(opened.namelist())
             missing = [name for name in _PARTS if name not in names]
+            if not missing:
+                archive.check_members(opened, path)
+            damaged = opened.testzip()
             if not damaged and not missing:
-                class_name = _class_name(archive)
+                class_name = _class_name(opened)
                 missing = _missing_assets(names)
+    except archive.Suspicious as e:
+        raise _refused(path, f"which cannot be one: {e}") from e
     except _UNREADABLE as e:
         raise _refused(path, f"which is damaged ({e}): {_WHAT_TO_DO}") from e
     if damaged:
@@ -97,10 +101,12 @@ def _check_archive(path: Path) -> str:
     return class_name
 
 
-def _class_name(archive: zipfile.ZipFile) -> str:
+def _class_name(opened: zipfile.ZipFile) -> str:
     try:
-        return str(json.loads(archive.read("config.json"))["class_name"])
-    except (ValueError, KeyError, TypeError):
+        return archive.check_claims(opened)
+    except archive.Suspicious:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise zipfile.BadZipFile("config.json describes no model") from None
 
 

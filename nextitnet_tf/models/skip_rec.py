@@ -1,5 +1,7 @@
 """SkipRec: a policy decides for each user which blocks run."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -105,9 +107,9 @@ class SkipRec(PolicyTraining, SequentialRecommender):
             ("beta", beta, 0),
             ("block_cost", block_cost, 0),
         ):
-            if value < least:
+            if not least <= value < math.inf:
                 raise ValueError(
-                    f"`{name}` must not be below {least:g}. "
+                    f"`{name}` must be finite and not below {least:g}. "
                     f"Received: {name}={value}"
                 )
         check_updates(updates, objective, policy)
