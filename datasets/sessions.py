@@ -111,13 +111,14 @@ def write_sessions(
     }
     with replacing(folder, replace) as partial:
         for start in range(0, len(rows), rows_per_file):
-            _save_int32(
+            _save_array(
                 partial / f"sessions-{start // rows_per_file:05d}.npy",
                 rows[start : start + rows_per_file],
+                "<i4",
             )
-        _save_int32(partial / "users.npy", users)
+        _save_array(partial / "users.npy", users, "<i4")
         if times is not None:
-            np.save(partial / TIMES, times.astype("<f8"), allow_pickle=False)
+            _save_array(partial / TIMES, times, "<f8")
         with open(
             partial / "items.csv", "w", encoding="utf-8", newline=""
         ) as file:
@@ -306,8 +307,13 @@ def _plain_id(raw_id: Any) -> int | str:
     return raw_id if isinstance(raw_id, str) else int(raw_id)
 
 
-def _save_int32(file: pathlib.Path, array: np.ndarray) -> None:
-    np.save(file, np.ascontiguousarray(array, dtype="<i4"), allow_pickle=False)
+def _save_array(file: pathlib.Path, array: np.ndarray, dtype: str) -> None:
+    """What `np.save` writes; that one says nothing of a disk that is full."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with open(file, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.write(array.data)
 
 
 def _size_and_sha256(file: pathlib.Path) -> dict[str, Any]:

@@ -5,14 +5,14 @@ import glob
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Seconds after which a file that was being written is one that a process which
-# was killed has left.
-_ABANDONED = 24 * 3600
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -40,11 +40,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     with naming(path, partial):
         try:
             _remove_abandoned(path)
-            os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o666))
-            yield partial
-            _reach_the_disk(partial)
-            os.replace(partial, path)
-            _reach_the_disk(path.parent)
+            with _made(partial):
+                yield partial
+                _reach_the_disk(partial)
+                os.replace(partial, path)
+                _reach_the_disk(path.parent)
         finally:
             # The error that led here says more than one of tidying up.
             with contextlib.suppress(OSError):
@@ -76,13 +76,35 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+@contextlib.contextmanager
+def _made(partial: Path) -> Iterator[None]:
+    """A new file, locked as long as this process writes it."""
+    while True:
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            if fcntl is not None:
+                # Some file systems have no locks: nobody tidies up there.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Another process may have taken it for one that was left.
+            if partial.exists():
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
 def _remove_abandoned(path: Path) -> None:
     """Removes what processes that were killed have left of a file."""
     pattern = f"{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"
-    for other in path.parent.glob(pattern):
+    for other in path.parent.glob(pattern) if fcntl is not None else ():
         with contextlib.suppress(OSError):
-            if time.time() - other.lstat().st_mtime > _ABANDONED:
+            descriptor = os.open(other, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 other.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _reach_the_disk(path: Path) -> None:

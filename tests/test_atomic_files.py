@@ -35,6 +35,31 @@ def test_it_replaces(path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_a_killed_process_has_left_goes(path):
+    """And what another is writing at the moment stays."""
+    left = path.with_name("file.0123456789ab.part.txt")
+    left.write_text("half")
+    with atomic_files.replacing(path) as partial:
+        assert not left.exists()
+        atomic_files.write_text(path, "of another")
+        partial.write_text("new")
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_planted_link_is_not_followed(path, monkeypatch):
+    monkeypatch.setattr(
+        atomic_files.secrets, "token_hex", lambda count: "guessed"
+    )
+    victim = path.with_name("victim")
+    victim.write_text("precious")
+    path.with_name("file.guessed.part.txt").symlink_to(victim)
+    with pytest.raises(OSError, match=r"file\.txt"):
+        atomic_files.write_text(path, "new")
+    assert victim.read_text() == "precious"
+    assert path.read_text() == "old"
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
 def test_a_block_that_fails(path, error):
     with pytest.raises(error), atomic_files.replacing(path) as partial:

@@ -171,6 +171,10 @@ class Checkpoints:
             raise _unusable("; ".join(problems))
         return Progress()
 
+    def are_left(self) -> bool:
+        """Whether there are states or best weights."""
+        return bool(_files(self.folder))
+
     def clear(self) -> None:
         """Removes states and best weights, when the stage is done."""
         for path in _files(self.folder):

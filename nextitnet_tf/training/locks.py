@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+def is_left(folder: Path) -> bool:
+    """Whether there is a lock, taken or left by a process that was killed."""
+    return _path(folder).exists()
+
+
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Keeps other processes from training into a folder.
@@ -22,7 +27,7 @@ def holding(folder: Path) -> Iterator[None]:
     Raises:
         OSError: another process trains there; the message names it.
     """
-    path = folder.with_name(f"{folder.name}.lock")
+    path = _path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path) as file:
         file.truncate(0)
@@ -34,6 +39,10 @@ def holding(folder: Path) -> Iterator[None]:
         finally:
             # While it is still locked: who opens it now finds out below.
             path.unlink(missing_ok=True)
+
+
+def _path(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Runs any task, stage by stage."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -81,6 +82,8 @@ def run(
                     task, index, last, folders[index], jit_compile, verbose
                 )
             _LOGGER.info("trained %s", task.names[index])
+        else:
+            _tidy_up(folders[index])
         done.append(Run.read(folders[index]))
     return done
 
@@ -256,6 +259,17 @@ def _test(ranker: Ranker, test: Evaluation, folder: Path) -> dict[str, Any]:
         "test": {**found, "num_sessions": test.num_sessions},
         "num_sessions": test.num_sessions,
     }
+
+
+def _tidy_up(folder: Path) -> None:
+    """Ends what a process that was killed has left of a run that is done."""
+    checkpoints = Checkpoints(folder, folder.name)
+    if not (locks.is_left(folder) or checkpoints.are_left()):
+        return
+    with contextlib.suppress(OSError), locks.holding(folder):
+        _name_model(folder)
+        if (folder / runs.MODEL).is_file():
+            checkpoints.clear()
 
 
 def _name_model(folder: Path) -> None:

@@ -18,7 +18,7 @@ import sys
 POINTS = {
     # preparation
     "sessions": ("datasets.interactions", "_write"),
-    "sessions' file": ("datasets.sessions", "_save_int32"),
+    "sessions' file": ("datasets.sessions", "_save_array"),
     "sessions' sync": ("datasets.replacing", "_reach_the_disk"),
     "sessions' rename": ("os", "rename"),
     # between stages
