@@ -279,3 +279,44 @@ def test_metrics_keep_their_configuration(name):
     assert copy.ignored_ids == (0, 3)
     assert copy.ties_to == "higher"
     assert copy.name == metric.name
+
+
+# --- beside others' -------------------------------------------------------
+
+
+def test_as_a_published_library_has_it():
+    """Ties included: it takes the name that comes last for the better."""
+    ir_measures = pytest.importorskip(
+        "ir_measures", reason="ir-measures is not installed"
+    )
+    generator = np.random.default_rng(0)
+    logits = generator.integers(0, 6, (200, 30)).astype("float32")
+    targets = generator.integers(0, 30, 200)
+    names = [f"{99 - column}" for column in range(30)]
+    asked = {
+        str(row): {names[column]: 1} for row, column in enumerate(targets)
+    }
+    ranked = {
+        str(row): dict(zip(names, map(float, scores), strict=True))
+        for row, scores in enumerate(logits)
+    }
+    found = metrics.from_ranks(
+        np.asarray(metrics.target_rank(logits, targets))
+    )
+    # Its RR with a cutoff breaks ties in another way.
+    of_rows = ir_measures.iter_calc([ir_measures.RR], asked, ranked)
+    reciprocal = np.array([of_row.value for of_row in of_rows])
+    assert len(reciprocal) == 200
+    for cutoff in (5, 10):
+        theirs = {
+            "mrr": np.where(reciprocal >= 1 / cutoff, reciprocal, 0).mean()
+        }
+        for name, measure in (
+            ("hit_rate", ir_measures.Success @ cutoff),
+            ("ndcg", ir_measures.nDCG @ cutoff),
+        ):
+            done = ir_measures.calc_aggregate([measure], asked, ranked)
+            theirs[name] = done[measure]
+        for name, value in theirs.items():
+            ours = found[f"{name}_at_{cutoff}"]
+            assert ours == pytest.approx(value, abs=1e-6), (name, cutoff)

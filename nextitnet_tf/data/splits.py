@@ -1,6 +1,7 @@
 """Which rows are for training, validation and test."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,45 @@ def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
                 f"Too few sessions: none is left for the {name} set. "
                 f"Received: {num_rows} rows, data_ratio={data_ratio}"
             )
+    check_disjoint(parts, protocol)
     return parts
+
+
+def check_disjoint(parts: Split, protocol: Protocol) -> None:
+    """What no metric may be reported without: nobody is tested on training.
+
+    Args:
+        parts: of sessions.
+        protocol: by which they were split; `release` validates on its test.
+
+    Raises:
+        RuntimeError: rows, or users where they are what is split, on two
+            sides. This is an error of the library's, not of the data.
+    """
+    sides = {"train": parts.train, "test": parts.test}
+    if protocol.split != "rows" or protocol.validation_share:
+        sides["validation"] = parts.validation
+    for name, rows in sides.items():
+        if rows.min() < 0 or rows.max() >= len(parts.rows.rows):
+            raise RuntimeError(
+                f"Expected rows 0 to {len(parts.rows.rows) - 1}. Received: "
+                f"{name} from {rows.min()} to {rows.max()}"
+            )
+    kinds = {"rows": sides}
+    if protocol.split == "users":
+        kinds["users"] = {
+            name: parts.rows.users[rows] for name, rows in sides.items()
+        }
+    for kind, of_sides in kinds.items():
+        for (one, its), (other, others) in itertools.combinations(
+            of_sides.items(), 2
+        ):
+            shared = np.intersect1d(its, others)
+            if len(shared):
+                raise RuntimeError(
+                    f"Expected {one} and {other} without {kind} in common. "
+                    f"Received: {len(shared)} of them, such as {shared[0]}"
+                )
 
 
 def _fraction(train, data_ratio: float, protocol: Protocol) -> np.ndarray:

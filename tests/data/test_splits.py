@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nextitnet_tf import data
+from nextitnet_tf.data import splits
 from nextitnet_tf.recipe import PROTOCOLS
 from tests.data.rows_by_hand import many_sessions
 
@@ -153,3 +154,28 @@ def test_too_few_sessions_to_split(tmp_path):
     sessions = many_sessions(tmp_path / "n", num_rows=20, num_users=20)
     with pytest.raises(ValueError, match="Too few sessions.*train set"):
         data.split(sessions, CLEAN, 0.01)
+
+
+# --- what is asserted at the start of every run ---------------------------
+
+
+@pytest.mark.parametrize(
+    ("protocol", "changes", "message"),
+    [
+        ("release", {"test": [0]}, "train and test without rows"),
+        ("clean", {"validation": [0]}, "train and validation without rows"),
+        # The fourth row is another one of the first's user.
+        ("clean", {"test": [3]}, "train and test without users"),
+        ("clean", {"test": [9]}, "rows 0 to 8. Received: test from 9 to 9"),
+    ],
+)
+def test_sides_that_share(tmp_path, protocol, changes, message):
+    sessions = many_sessions(tmp_path, num_rows=9, num_users=3)
+    sessions = dataclasses.replace(sessions, users=np.arange(9) % 3)
+    parts = data.Split(np.array([0]), np.array([1]), np.array([2]), sessions)
+    splits.check_disjoint(parts, PROTOCOLS[protocol])
+    parts = dataclasses.replace(
+        parts, **{name: np.array(rows) for name, rows in changes.items()}
+    )
+    with pytest.raises(RuntimeError, match=message):
+        splits.check_disjoint(parts, PROTOCOLS[protocol])
