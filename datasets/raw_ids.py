@@ -9,6 +9,8 @@ import pandas as pd
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _INT64 = np.iinfo(np.int64)
 
+# Of an integer of 64 bits, and its sign.
+_DIGITS = 20
 # All that can make an integer look other than it is printed.
 _ODD = (b'"', b" ", b"\t", b"+", b"-0", b",00", b",01")
 _TRANSLATION = bytes.maketrans(b"\n\r23456789", b",,11111111")
@@ -83,6 +85,8 @@ class RawIds:
 
 def _as_integers(ids: list[str]) -> list[int] | None:
     if not all(_INTEGER.fullmatch(raw_id) for raw_id in ids):
+        return None
+    if max(map(len, ids)) > _DIGITS:
         return None
     integers = [int(raw_id) for raw_id in ids]
     if min(integers) < _INT64.min or max(integers) > _INT64.max:

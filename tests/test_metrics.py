@@ -293,16 +293,12 @@ def test_as_a_published_library_has_it():
     logits = generator.integers(0, 6, (200, 30)).astype("float32")
     targets = generator.integers(0, 30, 200)
     names = [f"{99 - column}" for column in range(30)]
-    asked = {
-        str(row): {names[column]: 1} for row, column in enumerate(targets)
-    }
+    asked = {str(row): {names[column]: 1} for row, column in enumerate(targets)}
     ranked = {
         str(row): dict(zip(names, map(float, scores), strict=True))
         for row, scores in enumerate(logits)
     }
-    found = metrics.from_ranks(
-        np.asarray(metrics.target_rank(logits, targets))
-    )
+    found = metrics.from_ranks(np.asarray(metrics.target_rank(logits, targets)))
     # Its RR with a cutoff breaks ties in another way.
     of_rows = ir_measures.iter_calc([ir_measures.RR], asked, ranked)
     reciprocal = np.array([of_row.value for of_row in of_rows])

@@ -45,7 +45,8 @@ def load_cprec(
         CpRec's release; Sun et al., SIGIR 2020.
     """
     tensors = named_weights.read(source)
-    model = NextItNet(**_config(tensors, dilation_rates, source))
+    with named_weights.naming(source):
+        model = NextItNet(**_config(tensors, dilation_rates, source))
     named_weights.assign(source, tensors, _named_variables(model), _EXPECTED)
     return model
 

@@ -1,6 +1,8 @@
 """Weights of a release by its names, into the variables of a model."""
 
+import contextlib
 from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -34,6 +36,20 @@ def read(source) -> dict[str, np.ndarray]:
         if name.startswith(_STATE)
     }
     return checkpoints.without_optimizer(states or tensors)
+
+
+@contextlib.contextmanager
+def naming(source) -> Iterator[None]:
+    """Has errors over what names and shapes tell name the file, too."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        text = " ".join(str(error).split())
+        if str(source) in text:
+            raise
+        raise ValueError(
+            f"{source}: its variables are of no model. Received: {text}"
+        ) from error
 
 
 def check_dilations(source, rates, given) -> None:

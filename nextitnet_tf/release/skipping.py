@@ -69,12 +69,13 @@ def load_skiprec(
             f"{source}: a {'SASRec+' if is_sasrec else 'NextItNet+'} has no "
             f"{name}. Received: {name}={given}"
         )
-    if is_sasrec:
-        backbone = _make_sasrec(tensors, num_heads or _NUM_HEADS, source)
-        model = SkipRec(backbone, policy="attention", sigmoid_logits=True)
-    else:
-        backbone = _make_nextitnet(tensors, dilation_rates, source)
-        model = SkipRec(backbone, sigmoid_logits=True)
+    with named_weights.naming(source):
+        if is_sasrec:
+            backbone = _make_sasrec(tensors, num_heads or _NUM_HEADS, source)
+            model = SkipRec(backbone, policy="attention", sigmoid_logits=True)
+        else:
+            backbone = _make_nextitnet(tensors, dilation_rates, source)
+            model = SkipRec(backbone, sigmoid_logits=True)
     named_weights.assign(source, tensors, _named_variables(model), _EXPECTED)
     return model
 

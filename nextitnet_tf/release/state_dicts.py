@@ -5,7 +5,6 @@ when it is opened. `RECIPE` makes an npz of it, with PyTorch.
 """
 
 import re
-import zipfile
 
 import numpy as np
 
@@ -156,8 +155,11 @@ def read_npz(npz) -> dict[str, np.ndarray]:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError("one array")
         with file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            arrays = {key: file[key] for key in file.files}
+        if not all(isinstance(a, np.ndarray) for a in arrays.values()):
+            raise ValueError("a file that is no array")
+        return arrays
+    except Exception as error:  # NumPy and zipfile raise whatever they meet.
         if isinstance(error, FileNotFoundError):
             raise ValueError(
                 f"Expected an npz of arrays by name. Received: {npz}, which is "

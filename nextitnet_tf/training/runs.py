@@ -101,8 +101,18 @@ class Run:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        """What was trained, up to this stage."""
-        return recipe_of(self.summary)
+        """What was trained, up to this stage.
+
+        Raises:
+            ValueError: this version knows no such recipe.
+        """
+        try:
+            return recipe_of(self.summary)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ValueError(
+                f"Expected a recipe in {self.folder / SUMMARY}. Received: "
+                f"{' '.join(str(error).split())}"
+            ) from error
 
     @functools.cached_property
     def transfer(self) -> Transfer | None:
