@@ -66,7 +66,8 @@ $(foreach goal,$(or $(MAKECMDGOALS),help),$(eval $(call check,$(goal),$(if \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test test-all test-jax check lint format \
+.PHONY: help install quickstart test test-all test-jax test-kill test-fuzz \
+	check lint format \
 	step-times fidelity conclusions report benchmark convert prepare train \
 	tune evaluate recommend clean
 
@@ -167,6 +168,12 @@ test-all: $(INSTALLED) ## all tests
 
 test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without TensorFlow
 	KERAS_BACKEND=jax $(BIN)/pytest -q tests/backend
+
+test-kill: $(INSTALLED) ## kills training at 200 points, half an hour, into results/reliability
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.kills.harness $(ARGS)
+
+test-fuzz: $(INSTALLED) ## 2,000 damaged files a reader, into results/reliability
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz.readers $(ARGS)
 
 check: lint test-jax ## what must hold besides the tests: lint, test-jax
 

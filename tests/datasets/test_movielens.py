@@ -251,3 +251,49 @@ def test_no_network(tmp_path):
     assert f"put it at {tmp_path / 'ml-20m.zip'}" in message
     assert "\n" not in message
     assert list(tmp_path.iterdir()) == []
+
+
+CONTENT = bytes(range(256)) * 40
+
+
+@pytest.fixture(params=["with parts", "without"])
+def flaky_server(request):
+    """Cuts the first answer in its middle; then sends parts, or not."""
+    asked = []
+
+    class Flaky(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            span = self.headers.get("Range")
+            asked.append(span)
+            start = 0
+            if span and request.param == "with parts":
+                start = int(span.removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+            self.end_headers()
+            end = len(CONTENT) if len(asked) > 1 else 3000
+            self.wfile.write(CONTENT[start:end])
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}/x", asked
+        running.shutdown()
+        thread.join()
+
+
+def test_a_download_that_goes_on(tmp_path, flaky_server, capsys):
+    url, asked = flaky_server
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    with pytest.raises(DataError, match="the next start goes on from there"):
+        download_ml20(tmp_path, url=url, md5=md5)
+    (part,) = tmp_path.iterdir()
+    assert part.name == "ml-20m.zip.part"
+    assert part.read_bytes() == CONTENT[:3000]
+    path = download_ml20(tmp_path, url=url, md5=md5)
+    assert asked == [None, "bytes=3000-"]
+    assert path.read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == [path]

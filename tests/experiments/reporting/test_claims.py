@@ -1,6 +1,8 @@
 """What the tables say of a paper's claims, from groups made up by hand."""
 
 import json
+import pathlib
+import tomllib
 
 import pytest
 
@@ -10,6 +12,7 @@ from experiments.reporting import claims
 from experiments.reporting import comparisons
 from experiments.reporting import figure_comparisons
 from experiments.reporting import folders
+from experiments.reporting import reliability_page
 
 
 def group(model, mean, num_blocks=8, **changes):
@@ -330,3 +333,18 @@ def test_the_committed_document_is_what_the_tables_say(committed):
     assert text == claims.write_up(folders.chosen(root), papers.claims())
     page = (committed / "docs" / "accuracy.md").read_text(encoding="utf-8")
     assert page == accuracy_page.make_page(folders.chosen(root))
+    page = (committed / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert page == reliability_page.make_page(root)
+
+
+def test_every_promise_has_its_tests():
+    tests = pathlib.Path(__file__).parents[2]
+    with open(reliability_page.PROMISES, "rb") as file:
+        promises = tomllib.load(file)["promise"]
+    assert len(promises) >= 10
+    for promise in promises:
+        assert promise["tests"], promise["what"]
+        for name in promise["tests"]:
+            path, _, function = name.partition("::")
+            text = (tests / path).read_text(encoding="utf-8")
+            assert f"\ndef {function}(" in text, name
