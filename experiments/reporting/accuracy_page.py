@@ -1,6 +1,5 @@
 """What to start from, and what was tried: docs/accuracy.md."""
 
-import json
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from experiments.reporting import columns
 from experiments.reporting import published
 from experiments.reporting import search_table
 from experiments.reporting import wording
+from experiments.reporting import written
 from experiments.reporting.columns import Column
 from nextitnet_tf.tuned import TUNED
 
@@ -68,11 +68,14 @@ def _tables(
 ) -> Iterator[str]:
     for folder in folders:
         for path in sorted(folder.glob(f"{pattern}.json")):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            yield f"### {folder.name}: {columns.escape(content['title'])}"
-            yield ""
-            yield from columns.table(shown, content["rows"])
-            yield ""
-            for note in content["notes"]:
-                yield f"- {columns.escape(note)}"
-            yield ""
+            content = written.read(path)
+            with written.naming(path):
+                lines = [
+                    f"### {folder.name}: {columns.escape(content['title'])}",
+                    "",
+                    *columns.table(shown, content["rows"]),
+                    "",
+                    *(f"- {columns.escape(n)}" for n in content["notes"]),
+                    "",
+                ]
+            yield from lines

@@ -4,7 +4,6 @@ A table states its claims beside its rows, as `CLAIMS`; here they are measured
 in every folder of results, and written down.
 """
 
-import json
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
+
+from experiments.reporting import written
 
 HEAD = """\
 # What the results say
@@ -84,17 +85,19 @@ def _sections(
     folder: Path, claims: Mapping[str, Sequence[Claim]]
 ) -> Iterator[str]:
     contents = {name: _read(folder, name) for name in claims}
-    is_generated = any(
-        "law" in c.get("data", {}) for of in contents.values() for c in of
-    )
+    with written.naming(folder):
+        is_generated = any(
+            "law" in c.get("data", {}) for of in contents.values() for c in of
+        )
     if is_generated:
         yield from (_GENERATED, "")
     for name, of_name in claims.items():
         for claim in of_name:
-            told = [
-                list(measure(contents[name], claim.about))
-                for measure in claim.measured_by
-            ]
+            with written.naming(folder / f"{name}.json"):
+                told = [
+                    list(measure(contents[name], claim.about))
+                    for measure in claim.measured_by
+                ]
             if any(told):
                 yield from (f"### {claim.title}?", "")
                 if claim.paper:
@@ -105,14 +108,4 @@ def _sections(
 
 def _read(folder: Path, name: str) -> list[dict[str, Any]]:
     paths = [folder / f"{name}.json", *sorted(folder.glob(f"{name}-*.json"))]
-    return [_content(path) for path in paths if path.is_file()]
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected a table that a command wrote. Received: {path}, which "
-            f"is no JSON ({error}); run its target with ARGS=--table_only"
-        ) from error
+    return [written.read(path) for path in paths if path.is_file()]

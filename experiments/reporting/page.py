@@ -6,13 +6,13 @@ the page.
 """
 
 import html
-import json
 import struct
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting import markdown
+from experiments.reporting import written
 from experiments.reporting.columns import Column
 from nextitnet_tf import training
 
@@ -38,7 +38,7 @@ def make_page(root: Path, folders: Sequence[Path]) -> str:
     for name, title in (("README", "Conclusions"), ("table1", "Data sets")):
         path = root / f"{name}.md"
         if path.is_file():
-            text = path.read_text(encoding="utf-8")
+            text = _text(path)
             sections.append((name.lower(), title, markdown.to_html(text, 1)))
     for folder in folders:
         if not any((*folder.glob("*.md"), *folder.glob("*.png"))):
@@ -98,7 +98,7 @@ def _of_folder(folder: Path, root: Path) -> Iterator[str]:
     """Tables with their pictures, the other pictures, the runs."""
     pictures = sorted(folder.glob("*.png"))
     for path in sorted(folder.glob("*.md"), key=_rank):
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
         yield f"<h3>{markdown.title_of(text)}</h3>"
         yield markdown.to_html(text, 2)
         own = [p for p in pictures if _belongs(p.stem, path.stem)]
@@ -109,6 +109,14 @@ def _of_folder(folder: Path, root: Path) -> Iterator[str]:
         yield f"<h3>{html.escape(_title_of(picture))}</h3>"
         yield _figure(picture, root)
     yield _runs(folder)
+
+
+def _text(path: Path) -> str:
+    with written.naming(path):
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            raise ValueError("it is empty")
+        return text
 
 
 def _rank(path: Path) -> tuple[int, str]:
@@ -128,8 +136,8 @@ def _title_of(picture: Path) -> str:
     """What its numbers say it shows."""
     numbers = picture.with_suffix(".json")
     if numbers.is_file():
-        found = json.loads(numbers.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and "title" in found:
+        found = written.read(numbers)
+        if "title" in found:
             return str(found["title"])
     return picture.stem
 

@@ -1,6 +1,5 @@
 """docs/reliability.md: what is promised, the tests of it, and figures."""
 
-import json
 import tomllib
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.reporting import columns
+from experiments.reporting import written
 from experiments.reporting.columns import Column
 
 PROMISES = Path(__file__).with_name("promises.toml")
@@ -43,10 +43,11 @@ def make_page(results: Path) -> str:
     folder = results / "reliability"
     parts = [_HEAD + table]
     kills, fuzz = (_read(folder / f"{name}.json") for name in ("kills", "fuzz"))
-    if kills:
-        parts.append(_of_kills(kills))
-    if fuzz:
-        parts.append(_of_fuzz(fuzz))
+    with written.naming(folder):
+        if kills:
+            parts.append(_of_kills(kills))
+        if fuzz:
+            parts.append(_of_fuzz(fuzz))
     return "\n".join(parts)
 
 
@@ -58,7 +59,7 @@ def _table(cells: Mapping[str, Callable], records: Iterable) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    return json.loads(path.read_text(encoding="utf-8"))
+    return written.read(path)
 
 
 def _of_kills(found: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """How alike the outputs of a model's blocks are, measured and drawn."""
 
 import functools
-import json
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from experiments.papers.rows import Row
 from experiments.reporting import pictures
+from experiments.reporting import written
 from experiments.reporting.store import Store
 from nextitnet_tf import atomic_files
 from nextitnet_tf.comparing import block_similarity
@@ -67,8 +67,9 @@ def _measure(rows: Sequence[Row], store: Store, path: Path) -> dict[str, list]:
     """The seeds that are done, their runs, and the cosines of each."""
     kept = {}
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        kept = dict(zip(before["runs"], before["similarity"], strict=True))
+        before = written.read(path)
+        with written.naming(path):
+            kept = dict(zip(before["runs"], before["similarity"], strict=True))
     measured: dict[str, list] = {"seeds": [], "runs": [], "similarity": []}
     for row in sorted(rows, key=lambda row: row.seed):
         run = store.find(row.recipe)
