@@ -1,6 +1,7 @@
 """Fits models to batches: the only place that calls fit."""
 
 import logging
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -78,6 +79,7 @@ def fit_to_best(
             _train(model, batches_from, progress, budget, evaluations, verbose)
         except NotFinite:
             raise _diverged(model, batches_from, checkpoints, budget) from None
+    _warn_of_divergence(model, progress)
     best = checkpoints.best(progress.best_step)
     model.set_weights(saved.load_model(best).get_weights())
     # The first interval of a process holds its compilation.
@@ -171,6 +173,19 @@ def _diverged(
         f"help. {kept} stay in {checkpoints.folder}. "
         f"Received: learning_rate={rate:g}"
     )
+
+
+def _warn_of_divergence(model, progress: Progress) -> None:
+    """Says so if what was learned is worse than knowing nothing."""
+    num_items = getattr(model, "num_items", None)
+    loss = progress.curve[-1]["loss"]
+    if num_items and loss > 2 * math.log(num_items + 1):
+        _LOGGER.warning(
+            "the loss, %.4g, is far above that of guessing, %.4g: training "
+            "has diverged; a smaller learning rate may help",
+            loss,
+            math.log(num_items),
+        )
 
 
 def _go_on_with(progress: Progress, made_by: dict, folder: Path) -> None:

@@ -23,7 +23,7 @@ def make_batches(bad_step=None):
             while True:
                 number += 1
                 ids = np.random.default_rng(number).integers(1, 9, (4, 5))
-                weights = np.ones((4, 4), "float32")
+                weights = np.full((4, 4), 1 / 16, "float32")
                 if number == bad_step:
                     weights *= np.nan
                 yield ids[:, :-1], ids[:, 1:], weights
@@ -40,11 +40,11 @@ def make_batches(bad_step=None):
     return batches_from
 
 
-def fit(folder, batches, values=(0.1, 0.2, 0.3, 0.4, 0.5)):
+def fit(folder, batches, values=(0.1, 0.2, 0.3, 0.4, 0.5), rate=1e-3):
     """Ten steps, an evaluation every two, which find `values`."""
     keras.utils.set_random_seed(0)
     model = NextItNet(num_items=8, num_blocks=1, embedding_dim=4)
-    model.compile("adam", jit_compile=False)
+    model.compile(keras.optimizers.Adam(rate), jit_compile=False)
     found = iter(values)
     folder.mkdir(exist_ok=True)
     return fitting.fit_to_best(
@@ -74,6 +74,17 @@ def test_the_step_that_diverged_is_named(tmp_path):
     ]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 5
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e3])
+def test_a_loss_that_is_worse_than_guessing_is_said(tmp_path, caplog, rate):
+    done = fit(tmp_path, make_batches(), rate=rate)
+    warnings = [r for r in caplog.records if r.levelname == "WARNING"]
+    has_diverged = done["curve"][-1]["loss"] > 2 * np.log(9)
+    assert has_diverged == (rate == 1e3)
+    assert len(warnings) == has_diverged
+    if has_diverged:
+        assert "that of guessing, 2.079" in warnings[0].getMessage()
 
 
 def test_what_a_run_logs_and_shows(tmp_path):

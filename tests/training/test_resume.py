@@ -211,6 +211,8 @@ def test_a_state_of_another_stage_is_refused(interrupted):
     ("model", "config"),
     [
         ("nextitnet", {}),
+        # AdamW, along a schedule.
+        ("nextitnet", {"recipe": {"weight_decay": 0.1, "decay": "cosine"}}),
         # Two optimizers, one of which counts twice.
         ("nextitnet", {"skip": SkipRec.release_arguments("reinforce")}),
         ("grec", {}),
@@ -224,8 +226,10 @@ def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
     """Every variable of every model and optimizer, random states included."""
     protocol = PROTOCOLS["clean"]
     sessions = data.read_sessions(folder)
+    config = dict(config)
+    changes = config.pop("recipe", {})
     recipe = make_recipe(
-        model=model, model_config={"embedding_dim": 4, **config}
+        model=model, model_config={"embedding_dim": 4, **config}, **changes
     )
 
     def after(*parts):
@@ -233,7 +237,9 @@ def test_two_steps_and_two_more_are_four(folder, tmp_path, model, config):
         step = 0
         for steps in parts:
             made = training.make_model(recipe, 1, sessions)
-            training.compile_model(made, recipe, sessions, jit_compile=False)
+            training.compile_model(
+                made, recipe, sessions, jit_compile=False, max_steps=8
+            )
             checkpoints = Checkpoints(tmp_path, "stage")
             if step:
                 assert checkpoints.restore(made).step == step
