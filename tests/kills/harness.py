@@ -48,6 +48,8 @@ _CLOCKS = {
 # A whole run takes about so long.
 _SECONDS = 25.0
 _AT_A_MOMENT = "moment"
+# Processes that are ended before what was found is written down.
+_ROUND = 20
 
 
 def write_data(folder: pathlib.Path) -> None:
@@ -273,10 +275,22 @@ def run(kills: int, seed: int, folder: pathlib.Path, say=print) -> dict:
         "finished": sum(chain.finished for chain in chains),
         "problems": [p for chain in chains for p in chain.problems],
         "seconds": round(time.time() - began),
-        "seed": seed,
+        "rounds": 1,
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }
+
+
+def together(one: dict, other: dict) -> dict:
+    """What two rounds have found; commit and versions are the latter's."""
+    found = dict(other)
+    for name, value in one.items():
+        if isinstance(value, dict) and name != "versions":
+            sums = collections.Counter(value) + collections.Counter(other[name])
+            found[name] = dict(sorted(sums.items()))
+        elif isinstance(value, int | list):
+            found[name] = value + other[name]
+    return found
 
 
 def _sums(ended: collections.Counter, place: int) -> dict[str, int]:
@@ -289,14 +303,25 @@ def _sums(ended: collections.Counter, place: int) -> dict[str, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the plan")
     parser.add_argument("--output", default="results/reliability")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        result = run(asked.kills, asked.seed, pathlib.Path(folder))
-    output = pathlib.Path(asked.output)
-    output.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json(output / "kills.json", result)
+    path = pathlib.Path(asked.output) / "kills.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result: dict = {}
+    if path.is_file():
+        before = json.loads(path.read_text())
+        # A start after an interruption goes on, of this very code.
+        if before["commit"] == provenance.commit():
+            result = before
+    while result.get("kills", 0) < asked.kills:
+        seed = asked.seed + 2 * result.get("rounds", 0)
+        count = min(_ROUND, asked.kills - result.get("kills", 0))
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(count, seed, pathlib.Path(folder))
+        result = together(result, found) if result else found
+        atomic_files.write_json(path, result)
+        print(f"{result['kills']} of {asked.kills}", flush=True)
     for problem in result["problems"]:
         print(problem, file=sys.stderr)
     print(
