@@ -1,5 +1,6 @@
 """Two models compared by their ranks, two blocks by their outputs."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,11 @@ _RESAMPLINGS = 2000
 def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
     """What each session adds to MRR@N: 1 / (rank + 1), or 0 from N on."""
     return np.where(ranks < at, 1.0 / (ranks + 1.0), 0.0)
+
+
+def discounted_gains(ranks: np.ndarray, at: int = 10) -> np.ndarray:
+    """What each session adds to NDCG@N: 1 / log2(rank + 2), or 0 from N on."""
+    return np.where(ranks < at, 1.0 / np.log2(ranks + 2.0), 0.0)
 
 
 def paired_bootstrap(
@@ -60,19 +66,21 @@ def compare_ranks(
     ranks: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     groups: np.ndarray | None,
+    score: Callable[[np.ndarray], np.ndarray] = reciprocal_ranks,
 ) -> dict[str, float]:
-    """The difference of MRR@5 and its range.
+    """The difference of a metric and its range.
 
     Args:
         ranks: (num_sessions,) a seed, of one model.
         others: the same of another.
         groups: as for `paired_bootstrap`.
+        score: what each session adds to the metric; default to MRR@5.
 
     Returns:
         `difference`, `low`, `high`.
     """
     scores, of_others = (
-        np.stack([reciprocal_ranks(of_seed) for of_seed in side])
+        np.stack([score(of_seed) for of_seed in side])
         for side in (ranks, others)
     )
     difference, low, high = paired_bootstrap(scores, of_others, groups=groups)

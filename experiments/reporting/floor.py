@@ -1,7 +1,10 @@
 """The floor: what counting gives, and whether a trained model is above it."""
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+
+import numpy as np
 
 from experiments.papers.rows import Row
 from experiments.reporting import wording
@@ -39,9 +42,13 @@ def best(runs: Sequence[Run], exclude_seen: bool) -> Run | None:
 
 
 def compare(
-    runs: Sequence[Run], floor: Run, store: Store, exclude_seen: bool
+    runs: Sequence[Run],
+    floor: Run,
+    store: Store,
+    exclude_seen: bool,
+    score: Callable[[np.ndarray], np.ndarray] = reciprocal_ranks,
 ) -> dict[str, float] | None:
-    """How far the seeds of a model are above the floor, in MRR@5.
+    """How far the seeds of a model are above the floor.
 
     Args:
         runs: one a seed.
@@ -49,6 +56,7 @@ def compare(
         store: has the ranks of all of them.
         exclude_seen: whether items of the history are left out of the
             ranking.
+        score: what each session adds to the metric; default to MRR@5.
 
     Returns:
         `difference`, `low`, `high` (`comparing.compare_ranks`), or None
@@ -63,9 +71,9 @@ def compare(
         return None
     names = tuple(run.name for run in (*runs, floor))
     return store.once(
-        (*names, "floor", exclude_seen),
+        (*names, "floor", exclude_seen, score.__name__),
         lambda: compare_ranks(
-            ranks, [of_floor] * len(runs), store.users(floor)
+            ranks, [of_floor] * len(runs), store.users(floor), score
         ),
     )
 
