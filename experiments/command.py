@@ -92,8 +92,10 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
                 file=sys.stderr,
             )
             return 1
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, _terminate)
+        before = {
+            signum: signal.signal(signum, handler)
+            for signum, handler in _HANDLERS.items()
+        }
         _show_progress()
         try:
             return main() or 0
@@ -108,6 +110,9 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
                 file=sys.stderr,
             )
             return 130 if is_by_user else 143
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
 
     flags.FLAGS.set_default("stderrthreshold", "error")
     app.run(guarded)
@@ -115,6 +120,12 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
 
 def _terminate(signum, frame) -> None:
     raise _Terminated
+
+
+_HANDLERS: dict[int, Callable] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: _terminate,
+}
 
 
 def _show_progress() -> None:

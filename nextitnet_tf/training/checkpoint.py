@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import math
+import re
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
@@ -189,16 +190,22 @@ def _unusable(what: str) -> ValueError:
 
 
 def _states(folder: Path) -> list[Path]:
-    """Files of states, the newest first."""
+    """Files of states, the newest first, those of earlier versions last."""
     return sorted(
-        folder.glob(STATE.format(step="*")),
+        _named(folder, STATE),
         key=lambda path: (len(path.name), path.name),
         reverse=True,
     )
 
 
 def _files(folder: Path) -> list[Path]:
-    return [*_states(folder), *folder.glob(BEST.format(step="*"))]
+    return [*_states(folder), *_named(folder, BEST)]
+
+
+def _named(folder: Path, form: str) -> list[Path]:
+    """Files of a step, or of none; not those that are being written."""
+    pattern = re.escape(form).replace(r"\-\{step\}", r"(-\d+)?")
+    return [p for p in folder.glob("*") if re.fullmatch(pattern, p.name)]
 
 
 def _is(path: Path, sha256: str) -> bool:
@@ -213,6 +220,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     """
     with np.load(path, allow_pickle=False) as file:
         text = str(file["about"])
+        about = json.loads(text)
+        if about.get("format") != _FORMAT:
+            return about, []  # which `restore` refuses
         names = sorted(
             (name for name in file.files if name.startswith("variable_")),
             key=lambda name: int(name.removeprefix("variable_")),
@@ -220,7 +230,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         arrays = [file[name] for name in names]
         if str(file["sha256"]) != _sha256(text, arrays):
             raise ValueError("another checksum")
-    return json.loads(text), arrays
+    return about, arrays
 
 
 def _sha256(about: str, arrays: list[np.ndarray]) -> str:

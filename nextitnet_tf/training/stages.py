@@ -138,7 +138,7 @@ def _run_stage(
         partial.unlink()
     with journal.kept(work):
         summary = _train(task, index, before, work, jit_compile, verbose)
-        _LOGGER.info("tested: %s", _shown(summary["test"]))
+        _LOGGER.debug("tested: %s", _shown(summary["test"]))
     _finish(summary, work, folder)
 
 

@@ -190,6 +190,16 @@ def test_the_state_before_a_damaged_one_is_used(
     assert done.summary["test"] == other.summary["test"]
 
 
+def test_a_state_of_an_earlier_version_is_refused(interrupted):
+    sessions, folder, state = interrupted
+    for path in state.parent.glob("training_state-*.npz"):
+        path.unlink()
+    about = np.array(json.dumps({"format": 1}))
+    np.savez(state.with_name("training_state.npz"), about=about)
+    with pytest.raises(ValueError, match=r"training_state\.npz is of another"):
+        run(sessions, folder)
+
+
 def test_damaged_states_are_named(interrupted):
     sessions, folder, state = interrupted
     damage(state)
