@@ -107,10 +107,9 @@ def test_every_write_is_listed(undisturbed):
     assert undisturbed[1] == set(WRITES)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_that_fails(
-    sessions, tmp_path, undisturbed, at_open, name, code
+    sessions, tmp_path, undisturbed, at_open, name, code=errno.ENOSPC
 ):
     """The second of its kind, where there are several."""
     count = 0
@@ -134,6 +133,12 @@ def test_a_write_that_fails(
 
 
 ONCE = ("STAGE.lock", "STAGE/ranks.part.npz", "STAGE/run.part.json")
+
+
+def test_a_folder_that_is_read_only(sessions, tmp_path, undisturbed, at_open):
+    test_a_write_that_fails(
+        sessions, tmp_path, undisturbed, at_open, WRITES[2], errno.EROFS
+    )
 
 
 def test_a_folder_that_is_removed_meanwhile(
@@ -163,7 +168,9 @@ def test_a_file_where_a_folder_should_be(sessions, tmp_path):
         run(sessions, tmp_path / "out")
 
 
-@pytest.mark.parametrize("most", [2_000, 15_000])
+@pytest.mark.parametrize(
+    "most", [2_000, pytest.param(15_000, marks=pytest.mark.slow)]
+)
 def test_a_full_disk_of_a_command(tmp_path, most):
     """No file may grow beyond `most` bytes, the way a disk ends."""
     harness.write_data(tmp_path)
