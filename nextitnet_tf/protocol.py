@@ -42,8 +42,12 @@ def make_plain(instance: Any) -> None:
         if kind is None:
             continue
         value = getattr(instance, f.name)
-        plain = kind(value)
-        if not math.isfinite(plain):
+        is_odd = isinstance(value, float) and math.isnan(value)
+        try:
+            plain = value if is_odd else kind(value)
+        except OverflowError:
+            plain = math.inf
+        if isinstance(plain, float) and not math.isfinite(plain):
             raise ValueError(
                 f"`{f.name}` must be finite. Received: {f.name}={value}"
             )

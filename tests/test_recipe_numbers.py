@@ -28,6 +28,8 @@ from nextitnet_tf.recipe import Stage
         (FINE_TUNINGS["clean"], "learning_rate", math.nan),
         (FINE_TUNINGS["clean"], "target_l2", math.nan),
         (Stage(1), "data_ratio", math.nan),
+        (Stage(1), "max_steps", math.inf),
+        (Stage(1), "num_blocks", math.nan),
     ],
 )
 def test_a_number_out_of_range_is_named(instance, field, value):

@@ -27,7 +27,7 @@ COLUMNS = ["id", "raw_id", "count"]
 _AGAIN = "prepare the data again (python -m datasets.prepare ... --force)"
 _SESSIONS = re.compile(r"sessions-\d+\.npy")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_COUNT = re.compile(r"0|[1-9][0-9]*")
+_COUNT = re.compile(r"0|[1-9][0-9]{0,17}")
 _ROWS_AT_ONCE = 1 << 16
 
 
