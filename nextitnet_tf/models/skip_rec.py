@@ -109,7 +109,7 @@ class SkipRec(PolicyTraining, SequentialRecommender):
         ):
             if not least <= value < math.inf:
                 raise ValueError(
-                    f"`{name}` must be finite and not below {least:g}. "
+                    f"`{name}` must not be below {least:g}, and finite. "
                     f"Received: {name}={value}"
                 )
         check_updates(updates, objective, policy)
