@@ -47,7 +47,8 @@ def replacing(folder: pathlib.Path, replace: bool) -> Iterator[pathlib.Path]:
         raise _not_written("folder", folder, error) from None
     try:
         with open(partial / _LOCK, "wb") as lock:
-            _take(lock)
+            with contextlib.suppress(OSError):  # a file system without locks
+                _take(lock)
             new, old = partial / _NEW, partial / _OLD
             new.mkdir()  # with the permissions of the umask, unlike mkdtemp's
             yield new

@@ -1,5 +1,6 @@
 """How an entry point begins and ends."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -7,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 from absl import app
 from absl import flags
@@ -96,9 +98,9 @@ def run(main: Callable[[], int | None], takes: Iterable[str] = ()) -> None:
             signum: signal.signal(signum, handler)
             for signum, handler in _HANDLERS.items()
         }
-        _show_progress()
         try:
-            return main() or 0
+            with _progress_shown():
+                return main() or 0
         except (ValueError, OSError, FloatingPointError) as error:
             print(f"error: {_one_line(error)}", file=sys.stderr)
             return 1
@@ -128,15 +130,23 @@ _HANDLERS: dict[int, Callable] = {
 }
 
 
-def _show_progress() -> None:
+@contextlib.contextmanager
+def _progress_shown() -> Iterator[None]:
     """Has what the library logs shown on stderr, without the time."""
     logger = logging.getLogger("nextitnet_tf")
+    level_before, propagates = logger.level, logger.propagate
     handler = logging.StreamHandler()
     level = logging.WARNING if sys.stdout.isatty() else logging.INFO
     handler.setLevel(logging.DEBUG if VERBOSE.value else level)
     logger.addHandler(handler)
     logger.setLevel(handler.level)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)
+        logger.propagate = propagates
 
 
 def metrics_line(metrics: dict) -> str:

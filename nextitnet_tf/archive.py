@@ -118,8 +118,9 @@ def _check_sizes(config: Any, limit: int, num_weights: int) -> None:
     columns, width = sizes.get("num_items", 0), sizes.get("embedding_dim", 0)
     for name in ("num_items", "num_users"):
         needed = sizes.get(name, 0) * width
-        memory.check_fits(4 * needed, f"{name}={sizes.get(name, 0):,}")
-        if needed > limit and not config.get("compression"):
+        # Few ranks stand for a whole table, which must still fit.
+        most = memory.available() // 4 if config.get("compression") else limit
+        if needed > most:
             raise Suspicious(
                 f"{name}={sizes[name]:,} of embedding_dim={width:,}, for which "
                 "its weights are too few"

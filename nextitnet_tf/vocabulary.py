@@ -158,7 +158,7 @@ class Vocabulary:
             if about["history_length"] > _LONGEST:
                 raise ValueError(f"history_length={about['history_length']:,}")
             path = Path(folder) / _ITEMS
-            # As long as a line is, a column takes a byte at least.
+            # Each item takes a line of the file, which is a byte at least.
             if about["num_columns"] > _MOST_OTHERS + path.stat().st_size:
                 raise ValueError(f"num_columns={about['num_columns']:,}")
             raw_ids: list[RawId | None] = [None] * about["num_columns"]

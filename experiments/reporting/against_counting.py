@@ -50,7 +50,7 @@ COLUMNS = (
     Column("Unseen HR@10", over_seeds("unseen", "hit_rate_at_10")),
     Column("Unseen NDCG@10", over_seeds("unseen", "ndcg_at_10")),
     # A table of an earlier version has none.
-    Column("Above the floor in it", lambda r: r.get("above_in_ndcg", "")),
+    Column("Above the floor, NDCG@10", lambda r: r.get("above_in_ndcg", "")),
     Column("MRR@5", over_seeds("all", "mrr_at_5")),
     Column("Above the floor", lambda r: r["above"]),
     Column("Steps", lambda r: ", ".join(str(n) for n in r["steps"] if n)),
@@ -221,7 +221,7 @@ def _notes(
         "Unseen: the items of the history are left out of the ranking, as "
         "`recommend` answers; it is what decides here. Beside it all items "
         "are ranked.",
-        f"{ABOVE} MRR@5 is what decides; above the floor in it: of NDCG@10, in "
+        f"{ABOVE} MRR@5 is what decides; the difference of NDCG@10 is found in "
         "the same way.",
         *left_out(done, store),
         *_best_possible(first.recipe.protocol, store),

@@ -24,6 +24,9 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 def kept(folder: Path) -> Iterator[None]:
     """Adds what the library logs to a file in the folder of a run.
 
+    The file has all of it; the program's own log sees what it would have seen
+    without.
+
     Args:
         folder: exists.
 
@@ -31,15 +34,21 @@ def kept(folder: Path) -> Iterator[None]:
         OSError: the file cannot be written; its text names it.
     """
     logger = logging.getLogger(_LIBRARY)
-    handler = _ToFile(folder / LOG)
-    level = logger.level
-    logger.addHandler(handler)
+    handlers: list[logging.Handler] = [_ToFile(folder / LOG)]
+    level, propagates = logger.level, logger.propagate
+    if propagates and logger.parent is not None:
+        handlers.append(_Onward(logger.parent, logger.getEffectiveLevel()))
+    for handler in handlers:
+        logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+    logger.propagate = False
     try:
         yield
     finally:
+        logger.propagate = propagates
         logger.setLevel(level)
-        logger.removeHandler(handler)
+        for handler in handlers:
+            logger.removeHandler(handler)
 
 
 class Events:
@@ -76,6 +85,17 @@ class Events:
             raise OSError(
                 f"Cannot write {self._folder}: {error.message}"
             ) from error
+
+
+class _Onward(logging.Handler):
+    """Hands records from a level on to another logger."""
+
+    def __init__(self, logger: logging.Logger, level: int):
+        super().__init__(level)
+        self._logger = logger
+
+    def emit(self, record):
+        self._logger.handle(record)
 
 
 class _ToFile(logging.Handler):

@@ -111,6 +111,28 @@ def test_what_a_run_logs_and_shows(tmp_path):
     ]
 
 
+def test_the_program_s_own_log_is_not_flooded(tmp_path):
+    """A handler without a level sees what it sees without a run's log."""
+    seen = []
+
+    class Seeing(logging.Handler):
+        def emit(self, record):
+            seen.append(record.levelname)
+
+    handler = Seeing()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with journal.kept(tmp_path):
+            logger = logging.getLogger("nextitnet_tf.training.fitting")
+            logger.debug("of an evaluation")
+            logger.warning("of a divergence")
+    finally:
+        root.removeHandler(handler)
+    assert seen == ["WARNING"]
+    assert len((tmp_path / journal.LOG).read_text().splitlines()) == 2
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / journal.LOG).mkdir()
     with (

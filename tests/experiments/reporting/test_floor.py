@@ -117,7 +117,7 @@ def test_the_table(tmp_path):
     assert (seeds, unseen) == ("3", "1.0000 ± 0.0000")
     assert above.startswith("+0.5000 (+0.4") and above.endswith(": above")
     # So they are in NDCG@10: the floor has them beyond the tenth place.
-    in_ndcg = lines["Model"].index("Above the floor in it")
+    in_ndcg = lines["Model"].index("Above the floor, NDCG@10")
     assert lines["NextItNet-1"][in_ndcg].startswith("+0.5000 (+0.4")
     assert lines["GRU4Rec"][2].startswith("-0.5000 (")
     assert lines["GRU4Rec"][2].endswith(": one seed")
