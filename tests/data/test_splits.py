@@ -179,3 +179,11 @@ def test_sides_that_share(tmp_path, protocol, changes, message):
     )
     with pytest.raises(RuntimeError, match=message):
         splits.check_disjoint(parts, PROTOCOLS[protocol])
+
+
+def test_every_split_is_looked_at(tmp_path, monkeypatch):
+    sessions = many_sessions(tmp_path, num_rows=9, num_users=3)
+    leaking = data.Split(np.array([0, 1]), np.array([2]), np.array([1]))
+    monkeypatch.setattr(splits, "split_users", lambda users: leaking)
+    with pytest.raises(RuntimeError, match="train and test without rows"):
+        data.split(sessions, CLEAN)

@@ -55,7 +55,7 @@ training.run(
 """
 KILLS = (
     "step:3:KILL",
-    "step:2:TERM",
+    "step:1:TERM",  # in the middle of an interval of two
     "evaluation:2:KILL",
     "state:2:KILL",
     "old states:2:KILL",
