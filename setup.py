@@ -1,5 +1,7 @@
 """Install the library: `pip install .` (extras: gpu, jax, dev)."""
 
+from pathlib import Path
+
 from setuptools import find_packages
 from setuptools import setup
 
@@ -7,14 +9,29 @@ setup(
     name="nextitnet_tf",
     version="0.1.0",
     description=(
-        "StackRec: very deep sequential recommenders in TensorFlow 2 / Keras 3"
+        "StackRec, CpRec and SkipRec: very deep sequential recommenders in "
+        "TensorFlow 2 / Keras 3"
     ),
+    long_description=Path(__file__).with_name("README.md").read_text(
+        encoding="utf-8"
+    ),
+    long_description_content_type="text/markdown",
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     license="Apache-2.0",
     python_requires=">=3.11",
     # `datasets` and `experiments` stay out: installed under those names they
     # would hide other people's packages. They run from a checkout.
     packages=find_packages(include=["nextitnet_tf", "nextitnet_tf.*"]),
     package_data={"nextitnet_tf": ["py.typed"]},
+    entry_points={
+        "console_scripts": ["nextitnet-tf=nextitnet_tf.commands.__main__:main"]
+    },
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",

@@ -1,7 +1,6 @@
-"""Prepare raw files as sessions on disk.
+"""From a checkout: raw files become sessions on disk.
 
-`datasets.prepare` is the way in, from Python and from the command line; one
-module a raw format does the work, and `datasets.sessions` knows the format on
-disk. Nothing in this package imports TensorFlow or Keras: data is prepared
-once, on any machine, and read by `nextitnet_tf.data` ever after.
+`python -m datasets.prepare` is what `nextitnet-tf prepare` is; the work is
+done in `nextitnet_tf.preparation`. What prepares only for a table of a paper
+(`transfer_pairs`) and what measures how fast it is (`measure`) lives here.
 """

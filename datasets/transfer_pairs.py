@@ -18,23 +18,22 @@ taken after the target's. Where both share a clock, cut the source file first.
 import os
 import pathlib
 import re
-import sys
 from collections.abc import Container
 
 import numpy as np
 from absl import flags
 
-from datasets import choices
-from datasets import command_frame
-from datasets.columns import column_names
-from datasets.columns import find_columns
-from datasets.errors import DataError
-from datasets.histories import pad_left
-from datasets.histories import sort_interactions
-from datasets.interactions_csv import Interactions
-from datasets.interactions_csv import read_interactions
-from datasets.raw_files import RawFile
-from datasets.replacing import replace_file
+from nextitnet_tf.commands import frame
+from nextitnet_tf.commands import preparation_flags
+from nextitnet_tf.preparation.columns import column_names
+from nextitnet_tf.preparation.columns import find_columns
+from nextitnet_tf.preparation.errors import DataError
+from nextitnet_tf.preparation.histories import pad_left
+from nextitnet_tf.preparation.histories import sort_interactions
+from nextitnet_tf.preparation.interactions_csv import Interactions
+from nextitnet_tf.preparation.interactions_csv import read_interactions
+from nextitnet_tf.preparation.raw_files import RawFile
+from nextitnet_tf.preparation.replacing import replace_file
 
 _PADDING = "0"
 # What would be another field, another line, or be lost on reading.
@@ -220,26 +219,18 @@ def define_flags(values: flags.FlagValues) -> None:
         "Leave out users with more target items.",
         flag_values=values,
     )
-    choices.define_column_flags(values)
+    preparation_flags.define_column_flags(values)
 
 
-def run_command(values: flags.FlagValues) -> int:
-    """Runs the command for parsed flags and returns its exit status."""
-    given = choices.given(
-        values,
+def main() -> None:
+    given = preparation_flags.given(
+        flags.FLAGS,
         [*("source", "target", "output", "t", "max_targets")]
-        + [*choices.COLUMN_FLAGS],
+        + [*preparation_flags.COLUMN_FLAGS],
     )
-    try:
-        print(describe(make_pairs(**given), given["output"]))
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted, nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    print(describe(make_pairs(**given), given["output"]))
 
 
 if __name__ == "__main__":
-    command_frame.run(define_flags, run_command)
+    define_flags(flags.FLAGS)
+    frame.run(main, interrupted="nothing was written")

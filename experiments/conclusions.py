@@ -12,7 +12,7 @@ to start from, and what was tried; and docs/reliability.md.
 
 from absl import flags
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import papers
 from experiments import report_flags
 from experiments.reporting import accuracy_page

@@ -16,7 +16,7 @@ best.
 
 from absl import flags as absl_flags
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import kinds
 from experiments import papers
 from experiments import target_flags

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf import data
 from nextitnet_tf import release
+from nextitnet_tf.commands import flag_values
 from nextitnet_tf.models import saved
 
 _STRINGS = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command  # first: it quietens TensorFlow
-from experiments.flags import RESULTS
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments.papers.stackrec import table1
+from nextitnet_tf.commands.flags import RESULTS
 
 _DATA = flags.DEFINE_string("data", "data", "Folder of prepared data sets.")
 flags.declare_key_flag("results")

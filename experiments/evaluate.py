@@ -1,90 +1,9 @@
-r"""Evaluates a trained model on prepared sessions.
+"""Evaluates a trained model; see nextitnet_tf.commands.evaluate."""
 
-  python -m experiments.evaluate --model=results/my/model.keras \
-    --sessions=data/my
+from nextitnet_tf.commands.evaluate import main
+from nextitnet_tf.commands.evaluate import run
 
-Prints MRR, hit rate and NDCG at 5 and 10, and how many sessions counted. How
-data become numbers, and which of them are the test set that the model has
-never seen, is read from run.json beside the model; flags that contradict it
-are refused, and so are sessions that are not those of the training.
---clicks=5 shows the last five items to a session (`model.start`), one by one.
---part=all takes every session of the folder, whatever they are. For a model
-without run.json, --protocol and --split must say what it was trained with.
-"""
-
-from pathlib import Path
-
-import numpy as np
-from absl import flags as absl_flags
-
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
-from experiments import flags
-from experiments import trained_as
-from nextitnet_tf import data
-from nextitnet_tf import distribution
-from nextitnet_tf import training
-from nextitnet_tf.models import incremental
-from nextitnet_tf.models import saved
-
-_MODEL = absl_flags.DEFINE_string(
-    "model", None, "A model.keras.", required=True
-)
-_PART = absl_flags.DEFINE_enum(
-    "part",
-    "test",
-    ["validation", "test", "all"],
-    "Which sessions are evaluated.",
-)
-_EXCLUDE_SEEN = absl_flags.DEFINE_boolean(
-    "exclude_seen",
-    False,
-    "Leaves the items of the history (but for one that does follow) unranked.",
-)
-_CLICKS = absl_flags.DEFINE_integer(
-    "clicks",
-    0,
-    "Shows so many of each history's items click by click to a session.",
-    lower_bound=0,
-)
-_TAKES = (
-    *("model", "part", "exclude_seen", "clicks", *flags.DATA),
-    *("protocol", *flags.FIELDS, "batch_size", "strategy"),
-)
-
-
-def main() -> None:
-    flag_values.check_used("evaluate", _TAKES)
-    path, is_all = Path(_MODEL.value), _PART.value == "all"
-    run = trained_as.run_beside(path)
-    recipe = trained_as.recipe(run)
-    folder = flags.sessions_folder()
-    sessions = data.read_sessions(folder, recipe.protocol.item_ids)
-    strategy = distribution.make_strategy(flags.STRATEGY.value)
-    with strategy.scope():
-        model = saved.load_model(path)
-        trained_as.check_model(model, sessions, folder)
-        if run is not None and not is_all:
-            trained_as.check_sessions(run, sessions, folder)
-        if _CLICKS.value:
-            model = incremental.AfterClicks(model, _CLICKS.value)
-        rows = np.arange(len(sessions.rows))
-        if not is_all:
-            parts = data.split(sessions, recipe.protocol)
-            rows, sessions = getattr(parts, _PART.value), parts.rows
-        results = training.evaluate(
-            model,
-            sessions,
-            rows,
-            recipe,
-            exclude_seen=_EXCLUDE_SEEN.value,
-            jit_compile=distribution.can_jit_compile(strategy),
-        )
-    said = f"{_PART.value}, protocol {trained_as.protocol_name(recipe)}"
-    said += ", items of the history left out" * _EXCLUDE_SEEN.value
-    said += f", the last {_CLICKS.value} click by click" * bool(_CLICKS.value)
-    print(f"{said}: {command.metrics_line(results)}")
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    command.run(main, takes=_TAKES)
+    run()

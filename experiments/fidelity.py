@@ -14,15 +14,15 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
-from experiments import flags
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import running
 from experiments import target_flags
 from experiments.papers.rows import Choices
 from experiments.papers.stackrec import divergences
-from experiments.papers.stackrec import paper_data
 from experiments.reporting import divergence_table
+from nextitnet_tf import paper_data
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags
 
 _DOCUMENT = absl_flags.DEFINE_string(
     "document",

@@ -13,7 +13,7 @@ evaluation that is no better than the best so far, or at the third in a row
 (--stage_patience=3). As `make reproduce-figure6`, but under protocol `clean`.
 """
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import kinds
 from experiments import target_flags
 from experiments.papers.stackrec import figure6

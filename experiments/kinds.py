@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from experiments import flags
 from experiments import running
 from experiments import target_flags
 from experiments import transferring
 from experiments.papers import counted
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
-from experiments.papers.stackrec import paper_data
 from experiments.reporting import against_counting
 from experiments.reporting import all_stages
 from experiments.reporting import block_use
@@ -35,6 +33,8 @@ from experiments.reporting import serving
 from experiments.reporting import similarity
 from experiments.reporting import tables
 from experiments.reporting.store import Store
+from nextitnet_tf import paper_data
+from nextitnet_tf.commands import flags
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.tuned import TUNED_PROTOCOLS

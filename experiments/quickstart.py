@@ -15,10 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import synthetic
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
-from experiments import flags
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import running
 from experiments import target_flags
 from experiments.papers import counted
@@ -30,6 +27,9 @@ from experiments.reporting import clock
 from experiments.reporting import in_short
 from experiments.reporting import notes
 from experiments.reporting import tables
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags
+from nextitnet_tf.preparation import synthetic
 from nextitnet_tf.recipe import PROTOCOLS
 
 TITLE = "Quickstart: continual learning on generated sessions"

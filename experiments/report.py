@@ -11,7 +11,7 @@ whose pictures it shows.
 
 from absl import flags
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import report_flags
 from experiments.reporting import page
 from nextitnet_tf import atomic_files

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import flag_values
-from experiments.flags import RESULTS
 from experiments.reporting import folders
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands.flags import RESULTS
 
 ONLY = flags.DEFINE_list(
     "only",

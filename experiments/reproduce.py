@@ -15,12 +15,12 @@ from types import ModuleType
 
 from absl import flags as absl_flags
 
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
-from experiments import flags
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import kinds
 from experiments import papers
 from experiments import target_flags
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags
 
 _TARGET = absl_flags.DEFINE_string(
     "target", None, "Which table or figure, e.g. table2; it must be given."

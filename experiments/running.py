@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import flags
 from experiments.papers import counted
 from experiments.papers.rows import Row
 from experiments.reporting import served_as
@@ -14,6 +13,7 @@ from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.commands import flags
 from nextitnet_tf.protocol import NUMBERINGS
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from absl import flags
 
-from experiments import flag_values
-from experiments import flags as shared
 from experiments.papers.rows import Choices
-from experiments.papers.stackrec import paper_data
+from nextitnet_tf import paper_data
 from nextitnet_tf import recipe
 from nextitnet_tf import stacking
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags as shared
 
 # The setting of a table that trains nothing: its floors are counted.
 COUNTING = "counting"

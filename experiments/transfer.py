@@ -25,7 +25,7 @@ reproduce-table3` does. A fine-tuned model answers with target items:
     --history=SOURCE,ITEMS
 """
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import kinds
 from experiments import target_flags
 from experiments.papers.stackrec import table3

@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from datasets import choices as preparing
 from datasets import transfer_pairs
-from experiments import flag_values
-from experiments import flags
 from experiments import running
 from experiments import target_flags
 from experiments.papers.rows import Choices
@@ -21,6 +18,9 @@ from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import preparation_flags as preparing
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol

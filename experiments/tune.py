@@ -18,15 +18,15 @@ import sys
 
 from absl import flags as absl_flags
 
-from experiments import command  # first: it quietens TensorFlow
-from experiments import flag_values
-from experiments import flags
-from experiments import model_flags
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import running
 from experiments.reporting import search_table
 from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf import tuning
+from nextitnet_tf.commands import flag_values
+from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import model_flags
 from nextitnet_tf.recipe import Recipe
 
 _TRIALS = absl_flags.DEFINE_integer(

@@ -11,83 +11,72 @@ Shapes, everywhere in this package:
 | S      | negatives drawn for a sampled softmax                  |
 
 How rows of items become inputs, targets and ranks is said once, at the head
-of `data.py`.
+of `data/sessions.py`.
+
+What stands here is imported when it is first asked for, so that preparing data
+needs neither Keras nor TensorFlow.
 """
 
 import importlib
-
-from nextitnet_tf import losses
-from nextitnet_tf import metrics
-from nextitnet_tf import models
-from nextitnet_tf import sharing
-from nextitnet_tf import stacking
-from nextitnet_tf.compression import Compression
-from nextitnet_tf.models.caser import Caser
-from nextitnet_tf.models.ease import EASE
-from nextitnet_tf.models.fine_tuned import FineTuned
-from nextitnet_tf.models.grec import GRec
-from nextitnet_tf.models.gru4rec import GRU4Rec
-from nextitnet_tf.models.item_knn import ItemKNN
-from nextitnet_tf.models.markov import Markov
-from nextitnet_tf.models.most_pop import MostPop
-from nextitnet_tf.models.nextitnet import NextItNet
-from nextitnet_tf.models.nfm import NFM
-from nextitnet_tf.models.sasrec import SASRec
-from nextitnet_tf.models.skip_rec import SkipRec
-from nextitnet_tf.models.ssept import SSEPT
-from nextitnet_tf.recipe import FineTuning
-from nextitnet_tf.recipe import Protocol
-from nextitnet_tf.recipe import Recipe
-from nextitnet_tf.recipe import Stage
-from nextitnet_tf.recipe import Transfer
-from nextitnet_tf.stacking import Stacker
-from nextitnet_tf.vocabulary import Vocabulary
+import sys
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Caser",
-    "Compression",
-    "EASE",
-    "FineTuned",
-    "FineTuning",
-    "GRU4Rec",
-    "GRec",
-    "ItemKNN",
-    "Markov",
-    "MostPop",
-    "NFM",
-    "NextItNet",
-    "Protocol",
-    "Recipe",
-    "SASRec",
-    "SSEPT",
-    "SkipRec",
-    "Stacker",
-    "Stage",
-    "Transfer",
-    "Vocabulary",
+# The module in which a name lives. `data`, `distribution`, `release` and
+# `training` need TensorFlow; the rest runs on any Keras backend.
+_MODULES = (
     "data",
     "distribution",
     "losses",
     "metrics",
     "models",
+    "preparation",
     "release",
     "sharing",
     "stacking",
     "training",
-]
-
-# These need TensorFlow; everything above runs on any Keras backend.
-_ON_FIRST_ACCESS = (
-    "data",
-    "distribution",
-    "release",
-    "training",
 )
+_HOMES = {
+    "Caser": "models.caser",
+    "Compression": "compression",
+    "EASE": "models.ease",
+    "FineTuned": "models.fine_tuned",
+    "FineTuning": "recipe",
+    "GRU4Rec": "models.gru4rec",
+    "GRec": "models.grec",
+    "ItemKNN": "models.item_knn",
+    "Markov": "models.markov",
+    "MostPop": "models.most_pop",
+    "NFM": "models.nfm",
+    "NextItNet": "models.nextitnet",
+    "Protocol": "recipe",
+    "Recipe": "recipe",
+    "SASRec": "models.sasrec",
+    "SSEPT": "models.ssept",
+    "SkipRec": "models.skip_rec",
+    "Stacker": "stacking",
+    "Stage": "recipe",
+    "Transfer": "recipe",
+    "Vocabulary": "vocabulary",
+    "load_model": "models.saved",
+}
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str):
-    if name in _ON_FIRST_ACCESS:
+    if name in _MODULES:
         return importlib.import_module(f"nextitnet_tf.{name}")
+    if name in _HOMES:
+        module = importlib.import_module(f"nextitnet_tf.{_HOMES[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'nextitnet_tf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+# Keras' own `load_model` knows the classes that were imported: whoever has
+# imported Keras gets them all.
+if "keras" in sys.modules:
+    importlib.import_module("nextitnet_tf.models")

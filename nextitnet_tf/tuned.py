@@ -84,3 +84,14 @@ COUNTED_SETTINGS: Mapping[str, list[dict[str, Any]]] = {
     "item_knn": [{"decay": decay} for decay in (0.5, 0.7, 0.85)],
     "ease": [{"ridge": ridge, "decay": 0.7} for ridge in (100.0, 300.0)],
 }
+# Beyond, EASE's matrix of items by items takes longer than a few seconds.
+_EASE_ITEMS = 5_000
+
+
+def counted_in_seconds(num_items: int) -> list[str]:
+    """Names of the models that count on data of so many items in seconds."""
+    return [
+        model
+        for model in COUNTED_SETTINGS
+        if model != "ease" or num_items <= _EASE_ITEMS
+    ]

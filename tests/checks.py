@@ -272,7 +272,7 @@ def check_mixed_precision(model, compute_dtype):
 def write_sessions(
     folder, rows, *, users=None, raw_ids=None, counts=None, meta=None
 ):
-    """A folder of prepared sessions, written without `datasets`.
+    """A folder of prepared sessions, written without `preparation`.
 
     It has no checksums, so that a test may change a file of it.
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import command  # first: it quietens TensorFlow
+import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments.benchmark import cases
 from experiments.benchmark import machine
 from experiments.benchmark import processes

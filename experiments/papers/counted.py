@@ -7,9 +7,7 @@ from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from nextitnet_tf.models.ease import MAX_ITEMS
 from nextitnet_tf.tuned import COUNTED_SETTINGS
-
-# Beyond, EASE's matrix of items by items takes longer than a few seconds.
-_EASE_ITEMS = 5_000
+from nextitnet_tf.tuned import counted_in_seconds
 
 
 def rows(
@@ -26,8 +24,7 @@ def rows(
     """
     return [
         _row(choices, setting, model, {}, ratio)
-        for model in COUNTED_SETTINGS
-        if model != "ease" or num_items <= _EASE_ITEMS
+        for model in counted_in_seconds(num_items)
     ]
 
 

@@ -27,6 +27,8 @@ from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models.ease import MAX_ITEMS
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.training import Run
+from nextitnet_tf.training.floor import best
+from nextitnet_tf.training.floor import validation
 
 _KEPT = ("mrr_at_5", "mrr_at_10", "hit_rate_at_10", "ndcg_at_10")
 
@@ -122,7 +124,7 @@ def make_records(
         store: has the ranks.
     """
     of_counting = [(r, run) for r, run in done if r.recipe.model in COUNTED]
-    floor = of_floor.best([run for _, run in of_counting], exclude_seen=True)
+    floor = best([run for _, run in of_counting], exclude_seen=True)
     of_label: dict[str, list[tuple[Row, Run]]] = {}
     for row, run in _best_of_each_family(of_counting):
         of_label[row.label] = [(row, run)]
@@ -146,7 +148,7 @@ def _best_of_each_family(
     for row, run in done:
         of_family.setdefault(row.family, []).append((row, run))
     return [
-        max(found, key=lambda pair: of_floor.validation(pair[1], True))
+        max(found, key=lambda pair: validation(pair[1], True))
         for found in of_family.values()
     ]
 

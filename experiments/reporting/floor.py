@@ -17,28 +17,10 @@ from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.training import Run
+from nextitnet_tf.training.floor import best
 
 # Of a comparison: the mean, and where its range begins and ends.
 ENDS = ("difference", "low", "high")
-
-
-def validation(run: Run, exclude_seen: bool) -> float:
-    """A counted run's MRR@5 on the validation; below all if it kept none."""
-    name = "unseen_mrr_at_5" if exclude_seen else "mrr_at_5"
-    return run.summary.get("validation", {}).get(name, -1.0)
-
-
-def best(runs: Sequence[Run], exclude_seen: bool) -> Run | None:
-    """The counted run that validates best, if any has kept how it does.
-
-    Args:
-        runs: counted.
-        exclude_seen: by which ranking.
-    """
-    known = [run for run in runs if validation(run, exclude_seen) >= 0]
-    return max(
-        known, key=lambda run: validation(run, exclude_seen), default=None
-    )
 
 
 def compare(

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from datasets import synthetic_law
 from experiments.papers.rows import Row
 from experiments.reporting import lines as of_lines
 from experiments.reporting import over_seeds
@@ -12,6 +11,7 @@ from experiments.reporting import wording
 from experiments.reporting.lines import Line
 from experiments.reporting.store import Store
 from nextitnet_tf.comparing import reciprocal_ranks
+from nextitnet_tf.preparation import synthetic_law
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.training import MONITOR
 from nextitnet_tf.training import Run

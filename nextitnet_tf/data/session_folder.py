@@ -1,8 +1,8 @@
 """A folder of prepared sessions, read without trusting it.
 
-The format is described in `datasets/sessions.py`, which writes it. Everything
-that can be checked here is, because a wrong row trains without an error and a
-wrong raw id is recommended without one.
+The format is described in `preparation/sessions.py`, which writes it.
+Everything that can be checked here is, because a wrong row trains without an
+error and a wrong raw id is recommended without one.
 """
 
 import csv
@@ -24,7 +24,7 @@ TIMES = "times.npy"
 META = "meta.json"
 COLUMNS = ["id", "raw_id", "count"]
 
-_AGAIN = "prepare the data again (python -m datasets.prepare ... --force)"
+_AGAIN = "prepare the data again (nextitnet-tf prepare ... --force)"
 _SESSIONS = re.compile(r"sessions-\d+\.npy")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _COUNT = re.compile(r"0|[1-9][0-9]{0,17}")

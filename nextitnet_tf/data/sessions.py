@@ -92,7 +92,7 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
     """Reads a folder of prepared sessions.
 
     Args:
-        folder: what `datasets` wrote.
+        folder: what `preparation` wrote.
         item_ids: "frequency" as on disk; "first_appearance" renumbers as
             StackRec's release does, "counted_padding" as CpRec's,
             "counted_after_unknown" as SkipRec's.

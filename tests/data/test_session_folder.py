@@ -1,4 +1,4 @@
-"""What `datasets` writes is read; what was damaged since is refused.
+"""What `preparation` writes is read; what was damaged since is refused.
 
 Every damage is tried twice: with the checksums in meta.json, which find it at
 once, and without, as in a folder prepared before there were any.
@@ -10,9 +10,9 @@ import re
 import numpy as np
 import pytest
 
-from datasets import sessions as writer
-from datasets.errors import DataError
 from nextitnet_tf import data
+from nextitnet_tf.preparation import sessions as writer
+from nextitnet_tf.preparation.errors import DataError
 
 ROWS = [[0, 0, 2, 1], [3, 1, 2, 1], [0, 1, 3, 1], [1, 2, 2, 4]]
 USERS = [0, 0, 1, 2]

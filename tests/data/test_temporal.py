@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from datasets import interactions
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf.data import temporal
+from nextitnet_tf.preparation import interactions
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments import command
 from experiments.reporting.lines import Line
+from nextitnet_tf.commands import command
 from nextitnet_tf.training import Run
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import sessions_csv
 from nextitnet_tf import release
 from nextitnet_tf.models import saved
+from nextitnet_tf.preparation import sessions_csv
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from datasets import synthetic
-from experiments import counting
 from nextitnet_tf import data
 from nextitnet_tf import training
 from nextitnet_tf import tuning
+from nextitnet_tf.commands import counting
+from nextitnet_tf.preparation import synthetic
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage

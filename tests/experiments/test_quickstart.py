@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from datasets import synthetic
 from experiments import quickstart
+from nextitnet_tf.preparation import synthetic
 
 
 def test_flags_that_it_does_not_take(call, tmp_path):

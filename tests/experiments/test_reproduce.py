@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from absl import flags
 
-from datasets import synthetic
 from experiments import running
 from experiments.papers.rows import Choices
 from experiments.papers.stackrec import table2
+from nextitnet_tf.preparation import synthetic
 from nextitnet_tf.recipe import PROTOCOLS
 from tests import checks
 

@@ -21,14 +21,14 @@ import zipfile
 import numpy as np
 
 import nextitnet_tf
-from datasets.formats import detect_format
-from datasets.prepare import prepare
 from nextitnet_tf import Vocabulary
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import release
 from nextitnet_tf import training
 from nextitnet_tf.models import saved
+from nextitnet_tf.preparation import prepare
+from nextitnet_tf.preparation.formats import detect_format
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import ranks
 from nextitnet_tf.training import runs

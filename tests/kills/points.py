@@ -17,9 +17,9 @@ import sys
 # a name says what of it is meant, where that is not the call itself.
 POINTS = {
     # preparation
-    "sessions": ("datasets.interactions", "_write"),
-    "sessions' file": ("datasets.sessions", "_save_array"),
-    "sessions' sync": ("datasets.replacing", "_reach_the_disk"),
+    "sessions": ("nextitnet_tf.preparation.interactions", "_write"),
+    "sessions' file": ("nextitnet_tf.preparation.sessions", "_save_array"),
+    "sessions' sync": ("nextitnet_tf.preparation.replacing", "_reach_the_disk"),
     "sessions' rename": ("os", "rename"),
     # between stages
     "stage": ("nextitnet_tf.training.stages", "_run_stage"),

@@ -13,11 +13,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from datasets import sessions as sessions_on_disk
 from experiments.reporting.columns import Column
 from experiments.reporting.columns import table
 from nextitnet_tf import atomic_files
 from nextitnet_tf import release
+from nextitnet_tf.preparation import sessions as sessions_on_disk
 
 NAME = "table1"
 TITLE = "Data sets (Table 1 of StackRec, CpRec and SkipRec)"

@@ -13,13 +13,13 @@ from experiments.papers.rows import Row
 from experiments.papers.stackrec import figure1
 from experiments.papers.stackrec import figure5
 from experiments.papers.stackrec import figure6
-from experiments.papers.stackrec import paper_data
 from experiments.papers.stackrec import table2
 from experiments.papers.stackrec import table3
 from experiments.papers.stackrec import table4
 from experiments.papers.stackrec import table5
 from experiments.papers.stackrec import table6
 from experiments.papers.stackrec import table7
+from nextitnet_tf import paper_data
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import PROTOCOLS

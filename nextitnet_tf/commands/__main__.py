@@ -1,0 +1,48 @@
+"""`nextitnet-tf NAME --flag=value ...`: which command it is, and its start."""
+
+import difflib
+import importlib
+import sys
+
+COMMANDS = {
+    "prepare": "raw files, tables and archives become sessions on disk",
+    "train": "trains on a csv or on prepared sessions, and stacks",
+    "evaluate": "metrics of a trained model on its test sessions",
+    "recommend": "what users may want next, in the ids of the csv",
+}
+
+
+def main() -> None:
+    """Starts the command that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("--help", "-h", "help"):
+        print(_usage())
+        sys.exit(0)
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        meant = f"; {near[0]}?" if near else ""
+        print(
+            f"error: expected a command among {', '.join(COMMANDS)}{meant} "
+            f"Received: {name}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.argv[:2] = [f"nextitnet-tf {name}"]
+    importlib.import_module(f"nextitnet_tf.commands.{name}").run()
+
+
+def _usage() -> str:
+    lines = [f"  {name:10} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: nextitnet-tf COMMAND --flag=value ...",
+            "",
+            *lines,
+            "",
+            "nextitnet-tf COMMAND --help says what a command takes.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

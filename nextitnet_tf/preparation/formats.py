@@ -1,0 +1,81 @@
+"""The raw formats that can be prepared, and how one is told from another."""
+
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from nextitnet_tf.preparation.columns import is_header
+from nextitnet_tf.preparation.errors import DataError
+from nextitnet_tf.preparation.interactions import prepare_interactions
+from nextitnet_tf.preparation.movielens import prepare_movielens
+from nextitnet_tf.preparation.raw_files import RawFile
+from nextitnet_tf.preparation.raw_files import first_fields
+from nextitnet_tf.preparation.raw_files import first_line
+from nextitnet_tf.preparation.sessions_csv import prepare_sessions_csv
+
+FORMATS: dict[str, Callable[..., pathlib.Path]] = {
+    "interactions": prepare_interactions,
+    "movielens": prepare_movielens,
+    "sessions": prepare_sessions_csv,
+}
+
+# Integers without a header may be sessions or interactions (user, item,
+# rating, time) whose header was forgotten.
+_MOST_COLUMNS = 4
+
+
+def detect_format(
+    raw: str | os.PathLike[str], options: dict[str, Any] | None = None
+) -> str:
+    """Tells the format of a raw file by its name and first line.
+
+    A folder, an archive or a `.dat` file with `::` is "movielens"; any option
+    that names columns, or a header with a user and an item column, means
+    "interactions"; a first line of integers means "sessions".
+
+    Args:
+        raw: the file or folder.
+        options: what the data will be prepared with.
+
+    Raises:
+        DataError: it could be either kind of csv file, or none of them.
+    """
+    path = pathlib.Path(raw)
+    name = path.name.lower().removesuffix(".gz")
+    if path.is_dir() or name.endswith(".zip"):
+        return "movielens"
+    line, number = first_line(RawFile(path))
+    is_dat = name.endswith(".dat")
+    if is_dat and "::" in line:
+        return "movielens"
+    given = {name for name, value in (options or {}).items() if value}
+    if any(name == "columns" or name.endswith("_column") for name in given):
+        return "interactions"
+    fields = first_fields(RawFile(path))
+    are_integers = all(field.lstrip("-").isdecimal() for field in fields)
+    if are_integers and not is_dat:
+        if not 2 <= len(fields) <= _MOST_COLUMNS:
+            return "sessions"
+        raise DataError(
+            f"Expected a header in {path}, or a session of more than "
+            f"{_MOST_COLUMNS} integers as its first line, to tell which it "
+            "is; add a header, name the columns with --columns=user,item,..., "
+            "or pass --format=sessions. Received: first line "
+            f"{line[:60]!r}"
+        )
+    if is_header(fields):
+        return "interactions"
+    if is_dat:
+        raise DataError(
+            f"{path}, line {number}: Expected fields separated by `::`, as "
+            "MovieLens' .dat files have them; name the columns of a csv "
+            "without a header with --columns=user,item,timestamp,... "
+            f"Received: {line[:60]!r}"
+        )
+    raise DataError(
+        f"Expected a header with a user and an item column in {path}, or a "
+        "session of integers as its first line; pass --format, --user_column "
+        "and --item_column, or --columns=user,item,... where there is no "
+        f"header. Received: first line {line[:60]!r}"
+    )

@@ -1,0 +1,281 @@
+"""Read interactions from a csv file with user, item and time columns."""
+
+import csv
+import dataclasses
+import io
+import math
+import re
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nextitnet_tf.preparation.columns import Columns
+from nextitnet_tf.preparation.columns import column_names
+from nextitnet_tf.preparation.columns import with_article
+from nextitnet_tf.preparation.errors import DataError
+from nextitnet_tf.preparation.raw_files import DAMAGE
+from nextitnet_tf.preparation.raw_files import RawFile
+from nextitnet_tf.preparation.raw_files import damaged
+from nextitnet_tf.preparation.raw_files import locate
+from nextitnet_tf.preparation.raw_ids import RawIds
+from nextitnet_tf.preparation.raw_ids import has_line_end
+from nextitnet_tf.preparation.watch import Watch
+
+CHUNK = 1_000_000
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Interactions:
+    """Who took which item when.
+
+    Args:
+        users: `(num_interactions,)` index into `user_ids`.
+        items: `(num_interactions,)` index into `item_ids`.
+        times: `(num_interactions,)` numbers that order a user's interactions,
+            or None if they are in order.
+        user_ids: raw ids in ascending order.
+        item_ids: raw ids in ascending order.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None
+    user_ids: Sequence[Any]
+    item_ids: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, chosen: np.ndarray) -> "Interactions":
+        """Those that a mask or an array of positions chooses."""
+        return dataclasses.replace(
+            self,
+            users=self.users[chosen],
+            items=self.items[chosen],
+            times=None if self.times is None else self.times[chosen],
+        )
+
+
+def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
+    """Reads the interactions of a csv file, in the file's order.
+
+    Ids become integers if every one of them is printed as an integer is, and
+    otherwise strings. Files of plain integers take a fast way.
+
+    Raises:
+        DataError: a field is missing, empty or no number; the message names
+            the line.
+    """
+    names = column_names(raw)
+    try:
+        found = _read(raw, names, columns, as_strings=False)
+        if found is None:
+            found = _read(raw, names, columns, as_strings=True)
+    except pd.errors.ParserError as error:
+        problem = _first_problem(raw, names, columns)
+        raise problem or damaged(raw, error) from None
+    except DAMAGE as error:
+        raise damaged(raw, error) from None
+    if found is None:
+        raise _first_problem(raw, names, columns) or DataError(
+            f"Expected numbers in column {columns.time!r} of {raw.label}. "
+            "Received: values of another kind"
+        )
+    if not len(found):
+        raise DataError(
+            f"Expected interactions. Received: {raw.label}, a header alone"
+        )
+    return found
+
+
+def code_interactions(
+    users: Any, items: Any, times: np.ndarray | None
+) -> Interactions:
+    """Interactions from columns of raw ids that are already in memory."""
+    coded = []
+    for role, values in (("user", users), ("item", items)):
+        series = pd.Series(values)
+        if series.isna().any():
+            row = int(np.flatnonzero(series.isna())[0])
+            raise DataError(f"Expected no empty {role}. Received: {row=}")
+        if not pd.api.types.is_integer_dtype(series.dtype):
+            series = series.map(str)
+        ids = RawIds()
+        coded.append((ids, ids.encode(series.to_numpy())))
+        if "" in ids:
+            raise DataError(f"Expected no empty {role}. Received: ''")
+    if times is not None and times.dtype.kind not in "iufM":
+        raise DataError(f"Expected numbers as times. Received: {times.dtype=}")
+    if times is not None and not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise DataError(f"Expected finite times. Received: {row=}")
+    return _ordered(*coded[0], *coded[1], times)
+
+
+def _read(
+    raw: RawFile, names: Sequence[str], columns: Columns, *, as_strings: bool
+) -> Interactions | None:
+    """Reads the file in chunks; None where it cannot be read this way."""
+    user_ids, item_ids = RawIds(), RawIds()
+    users, items, times = [], [], []
+    num_rows = 0
+    with raw.open() as stream:
+        if raw.header is None:
+            while not stream.readline().strip():
+                pass
+        watch = Watch(stream)
+        # `names` may repeat a column that is not wanted; positions do not.
+        wanted = [names.index(columns.user), names.index(columns.item)]
+        if columns.time is not None:
+            wanted.append(names.index(columns.time))
+        for chunk in _chunks(watch, len(names), wanted, as_strings):
+            user, item = chunk[wanted[0]], chunk[wanted[1]]
+            if not as_strings and (
+                watch.odd or user.dtype != np.int64 or item.dtype != np.int64
+            ):
+                return None
+            users.append(user_ids.encode(user.to_numpy()))
+            items.append(item_ids.encode(item.to_numpy()))
+            if columns.time is not None:
+                time = chunk[wanted[2]]
+                if time.dtype not in (np.int64, np.float64):
+                    return None
+                if not np.isfinite(time.to_numpy()).all():
+                    return None
+                times.append(time.to_numpy())
+            num_rows += len(chunk)
+    if num_rows == 0:
+        empty = np.zeros(0, np.int32)
+        return Interactions(empty, empty, empty, [], [])
+    # Too few or too many fields in a line shift columns without an error, and
+    # a quote that is not closed swallows lines.
+    if watch.is_suspicious(num_rows, len(names)):
+        if not as_strings:
+            return None
+        if _first_problem(raw, names, columns):
+            return None
+    if "" in user_ids or "" in item_ids:
+        return None
+    return _ordered(
+        user_ids,
+        np.concatenate(users),
+        item_ids,
+        np.concatenate(items),
+        np.concatenate(times) if times else None,
+    )
+
+
+def _chunks(
+    stream: io.RawIOBase, num_columns: int, wanted: list[int], as_strings: bool
+) -> Iterator[pd.DataFrame]:
+    """Yields some columns of many lines at a time; none of an empty file."""
+    try:
+        chunks = pd.read_csv(
+            io.BufferedReader(stream, 1 << 20),
+            header=None,
+            names=range(num_columns),
+            usecols=wanted,
+            index_col=False,
+            dtype=dict.fromkeys(wanted[:2], str) if as_strings else None,
+            keep_default_na=False,
+            low_memory=False,
+            chunksize=CHUNK,
+            encoding="utf-8",
+        )
+    except pd.errors.EmptyDataError:
+        return
+    yield from (chunk for chunk in chunks if not chunk.empty)
+
+
+def _ordered(
+    user_ids: RawIds,
+    users: np.ndarray,
+    item_ids: RawIds,
+    items: np.ndarray,
+    times: np.ndarray | None,
+) -> Interactions:
+    sorted_users, user_rank = user_ids.in_order()
+    sorted_items, item_rank = item_ids.in_order()
+    return Interactions(
+        user_rank[users], item_rank[items], times, sorted_users, sorted_items
+    )
+
+
+def _first_problem(
+    raw: RawFile, names: Sequence[str], columns: Columns
+) -> DataError | None:
+    skip = 0 if raw.header is not None else 1
+    problem = _Problem(names, columns, raw.separator)
+    return locate(raw, problem, skip=skip)
+
+
+class _Problem:
+    """Says what is wrong with the fields of one line, if anything is."""
+
+    def __init__(
+        self, names: Sequence[str], columns: Columns, separator: str = ","
+    ):
+        self._num_fields = len(names)
+        self._separated = (
+            "" if separator == "," else f" separated by `{separator}`"
+        )
+        self._ids = [
+            (role, names.index(name))
+            for role, name in (("user", columns.user), ("item", columns.item))
+        ]
+        self._time = columns.time
+        self._time_index = (
+            None if columns.time is None else names.index(columns.time)
+        )
+
+    def __call__(self, fields: list[str]) -> str | None:
+        if len(fields) != self._num_fields:
+            return (
+                f"Expected {self._num_fields} fields{self._separated}. "
+                f"Received: {len(fields)}"
+            )
+        for role, index in self._ids:
+            text = fields[index].strip()
+            if not text:
+                return (
+                    f"Expected {with_article(role)}. Received: an empty field"
+                )
+            if has_line_end(text):
+                return (
+                    f"Expected {with_article(role)} on one line; a quote that "
+                    "is not closed where its field ends goes on to the next "
+                    f"one. Received: {text[:40]!r}"
+                )
+        if any("\0" in field for field in fields):
+            return "Expected text. Received: a zero byte"
+        if self._time_index is not None:
+            text = fields[self._time_index].strip()
+            if not _NUMBER.fullmatch(text) or not _fits(text):
+                return (
+                    f"Expected a number as {self._time!r}. Received: "
+                    f"{text or 'an empty field'}"
+                )
+            for field in fields:
+                if has_line_end(field) and self._holds_a_line(field):
+                    return (
+                        "Expected a field that ends on its line. Received: "
+                        "one with whole lines of the table inside, after a "
+                        "quote that is not closed"
+                    )
+        return None
+
+    def _holds_a_line(self, field: str) -> bool:
+        inner = field.splitlines()[1:-1]
+        return any(
+            fields and self(fields) is None for fields in csv.reader(inner)
+        )
+
+
+def _fits(text: str) -> bool:
+    number = float(text)
+    return math.isfinite(number) and abs(number) < 2.0**63
