@@ -12,9 +12,9 @@ setup(
         "StackRec, CpRec and SkipRec: very deep sequential recommenders in "
         "TensorFlow 2 / Keras 3"
     ),
-    long_description=Path(__file__).with_name("README.md").read_text(
-        encoding="utf-8"
-    ),
+    long_description=Path(__file__)
+    .with_name("README.md")
+    .read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     classifiers=[
         "Intended Audience :: Developers",
@@ -44,10 +44,13 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "jax": ["jax>=0.4.34"],
+        "parquet": ["pyarrow>=15"],
         "dev": [
+            "build>=1.2",
             "hypothesis>=6",
             "markdown-it-py>=3",  # make report
             "mypy>=1.13",
+            "pyarrow>=15",  # parquet
             "pytest>=8",
             "pytest-xdist>=3.6",  # a test process a core
             "ruff>=0.8",

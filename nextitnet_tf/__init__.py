@@ -54,11 +54,13 @@ _HOMES = {
     "SASRec": "models.sasrec",
     "SSEPT": "models.ssept",
     "SkipRec": "models.skip_rec",
+    "Sessions": "data",
     "Stacker": "stacking",
     "Stage": "recipe",
     "Transfer": "recipe",
     "Vocabulary": "vocabulary",
     "load_model": "models.saved",
+    "train": "training.trained",
 }
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -57,7 +57,7 @@ MAY_IMPORT = {
         "stacking",
         "vocabulary",
     },
-    "data": {"protocol", "recipe", "release", "vocabulary"},
+    "data": {"preparation", "protocol", "recipe", "release", "vocabulary"},
     "training": {
         "atomic_files",
         "data",
@@ -93,7 +93,7 @@ PLAIN_PYTHON = {
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
 BELOW_THE_BASE = {
-    *("class_weight", "frozen", "incremental", "quantized"),
+    *("class_weight", "evaluating", "frozen", "incremental", "quantized"),
     *("raw_ids", "recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one

@@ -58,7 +58,7 @@ def main() -> None:
     path, is_all = Path(_MODEL.value), _PART.value == "all"
     run = trained_as.run_beside(path)
     recipe = trained_as.recipe(run)
-    folder = flags.sessions_folder()
+    folder = flags.sessions_folder(as_found=True)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     strategy = distribution.make_strategy(flags.STRATEGY.value)
     with strategy.scope():

@@ -296,13 +296,17 @@ def is_generated() -> bool:
 
 
 def sessions_folder(
-    usual: Mapping[str, Any] | None = None, suffix: str = ""
+    usual: Mapping[str, Any] | None = None,
+    suffix: str = "",
+    as_found: bool = False,
 ) -> Path:
     """Prepared sessions; prepares them first if need be.
 
     Args:
         usual: how, as far as no flag says.
         suffix: of the folder's name, unless --sessions says it.
+        as_found: whether sessions of the raw file that are there are taken
+            however they were prepared, if no flag says how.
     """
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}{suffix}")
@@ -321,6 +325,9 @@ def sessions_folder(
             f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
             "was prepared before. Received: neither"
         )
+    is_asked = bool(preparation_flags.given()) or not as_found
+    if not is_asked and sessions_on_disk.is_of(folder, raw):
+        return folder
     return prepare(raw, folder, **how)
 
 

@@ -1,9 +1,6 @@
 """The flags that say what a model is: its class, its depth, its arguments."""
 
-import dataclasses
 import sys
-from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -17,10 +14,13 @@ from nextitnet_tf.models import COUNTED
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models.sasrec import BLOCKS
 from nextitnet_tf.models.skip_rec import OBJECTIVES
+from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
-from nextitnet_tf.recipe import Stage
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.stacking import PRESETS
+from nextitnet_tf.training.trained import USUAL_DEPTHS
+from nextitnet_tf.training.trained import has_blocks
+from nextitnet_tf.training.trained import recipe_for
 from nextitnet_tf.tuned import TUNED
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
@@ -34,7 +34,6 @@ def _in_short(of_class: type) -> str:
     return head.partition(": ")[2].rstrip(".")
 
 
-_DEPTHS = ["2", "4", "8"]
 NUM_BLOCKS = flags.DEFINE_list(
     "num_blocks",
     None,
@@ -45,7 +44,7 @@ NUM_BLOCKS = flags.DEFINE_list(
         for name, recipe in TUNED.items()
         if recipe.model in _TRAINED
     )
-    + f"), else {','.join(_DEPTHS)}.",
+    + f"), else {','.join(map(str, USUAL_DEPTHS))}.",
 )
 METHOD = flags.DEFINE_enum(
     "method", "adjacent", list(METHODS), "How blocks are stacked."
@@ -161,75 +160,48 @@ def recipe() -> Recipe:
         ValueError: flags of another model.
     """
     tuned = TUNED.get(MODEL.value)
-    if tuned is None or shared.PROTOCOL.value != ["clean"]:
-        options = shared.recipe_options()
-        options["model_config"] = _model_config(options["model_config"])
-        return Recipe(
-            stages=_stages(_depths(_DEPTHS), shared.budget({})),
-            protocol=shared.protocol(),
-            model=MODEL.value,
-            seed=SEED.value,
-            **options,
-        )
-    protocol = shared.protocol(TUNED_PROTOCOLS)
     of_flags = shared.recipe_options()
-    # What a flag or the data set says.
-    data_set = shared.DATASET.value or ""
-    plain, known = map(paper_data.recipe_options, ("", data_set))
-    options = {}
-    if shared.BATCH_SIZE.present or known["batch_size"] != plain["batch_size"]:
-        options["batch_size"] = of_flags["batch_size"]
-    # Neither a sampled softmax nor a tree has smoothed labels.
-    if protocol.sampled_fraction or COMPRESSION.value:
-        options["label_smoothing"] = 0.0
-    said = {
-        name: value
-        for name, value in of_flags["model_config"].items()
-        if flags.FLAGS[name].present or known.get(name) != plain.get(name)
-    }
-    stage = tuned.stages[0].with_budget(**shared.budget())
-    budget = {
-        name: getattr(stage, name)
-        for name in ("max_steps", "eval_every", "patience", "budget_in")
-    }
-    return dataclasses.replace(
-        tuned,
-        stages=_stages(_depths([str(stage.num_blocks)]), budget),
+    config = of_flags.pop("model_config")
+    is_tuned = tuned is not None and shared.PROTOCOL.value == ["clean"]
+    protocol = shared.protocol(TUNED_PROTOCOLS if is_tuned else PROTOCOLS)
+    options = {**of_flags, **shared.budget(None if is_tuned else {})}
+    if is_tuned:
+        # What a flag or the data set says; the rest is what was tuned.
+        data_set = shared.DATASET.value or ""
+        plain, known = map(paper_data.recipe_options, ("", data_set))
+        is_usual = known["batch_size"] == plain["batch_size"]
+        if not shared.BATCH_SIZE.present and is_usual:
+            del options["batch_size"]
+        # Neither a sampled softmax nor a tree has smoothed labels.
+        if protocol.sampled_fraction or COMPRESSION.value:
+            options.setdefault("label_smoothing", 0.0)
+        config = {
+            name: value
+            for name, value in config.items()
+            if flags.FLAGS[name].present or known.get(name) != plain.get(name)
+        }
+    return recipe_for(
+        MODEL.value,
+        _depths(),
+        method=METHOD.value,
+        preset=PRESET.value,
         protocol=protocol,
         seed=SEED.value,
-        **{**options, **shared.optimization()},
-        model_config={**tuned.model_config, **_model_config(said)},
+        model_config=_model_config(config),
+        **options,
     )
 
 
-def _stages(depths: Sequence[int], budget: Mapping) -> tuple[Stage, ...]:
-    """One stage a depth, each stacked upon the one before."""
-    return tuple(
-        Stage(
-            depth,
-            method=METHOD.value if i else None,
-            preset=PRESET.value,
-            **budget,
-        )
-        for i, depth in enumerate(depths)
-    )
-
-
-def has_blocks(model: str) -> bool:
-    """Whether a model, by its name, has a depth."""
-    return "num_blocks" in MODELS[model].arguments()
-
-
-def _depths(usual: list[str]) -> list[int]:
-    if has_blocks(MODEL.value):
-        said = usual if NUM_BLOCKS.value is None else NUM_BLOCKS.value
-        return flag_values.parse(NUM_BLOCKS.name, said, int)
-    if NUM_BLOCKS.present:
+def _depths() -> list[int] | None:
+    """What --num_blocks says, if it says something."""
+    if NUM_BLOCKS.value is None:
+        return None
+    if not has_blocks(MODEL.value):
         raise ValueError(
             f"--model={MODEL.value} has no blocks. "
             f"Received: --num_blocks={','.join(NUM_BLOCKS.value)}"
         )
-    return [1]
+    return flag_values.whole_numbers(NUM_BLOCKS)
 
 
 def _model_config(common: dict[str, Any]) -> dict[str, Any]:

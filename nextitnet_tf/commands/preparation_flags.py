@@ -26,6 +26,7 @@ COLUMN_FLAGS = (*(f"{role}_column" for role in ALIASES), "time")
 NAMES = (
     "format",
     "columns",
+    "separator",
     *COLUMN_FLAGS,
     "t",
     "min_users_per_item",
@@ -48,8 +49,10 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "format",
         None,
         ["auto", *FORMATS],
-        "Format of the raw file. The default, auto, tells it by the file's "
-        "name and first line.",
+        "Format of the raw file: a csv of interactions or of sessions, "
+        "MovieLens', RecBole's .inter, user_item and user_items as SASRec and "
+        "S3-Rec publish them, parquet. The default, auto, tells it by the "
+        "file's name and first line.",
         flag_values=values,
     )
     flags.DEFINE_list(
@@ -58,6 +61,13 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "Names of all columns, in order, of a csv file without a header, "
         "such as user,timestamp,item,category. By default its first line "
         "names them.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "separator",
+        None,
+        "What stands between the fields of a csv file, say ';' or 'tab'. The "
+        "default is a comma.",
         flag_values=values,
     )
     define_column_flags(values)
@@ -157,4 +167,6 @@ def given(
         Those of `names` that are not None, by name.
     """
     found = {name: values[name].value for name in names}
+    if found.get("separator") in ("tab", "\\t"):
+        found["separator"] = "\t"
     return {name: value for name, value in found.items() if value is not None}

@@ -30,10 +30,12 @@ from nextitnet_tf.commands import counting
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
 from nextitnet_tf.commands import stored
+from nextitnet_tf.training import trained
 
 _FLOOR = absl_flags.DEFINE_boolean(
-    "floor", True, "Counts as well, and says which of the two is better."
+    "floor", True, "Counts, too, and says which of the two is better."
 )
+_MODEL = "model.keras"
 absl_flags.adopt_module_key_flags(flags)
 absl_flags.adopt_module_key_flags(model_flags)
 
@@ -50,16 +52,18 @@ def main() -> None:
         strategy=distribution.make_strategy(flags.STRATEGY.value),
         needs_model=True,
     )
-    _publish(runs[-1], output)
+    best = trained.best_of(runs)
+    _publish(best, output)
     for run in runs:
         print(
             f"{_shown(run)}: {command.metrics_line(run.summary['test'])}, "
             f"best after {run.summary['best_step']} steps"
         )
     if _FLOOR.value:
-        print(counting.beside(runs[-1], sessions))
-    print(stored.in_short(runs[-1], sessions))
-    print(f"protocol {recipe.protocol.name}; model in {output}/model.keras")
+        print(counting.beside(best, sessions))
+    print(stored.in_short(best, sessions))
+    which = f" ({_shown(best)}, best on validation)" * (len(runs) > 1)
+    print(f"protocol {recipe.protocol.name}; model in {output}/{_MODEL}{which}")
 
 
 def _publish(run: training.Run, output: Path) -> None:
@@ -67,12 +71,8 @@ def _publish(run: training.Run, output: Path) -> None:
 
     The model last: a run.json that is not of the model beside it is told by
     the checksum in it.
-
-    Raises:
-        ValueError: the run's model is damaged.
     """
-    model = run.model_path
-    for path in (run.folder / "run.json", model):
+    for path in (run.folder / "run.json", run.model_path):
         with atomic_files.replacing(output / path.name) as partial:
             shutil.copyfile(path, partial)
 

@@ -12,6 +12,7 @@ from nextitnet_tf.data.pairs import split_pairs
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.data.sessions import read_sessions
 from nextitnet_tf.data.splits import Split
+from nextitnet_tf.data.splits import part
 from nextitnet_tf.data.splits import split
 from nextitnet_tf.data.splits import split_users
 
@@ -26,6 +27,7 @@ __all__ = [
     "orders",
     "read_pairs",
     "read_sessions",
+    "part",
     "split",
     "split_pairs",
     "split_users",

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nextitnet_tf import preparation
 from nextitnet_tf import release
 from nextitnet_tf.data.session_folder import read_session_folder
 from nextitnet_tf.protocol import NUMBERINGS
@@ -56,6 +57,55 @@ class Sessions:
     vocabulary: Vocabulary
     meta: dict
     times: np.ndarray | None = None
+
+    @classmethod
+    def from_interactions(
+        cls,
+        table,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        time: str | None = "auto",
+        t: int = 20,
+        item_ids: str = "frequency",
+        **choices,
+    ) -> "Sessions":
+        """Sessions of who took what when, prepared as the commands do it.
+
+        Args:
+            table: one row an interaction: a pandas DataFrame, a polars or
+                Arrow table, or a mapping of columns.
+            user: name of the column of users; by default a usual one.
+            item: likewise.
+            time: name of the column of times, numbers or dates; "auto" takes
+                a usual one; None says that rows are in order of time.
+            t: length of a row, in items.
+            item_ids: as for `read_sessions`.
+            **choices: other attributes of `preparation.Choices`, such as
+                `min_users_per_item`, 10 by default, and `min_items_per_user`,
+                5.
+
+        Returns:
+            The sessions.
+
+        Raises:
+            DataError: the table is not as expected, or nothing is left of it.
+        """
+        named = {"user_column": user, "item_column": item, "t": t, **choices}
+        if time is None:
+            named["time"] = "file"
+        elif time != "auto":
+            named["timestamp_column"] = time
+        made = preparation.make_sessions(table, **named)
+        return _numbered(
+            np.ascontiguousarray(made.rows, np.int32),
+            np.asarray(made.users, np.int32),
+            [raw if isinstance(raw, str) else int(raw) for raw in made.raw_ids],
+            [int(count) for count in made.counts],
+            dict(made.meta),
+            made.times,
+            item_ids,
+        )
 
     @property
     def num_items(self) -> int:
@@ -104,13 +154,33 @@ def read_sessions(folder, item_ids: str = "frequency") -> Sessions:
         ValueError: not such a folder, or one that is damaged; the message
             names the file.
     """
+    return _numbered(*read_session_folder(Path(folder)), item_ids)
+
+
+def _numbered(
+    rows: np.ndarray,
+    users: np.ndarray,
+    on_disk: list[RawId],
+    occurrences: list[int],
+    meta: dict,
+    times: np.ndarray | None,
+    item_ids: str,
+) -> Sessions:
+    """Sessions, numbered as a protocol has them.
+
+    Args:
+        rows: (num_rows, t) ids by falling frequency, 0 for padding.
+        users: (num_rows,) user of each row.
+        on_disk: raw ids of items 1, 2, ...
+        occurrences: how often items 1, 2, ... occur in the rows.
+        meta: what preparing wrote down.
+        times: (num_rows,), or None.
+        item_ids: as for `read_sessions`.
+    """
     if item_ids not in NUMBERINGS:
         raise ValueError(
             f"`item_ids` must be one of {NUMBERINGS}. Received: {item_ids=}"
         )
-    rows, users, on_disk, occurrences, meta, times = read_session_folder(
-        Path(folder)
-    )
     raw_ids: list[RawId | None] = [None, *on_disk]
     counts = [0, *occurrences]
     padding_id = 0

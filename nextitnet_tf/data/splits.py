@@ -10,7 +10,8 @@ from nextitnet_tf import release
 from nextitnet_tf.data import leave_one_out
 from nextitnet_tf.data import temporal
 from nextitnet_tf.data.sessions import Sessions
-from nextitnet_tf.recipe import Protocol
+from nextitnet_tf.protocol import PROTOCOLS
+from nextitnet_tf.protocol import Protocol
 
 _SPLIT_SEED = 10
 
@@ -42,6 +43,40 @@ class Split:
         if self.sessions is None:
             raise ValueError("Expected a split of sessions. Received: of pairs")
         return self.sessions
+
+
+def part(
+    sessions: Sessions,
+    name: str = "test",
+    protocol: Protocol = PROTOCOLS["clean"],
+) -> Sessions:
+    """The sessions of one part of a split.
+
+    Args:
+        sessions: all of them.
+        name: "train", "validation" or "test".
+        protocol: says how they are split.
+
+    Returns:
+        Those, numbered as before.
+
+    Raises:
+        ValueError: there is no such part; too few sessions.
+    """
+    if name not in ("train", "validation", "test"):
+        raise ValueError(
+            "Expected a part 'train', 'validation' or 'test'. Received: "
+            f"{name=}"
+        )
+    found = split(sessions, protocol)
+    numbers, whole = np.sort(getattr(found, name)), found.rows
+    times = whole.times
+    return dataclasses.replace(
+        whole,
+        rows=whole.rows[numbers],
+        users=whole.users[numbers],
+        times=None if times is None else times[numbers],
+    )
 
 
 def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:

@@ -6,6 +6,7 @@ import os
 import keras
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf.models import evaluating
 from nextitnet_tf.models import frozen
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import recommending
@@ -62,6 +63,34 @@ class ServedModel(keras.Model):
         """
         return recommending.recommend(
             self, histories, k, exclude_seen, batch_size, explain
+        )
+
+    def evaluate_sessions(
+        self, sessions, exclude_seen=False, batch_size=256
+    ) -> dict[str, float]:
+        """How the model ranks the last item of sessions after the others.
+
+        Sessions may be numbered in another way than those of the training:
+        items are looked up by their raw ids. What the model does not know is
+        left out of a history, and is missed as a target.
+
+        Args:
+            sessions: `data.Sessions`; `data.part(sessions, "test")` are those
+                that training has kept apart.
+            exclude_seen: whether items of the history are left out of the
+                ranking, as `recommend` does.
+            batch_size: sessions scored at a time.
+
+        Returns:
+            Metrics by name, such as `mrr_at_5`, and `num_sessions`.
+
+        Raises:
+            ValueError: a model without a vocabulary, or one that needs other
+                users.
+            FloatingPointError: scores that are NaN or infinite.
+        """
+        return evaluating.evaluate_sessions(
+            self, sessions, exclude_seen, batch_size
         )
 
     def start(self, history):

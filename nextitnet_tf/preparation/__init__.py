@@ -6,18 +6,20 @@ data is prepared once, on any machine, and read by `nextitnet_tf.data` ever
 after.
 """
 
+import dataclasses
 import inspect
 import os
 import pathlib
 from typing import Any
 
+from nextitnet_tf.preparation.choices import Choices
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.formats import FORMATS
 from nextitnet_tf.preparation.formats import detect_format
-from nextitnet_tf.preparation.interactions import prepare_interactions
+from nextitnet_tf.preparation.interactions import make_sessions
 from nextitnet_tf.preparation.sessions_csv import prepare_sessions_csv
 
-__all__ = ["DataError", "prepare"]
+__all__ = ["Choices", "DataError", "make_sessions", "prepare"]
 
 
 def prepare(
@@ -36,10 +38,9 @@ def prepare(
         raw: a file, or a MovieLens folder or archive.
         folder: where the sessions go. If it holds these very files prepared
             with these very options, it is left as it is.
-        format: "interactions", "movielens", "sessions", or "auto" to look at
-            the file.
-        **options: of `prepare_interactions` (also for MovieLens) or
-            `prepare_sessions_csv`, such as t, columns, user_column and force.
+        format: one of `FORMATS`, or "auto" to look at the file.
+        **options: attributes of `Choices`, `source` and `force`; of the
+            format "sessions" those of `prepare_sessions_csv`.
 
     Returns:
         The path of the folder.
@@ -59,9 +60,11 @@ def prepare(
             f"{format=}"
         )
     function = FORMATS[format]
-    known = inspect.signature(
-        prepare_sessions_csv if format == "sessions" else prepare_interactions
-    ).parameters
+    known = (
+        {*inspect.signature(prepare_sessions_csv).parameters}
+        if format == "sessions"
+        else {*(f.name for f in dataclasses.fields(Choices)), "source", "force"}
+    )
     for name, value in options.items():
         if name not in known:
             raise DataError(

@@ -51,7 +51,7 @@ def column_names(raw: RawFile) -> tuple[str, ...]:
 
 def is_header(fields: Sequence[str]) -> bool:
     """Whether a user and an item column are among the names."""
-    plain = {_plain(field) for field in fields}
+    plain = {plain_name(field) for field in fields}
     return all(plain & set(ALIASES[role]) for role in ("user", "item"))
 
 
@@ -133,7 +133,7 @@ def find_columns(
             matching = [found for found in names if found == name]
         else:
             matching = [
-                found for found in names if _plain(found) in ALIASES[role]
+                found for found in names if plain_name(found) in ALIASES[role]
             ]
         if len(matching) > 1:
             raise DataError(
@@ -176,7 +176,8 @@ def with_article(role: str) -> str:
     return "an item" if role == "item" else "a user"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name as the aliases have it: `user_id`, `userId` -> `userid`."""
     return re.sub(r"[\W_]", "", name.lower())
 
 

@@ -9,6 +9,10 @@ from nextitnet_tf.preparation.columns import is_header
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
 from nextitnet_tf.preparation.movielens import prepare_movielens
+from nextitnet_tf.preparation.parquet import prepare_parquet
+from nextitnet_tf.preparation.published_formats import prepare_recbole
+from nextitnet_tf.preparation.published_formats import prepare_user_item
+from nextitnet_tf.preparation.published_formats import prepare_user_items
 from nextitnet_tf.preparation.raw_files import RawFile
 from nextitnet_tf.preparation.raw_files import first_fields
 from nextitnet_tf.preparation.raw_files import first_line
@@ -18,6 +22,15 @@ FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "interactions": prepare_interactions,
     "movielens": prepare_movielens,
     "sessions": prepare_sessions_csv,
+    "recbole": prepare_recbole,
+    "user_item": prepare_user_item,
+    "user_items": prepare_user_items,
+    "parquet": prepare_parquet,
+}
+_BY_SUFFIX = {
+    ".zip": "movielens",
+    ".inter": "recbole",
+    ".parquet": "parquet",
 }
 
 # Integers without a header may be sessions or interactions (user, item,
@@ -30,9 +43,11 @@ def detect_format(
 ) -> str:
     """Tells the format of a raw file by its name and first line.
 
-    A folder, an archive or a `.dat` file with `::` is "movielens"; any option
-    that names columns, or a header with a user and an item column, means
-    "interactions"; a first line of integers means "sessions".
+    A folder, an archive or a `.dat` file with `::` is "movielens", `.inter`
+    "recbole", `.parquet` itself; any option that names columns, or a header
+    with a user and an item column, means "interactions"; a first line of
+    integers means "sessions", and with spaces between them "user_item" if
+    there are two, else "user_items".
 
     Args:
         raw: the file or folder.
@@ -43,15 +58,23 @@ def detect_format(
     """
     path = pathlib.Path(raw)
     name = path.name.lower().removesuffix(".gz")
-    if path.is_dir() or name.endswith(".zip"):
+    if path.is_dir():
         return "movielens"
+    for suffix, format_ in _BY_SUFFIX.items():
+        if name.endswith(suffix):
+            return format_
     line, number = first_line(RawFile(path))
     is_dat = name.endswith(".dat")
     if is_dat and "::" in line:
         return "movielens"
     given = {name for name, value in (options or {}).items() if value}
-    if any(name == "columns" or name.endswith("_column") for name in given):
+    if any(n.startswith(("columns", "separator")) for n in given) or any(
+        name.endswith("_column") for name in given
+    ):
         return "interactions"
+    spaced = line.split(" ")
+    if len(spaced) > 1 and not is_dat and all(map(str.isdecimal, spaced)):
+        return "user_item" if len(spaced) == 2 else "user_items"
     fields = first_fields(RawFile(path))
     are_integers = all(field.lstrip("-").isdecimal() for field in fields)
     if are_integers and not is_dat:

@@ -1,9 +1,35 @@
 """Rows, users and items as they are about to be written."""
 
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.raw_ids import has_line_end
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionArrays:
+    """Prepared sessions, in memory (`preparation.sessions` says more).
+
+    Attributes:
+        rows: `(num_rows, t)` ids 0..num_items, padded with 0 on the left.
+        users: `(num_rows,)` user 0..num_users - 1 of each row.
+        raw_ids: raw id of items 1..num_items, all ints or all strings.
+        counts: how often items 1..num_items occur in `rows`.
+        meta: source, raw files, choices, counts before and after each step.
+        times: `(num_rows,)` time of the latest item of each row, if known.
+    """
+
+    rows: np.ndarray
+    users: np.ndarray
+    raw_ids: Sequence[Any]
+    counts: np.ndarray
+    meta: Mapping[str, Any]
+    times: np.ndarray | None = None
 
 
 def by_frequency(occurrences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -152,7 +152,7 @@ def read_meta(folder: PathLike) -> dict[str, Any]:
     """
     folder = pathlib.Path(folder)
     path = folder / "meta.json"
-    expected = "Expected a folder of prepared sessions (python -m "
+    expected = "Expected a folder of prepared sessions ("
     expected += "`nextitnet-tf prepare` writes one)"
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
@@ -246,6 +246,20 @@ def _check_checksums(
                 f"{found['sha256'][:16]}...: it was changed or damaged; "
                 f"{_AGAIN}"
             )
+
+
+def is_of(folder: PathLike, raw: PathLike) -> bool:
+    """Whether `folder` holds sessions of this very file, however prepared.
+
+    Args:
+        folder: a folder that may exist.
+        raw: a file that may exist.
+    """
+    meta = pathlib.Path(folder) / "meta.json"
+    if not (meta.is_file() and pathlib.Path(raw).is_file()):
+        return False
+    known = [file.get("sha256") for file in read_meta(folder).get("raw", [])]
+    return known == [_size_and_sha256(pathlib.Path(raw))["sha256"]]
 
 
 def is_prepared(

@@ -1,12 +1,13 @@
 """The flags of preparing, as any command can declare them."""
 
+import dataclasses
 import inspect
 
 from absl import flags
 
 from nextitnet_tf.commands import preparation_flags
+from nextitnet_tf.preparation import Choices
 from nextitnet_tf.preparation import prepare
-from nextitnet_tf.preparation.interactions import prepare_interactions
 from nextitnet_tf.preparation.sessions_csv import prepare_sessions_csv
 
 
@@ -30,16 +31,16 @@ def test_only_what_was_given_counts():
 
 def test_every_choice_has_a_flag():
     """Of both formats; what the data are called is not one."""
-    parameters = set()
-    for function in (prepare_interactions, prepare_sessions_csv):
-        parameters |= {
-            name
-            for name, parameter in inspect.signature(
-                function
-            ).parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY
-        }
-    assert set(preparation_flags.NAMES) == parameters - {"source"} | {"format"}
+    of_interactions = {field.name for field in dataclasses.fields(Choices)}
+    of_sessions = {
+        name
+        for name, parameter in inspect.signature(
+            prepare_sessions_csv
+        ).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    known = (of_interactions | of_sessions) - {"source"} | {"format"}
+    assert set(preparation_flags.NAMES) == known
 
 
 def test_flags_are_arguments_of_prepare(tmp_path):

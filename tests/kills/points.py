@@ -17,7 +17,7 @@ import sys
 # a name says what of it is meant, where that is not the call itself.
 POINTS = {
     # preparation
-    "sessions": ("nextitnet_tf.preparation.interactions", "_write"),
+    "sessions": ("nextitnet_tf.preparation.interactions", "_made"),
     "sessions' file": ("nextitnet_tf.preparation.sessions", "_save_array"),
     "sessions' sync": ("nextitnet_tf.preparation.replacing", "_reach_the_disk"),
     "sessions' rename": ("os", "rename"),

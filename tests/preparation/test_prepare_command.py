@@ -84,7 +84,7 @@ def test_options_of_another_format(tmp_path, raw):
     with pytest.raises(DataError, match="Received: keep_latest=True"):
         prepare(raw, tmp_path / "s", keep_latest=True)
     with pytest.raises(DataError, match="Expected a format of auto"):
-        prepare(raw, tmp_path / "s", format="parquet")
+        prepare(raw, tmp_path / "s", format="excel")
 
 
 def test_the_same_again_is_reused(tmp_path, raw):

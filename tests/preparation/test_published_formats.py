@@ -1,0 +1,146 @@
+"""Interactions as other projects publish them, and in parquet."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nextitnet_tf.preparation import DataError
+from nextitnet_tf.preparation import prepare
+from nextitnet_tf.preparation import raw_files
+
+SMALL = {
+    **{"t": 4, "min_users_per_item": 1, "min_items_per_user": 1},
+    "min_length": 1,
+}
+# Users 7 and 3; 7 took a, b, a and 3 took b. By count, ties by raw id: a is
+# item 1 in `AS_TEXT`, 30 in numbers.
+ROWS = [[0, 0, 0, 2], [0, 1, 2, 1]]
+
+
+def prepared(raw, folder, **options):
+    """Rows in the order of raw user ids, raw ids, and what meta.json says."""
+    prepare(raw, folder, **{**SMALL, **options})
+    items = (folder / "items.csv").read_text().splitlines()[1:]
+    return (
+        np.load(folder / "sessions-00000.npy").tolist(),
+        [line.split(",")[1] for line in items],
+        json.loads((folder / "meta.json").read_text()),
+    )
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_recbole(tmp_path, is_packed):
+    text = (
+        b"item_id:token\tuser_id:token\trating:float\ttimestamp:float\n"
+        b"b\t7\t1.0\t20\na\t7\t2.0\t30\na\t7\t5.0\t10\nb\t3\t4.0\t1.5\n"
+    )
+    raw = tmp_path / ("my.inter.gz" if is_packed else "my.inter")
+    raw.write_bytes(gzip.compress(text) if is_packed else text)
+    rows, ids, meta = prepared(raw, tmp_path / "s")
+    assert (rows, ids) == (ROWS, ["a", "b"])
+    assert np.load(tmp_path / "s" / "times.npy").tolist() == [1.5, 30]
+    assert meta["raw"][0]["name"] == raw.name
+
+
+def test_recbole_without_times(tmp_path):
+    raw = tmp_path / "my.inter"
+    raw.write_text("user_id:token\titem_id:token\n7\ta\n")
+    with pytest.raises(DataError, match="--time=file.*'user_id:token'"):
+        prepared(raw, tmp_path / "s")
+    assert prepared(raw, tmp_path / "s", time="file")[0] == [[0, 0, 0, 1]]
+
+
+def test_a_line_a_user_and_an_item(tmp_path):
+    """SASRec's: in order, users one after the other or mixed."""
+    raw = tmp_path / "ml.txt"
+    raw.write_text("7 30\n3 4\n7 4\n7 30\n")
+    rows, ids, meta = prepared(raw, tmp_path / "s")
+    # 30 and 4 occur twice each: 4 comes first.
+    assert (rows, ids) == ([[0, 0, 0, 1], [0, 2, 1, 2]], ["4", "30"])
+    assert meta["choices"]["time_column"] is None
+    assert meta["item_id_type"] == "int"
+
+
+def test_a_line_a_user_and_all_items(tmp_path):
+    """S3-Rec's; a line begins with the user."""
+    raw = tmp_path / "Beauty.txt"
+    raw.write_text("7 30 4 30\n\n3 4\n")
+    rows, ids, meta = prepared(raw, tmp_path / "s")
+    assert (rows, ids) == ([[0, 0, 0, 1], [0, 2, 1, 2]], ["4", "30"])
+    assert meta["raw"][0]["bytes"] == 15
+    # The same file prepared in the same way is left as it is.
+    stamp = (tmp_path / "s" / "meta.json").stat().st_mtime_ns
+    prepared(raw, tmp_path / "s")
+    assert (tmp_path / "s" / "meta.json").stat().st_mtime_ns == stamp
+
+
+def test_a_user_without_items(tmp_path):
+    raw = tmp_path / "a.txt"
+    raw.write_text("7 30 4\n\n3\n")
+    with pytest.raises(DataError, match=r"a.txt, line 3: .*Received: '3'"):
+        prepared(raw, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_ids_that_are_no_numbers(tmp_path):
+    raw = tmp_path / "a.txt"
+    raw.write_text("u1 x 007 x\n")
+    rows, ids, _ = prepared(raw, tmp_path / "s", format="user_items")
+    assert (rows, ids) == ([[0, 1, 2, 1]], ["x", "007"])
+
+
+@pytest.mark.parametrize("block", [1, 2, 1000])
+def test_other_separators(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(raw_files, "_BLOCK", block)
+    raw = tmp_path / "a.csv"
+    raw.write_text(
+        "who;user;item;time\nx;7;b;20\ny;7;a;30\nz;7;a;10\nw;3;b;1\n"
+    )
+    rows, ids, meta = prepared(raw, tmp_path / "s", separator=";")
+    assert (rows, ids) == (ROWS, ["a", "b"])
+    assert meta["choices"]["separator"] == ";"
+    raw.write_text("7\tb\n7\ta\n")
+    named = {"columns": ["user", "item"], "separator": "\t", "time": "file"}
+    assert prepared(raw, tmp_path / "t", **named)[0] == [[0, 0, 2, 1]]
+
+
+def test_a_separator_that_is_none(tmp_path):
+    raw = tmp_path / "a.csv"
+    raw.write_text("user;item\n1;2\n")
+    named = {"format": "interactions"}
+    for separator in ("", '"', "\n"):
+        with pytest.raises(DataError, match="separator of fields"):
+            prepared(raw, tmp_path / "s", separator=separator, **named)
+
+
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    raw = tmp_path / "my.parquet"
+    frame = pd.DataFrame(
+        {
+            "user_id": [7, 7, 7, 3],
+            "item_id": ["b", "a", "a", "b"],
+            "ts": pd.to_datetime([20, 30, 10, 1], unit="s", utc=True),
+        }
+    )
+    frame.to_parquet(raw)
+    rows, ids, meta = prepared(raw, tmp_path / "s")
+    assert (rows, ids) == (ROWS, ["a", "b"])
+    assert np.load(tmp_path / "s" / "times.npy").tolist() == [1, 30]
+    assert meta["raw"][0]["bytes"] == raw.stat().st_size
+    raw.write_bytes(raw.read_bytes()[:50])
+    with pytest.raises(DataError, match=r"Expected a parquet file.*my.parquet"):
+        prepared(raw, tmp_path / "t")
+
+
+def test_parquet_without_its_reader(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise ImportError("no pyarrow")
+
+    monkeypatch.setattr(pd, "read_parquet", refuse)
+    (tmp_path / "my.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="pip install pyarrow"):
+        prepared(tmp_path / "my.parquet", tmp_path / "s")
