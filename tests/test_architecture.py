@@ -63,6 +63,7 @@ MAY_IMPORT = {
         "data",
         "distillation",
         "distribution",
+        "memory",
         "metrics",
         "models",
         "protocol",

@@ -9,6 +9,7 @@ import numpy as np
 from nextitnet_tf import data
 from nextitnet_tf import distillation
 from nextitnet_tf import distribution
+from nextitnet_tf import memory
 from nextitnet_tf import metrics
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
@@ -41,6 +42,13 @@ class NextItem(Task):
         self.batch_size = recipe.batch_size
         self.ignored_ids = building.ignored_ids(recipe, sessions)
         self.ties_to = recipe.protocol.ties_to
+        # A batch is a block of this size, however few rows there are.
+        memory.check_fits(
+            4
+            * recipe.batch_size
+            * max(sessions.num_items, sessions.rows.shape[1]),
+            f"a batch of batch_size={recipe.batch_size:,} sessions",
+        )
         self._splits: dict[float, data.Split] = {}
         if recipe.protocol.stop_on_unseen:
             self.monitor = "val_unseen_mrr_at_5"

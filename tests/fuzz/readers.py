@@ -6,6 +6,7 @@ A failure names the number of its file, which is made again from it alone.
 """
 
 import argparse
+import contextlib
 import gzip
 import io
 import json
@@ -35,6 +36,7 @@ from nextitnet_tf.training import runs
 from nextitnet_tf.training.checkpoint import Checkpoints
 from nextitnet_tf.training.checkpoint import Progress
 from tests.checks import write_sessions
+from tests.fuzz import flags as odd_flags
 from tests.fuzz import mutations
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -313,6 +315,17 @@ def main() -> int:
                 continue
             found[name] = {"files": asked.files, "refused": refused}
             print(f"{name}: {refused} of {asked.files} refused", flush=True)
+        with contextlib.chdir(folder):
+            write(folder / "my.csv", CSV)
+            try:
+                refused = odd_flags.try_flags(asked.files)
+            except AssertionError as error:
+                problems.append(f"flags of train: {error}")
+            else:
+                found["flags of train"] = {
+                    "files": asked.files,
+                    "refused": refused,
+                }
     output = pathlib.Path(asked.output)
     output.mkdir(parents=True, exist_ok=True)
     atomic_files.write_json(

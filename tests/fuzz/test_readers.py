@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fuzz import flags as odd_flags
 from tests.fuzz import readers
 
 COUNT = 40
@@ -17,3 +18,14 @@ def fixture_kept(tmp_path_factory):
 def test_reader(name, kept, tmp_path):
     refused = readers.try_files(name, COUNT, kept, tmp_path)
     assert refused > COUNT // 10
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_flags(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readers.write(tmp_path / "my.csv", readers.CSV)
+    # 128: a batch of more sessions than there are numbers of 64 bits.
+    refused = odd_flags.try_flags(40) + odd_flags.try_flags(1, start=128)
+    assert refused > 10
+    usual, told = odd_flags.run([*odd_flags.USUAL])
+    assert usual == odd_flags.REACHED, told
