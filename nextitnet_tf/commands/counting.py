@@ -7,24 +7,37 @@ from nextitnet_tf.models import MODELS
 from nextitnet_tf.training import floor
 
 
-def beside(run: training.Run, sessions: data.Sessions) -> str:
-    """What counting gives on the same sessions, and where the run is.
+def best_of(run: training.Run, sessions: data.Sessions) -> training.Run:
+    """The counted model that validates best, by the ranking of a run.
 
     Args:
         run: trained; counted runs go beside its folder.
         sessions: that it was trained on.
-
-    Returns:
-        A sentence. The counted model in it is the one that validates best;
-        both are compared by the ranking that the training stopped on.
     """
     protocol = run.recipe.protocol
     counted = floor.count(
         protocol, run.recipe.batch_size, sessions, run.folder.parent
     )
-    is_unseen = protocol.stop_on_unseen
-    best = floor.best(counted, is_unseen)
+    best = floor.best(counted, protocol.stop_on_unseen)
     assert best is not None  # all have just been counted
+    return best
+
+
+def beside(
+    run: training.Run, best: training.Run, sessions: data.Sessions
+) -> str:
+    """What counting gives on the same sessions, and where the run is.
+
+    Args:
+        run: trained.
+        best: of what was counted.
+        sessions: of both.
+
+    Returns:
+        A sentence, by the ranking that the training stopped on.
+    """
+    protocol = run.recipe.protocol
+    is_unseen = protocol.stop_on_unseen
     parts = data.split(sessions, protocol)
     ours, theirs = (one.read_ranks(is_unseen) for one in (run, best))
     assert ours is not None and theirs is not None

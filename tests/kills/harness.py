@@ -126,7 +126,7 @@ def left(folder: pathlib.Path) -> dict[str, object]:
         name = str(path.relative_to(folder))
         if path.is_dir() or "/tensorboard/" in name:
             continue
-        if path.name == "train.log":
+        if path.name in ("train.log", "model_card.md"):  # with times
             found[name] = "a log"
         elif path.suffix == ".keras":
             found[name] = _weights(path)
