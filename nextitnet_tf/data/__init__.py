@@ -6,6 +6,7 @@ from nextitnet_tf.data.batches import make_training_dataset
 from nextitnet_tf.data.batches import num_batches
 from nextitnet_tf.data.batches import orders
 from nextitnet_tf.data.batches import take
+from nextitnet_tf.data.co_occurrence import co_occurrences
 from nextitnet_tf.data.pairs import Pairs
 from nextitnet_tf.data.pairs import read_pairs
 from nextitnet_tf.data.pairs import split_pairs
@@ -19,6 +20,7 @@ __all__ = [
     "Pairs",
     "Sessions",
     "Split",
+    "co_occurrences",
     "make_dataset",
     "make_evaluation_dataset",
     "make_training_dataset",

@@ -43,6 +43,12 @@ class Split:
             raise ValueError("Expected a split of sessions. Received: of pairs")
         return self.sessions
 
+    @property
+    def last_time_of_training(self) -> float | None:
+        """When the latest of the training rows was over, if that is known."""
+        times = self.rows.times
+        return None if times is None else float(times[self.train].max())
+
 
 def split(sessions: Sessions, protocol: Protocol, data_ratio=1.0) -> Split:
     """Which rows are for training, validation and test.

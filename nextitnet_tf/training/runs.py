@@ -27,6 +27,7 @@ from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import Start
 from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.training import provenance
@@ -211,6 +212,8 @@ def recipe_of(summary: Mapping[str, Any]) -> Recipe:
         "stages": tuple(_make(Stage, stage) for stage in summary["stages"]),
         "protocol": _make(Protocol, summary["protocol"]),
     }
+    if summary.get("start") is not None:
+        made["start"] = _make(Start, summary["start"])
     # A field that a run does not say is newer than it, and has its default.
     names = [f.name for f in dataclasses.fields(Recipe) if f.name in summary]
     return Recipe(**{**{name: summary[name] for name in names}, **made})
@@ -323,7 +326,9 @@ def _of_stage(stage: Stage, model: str) -> dict[str, Any]:
     found = identity(stage)
     if stage.method in METHODS:
         return {**found, "preset": _preset(stage, model)}
-    return {k: v for k, v in found.items() if k not in ("preset", "switches")}
+    keeps = stage.method == "continue" and dict(stage.switches).get("optimizer")
+    unused = ("preset",) if keeps else ("preset", "switches")
+    return {k: v for k, v in found.items() if k not in unused}
 
 
 def _preset(stage: Stage, model: str) -> str:
