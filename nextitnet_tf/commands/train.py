@@ -1,19 +1,20 @@
 r"""Trains on anybody's own data: shallow, stack, fine-tune.
 
-  nextitnet-tf train --raw=my.csv --output=results/my \
-    --num_blocks=2,4,8
+  nextitnet-tf train --raw=my.csv --num_blocks=2,4,8
+  nextitnet-tf train --raw=newer.csv --from=results/my/model.keras
 
 --num_blocks names the depths: the first is trained from scratch, each other
 is stacked upon the one before and fine-tuned; a single depth is plain training.
 --model says of what; NFM, Caser and GRU4Rec have no blocks.
-
-The csv has a user, an item and a timestamp (or order) column; see
-`nextitnet-tf prepare --help` for what else can be prepared.
+The csv has a user, an item and a timestamp (or order) column (see
+`nextitnet-tf prepare --help`).
 Leaves OUTPUT/model.keras, which answers in the raw ids of the csv
 (`nextitnet-tf recommend`), and run.json, which says how it was trained.
 
-At the end it counts (Markov, ItemKNN, EASE), which takes seconds: is the model
-above the best of that? And it says how much the model stores.
+--from goes on with a model, on data with other items, too.
+
+At the end it counts (Markov, ItemKNN, EASE): is the model above the best of
+that? And it says how much the model stores.
 """
 
 import shutil
@@ -29,6 +30,7 @@ from nextitnet_tf import training
 from nextitnet_tf.commands import counting
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
+from nextitnet_tf.commands import starting
 from nextitnet_tf.commands import stored
 
 _FLOOR = absl_flags.DEFINE_boolean(
@@ -36,13 +38,17 @@ _FLOOR = absl_flags.DEFINE_boolean(
 )
 absl_flags.adopt_module_key_flags(flags)
 absl_flags.adopt_module_key_flags(model_flags)
+absl_flags.adopt_module_key_flags(starting)
 
 
 def main() -> None:
-    recipe = model_flags.recipe()
+    source = starting.read()
+    recipe = starting.recipe(source)
     folder = flags.sessions_folder()
     output = flags.output_folder()
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
+    if source:
+        sessions = starting.sessions_for(source, recipe, sessions, output)
     runs = training.run(
         recipe,
         sessions,
@@ -52,10 +58,9 @@ def main() -> None:
     )
     _publish(runs[-1], output)
     for run in runs:
-        print(
-            f"{_shown(run)}: {command.metrics_line(run.summary['test'])}, "
-            f"best after {run.summary['best_step']} steps"
-        )
+        shown = command.metrics_line(run.summary["test"])
+        best = run.summary["best_step"]
+        print(f"{_shown(run)}: {shown}, best after {best} steps")
     if _FLOOR.value:
         print(counting.beside(runs[-1], sessions))
     print(stored.in_short(runs[-1], sessions))
@@ -63,13 +68,9 @@ def main() -> None:
 
 
 def _publish(run: training.Run, output: Path) -> None:
-    """Copies a run's model, and what says how it was trained.
+    """Copies a run's model, and before it what says how it was trained.
 
-    The model last: a run.json that is not of the model beside it is told by
-    the checksum in it.
-
-    Raises:
-        ValueError: the run's model is damaged.
+    The checksum in run.json tells a model beside it that is not its own.
     """
     model = run.model_path
     for path in (run.folder / "run.json", model):
@@ -80,8 +81,8 @@ def _publish(run: training.Run, output: Path) -> None:
 def _shown(run: training.Run) -> str:
     count = run.recipe.stages[-1].num_blocks
     blocks = f"{count} block{'s' * (count > 1)}"
-    is_deep = model_flags.has_blocks(run.recipe.model)
-    return blocks if is_deep else run.recipe.model
+    model = run.recipe.model
+    return blocks if model_flags.has_blocks(model) else model
 
 
 def run() -> None:

@@ -1,5 +1,6 @@
 """Sessions on disk -> split -> nested fraction -> tf.data."""
 
+from nextitnet_tf.data.as_of import as_of
 from nextitnet_tf.data.batches import make_dataset
 from nextitnet_tf.data.batches import make_evaluation_dataset
 from nextitnet_tf.data.batches import make_training_dataset
@@ -20,6 +21,7 @@ __all__ = [
     "Pairs",
     "Sessions",
     "Split",
+    "as_of",
     "co_occurrences",
     "make_dataset",
     "make_evaluation_dataset",

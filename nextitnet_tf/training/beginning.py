@@ -165,12 +165,6 @@ def _of_sessions(model, stage: Stage, parts: data.Split, keeps: bool):
         == (list(vocabulary.raw_ids), vocabulary.padding_id)
     ):
         return model
-    if model.needs_users:
-        raise ValueError(
-            "Sessions say nothing of who their users are but numbers, which "
-            "other sessions give to others: expected a model that knows no "
-            f"users. Received: model={type(model).__name__}"
-        )
     together = None
     if known is not None and stage.new_items == "co_occurring":
         together = data.co_occurrences(

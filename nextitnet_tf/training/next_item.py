@@ -10,6 +10,7 @@ from nextitnet_tf import data
 from nextitnet_tf import distillation
 from nextitnet_tf import distribution
 from nextitnet_tf import metrics
+from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
@@ -35,7 +36,8 @@ class NextItem(Task):
             before has not, the model's vocabulary grows (`growing.grow`).
 
     Raises:
-        ValueError: another number of sessions than of stages.
+        ValueError: another number of sessions than of stages; a model that
+            knows users, whom other sessions number otherwise.
     """
 
     ranks_unseen = True
@@ -50,6 +52,13 @@ class NextItem(Task):
             raise ValueError(
                 f"Expected sessions for each of the {count} stages, or the "
                 f"same for all. Received: {len(sessions)}"
+            )
+        is_other = any(s is not sessions[0] for s in sessions)
+        if MODELS[recipe.model].needs_users and (recipe.start or is_other):
+            raise ValueError(
+                "Sessions number their users, each in its own way: expected a "
+                "model that knows no users. Received: "
+                f"model={recipe.model!r}, which was trained on other sessions"
             )
         self.recipe = recipe
         self.sessions = sessions
