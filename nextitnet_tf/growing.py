@@ -1,5 +1,6 @@
 """Growing a trained model's vocabulary: which row comes from which old one."""
 
+import bisect
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -9,9 +10,12 @@ from nextitnet_tf.vocabulary import Vocabulary
 
 # How the rows of an item begin that the model has never seen: as the mean of
 # all items that it knows; as the mean of those that are in a session with it,
-# by how often they are, and of all where there is none; as in a new model.
-STARTS = ("mean", "co_occurring", "random")
-DEFAULT_START = "co_occurring"
+# by how often they are, and of all where there is none; as the mean of some
+# that were as frequent in the old data as it is in the new; as in a new model.
+STARTS = ("mean", "co_occurring", "as_frequent", "random")
+DEFAULT_START = "as_frequent"
+# Of so many items it is the mean that are as frequent.
+_AS_FREQUENT = 10
 
 # Old ids, and their weights in the mean.
 Mixture = tuple[Sequence[int], Sequence[float]]
@@ -62,6 +66,7 @@ def mixtures(
     sources: Sequence[int | None],
     start: str,
     co_occurrences: Mapping[int, Mapping[int, float]] | None = None,
+    counts: Sequence[float] | None = None,
 ) -> list[Mixture | None]:
     """What the row of each new item begins as.
 
@@ -78,6 +83,8 @@ def mixtures(
         co_occurrences: of a new item, by its new id, how often each other
             item is in a session with it, by new ids, too. Items that are new
             themselves do not count.
+        counts: how often each id occurs in the new data. What is compared
+            are shares of all that occurs.
 
     Returns:
         Old ids and their weights in the mean, one pair a row; None where a
@@ -85,7 +92,8 @@ def mixtures(
         share the pair.
 
     Raises:
-        ValueError: an unknown start; a start by co-occurrences without them.
+        ValueError: an unknown start; a start by co-occurrences or by counts
+            without them.
     """
     if start not in STARTS:
         raise ValueError(
@@ -98,6 +106,12 @@ def mixtures(
         )
     if start == "random":
         return [None] * len(sources)
+    if start == "as_frequent":
+        if counts is None:
+            raise ValueError(
+                'start="as_frequent" needs counts. Received: counts=None'
+            )
+        return _as_frequent(old, sources, counts)
     items = [i for i, raw in enumerate(old.raw_ids) if raw is not None]
     mean = (items, [1.0] * len(items))
     found: list[Mixture | None] = []
@@ -118,11 +132,36 @@ def mixtures(
     return found
 
 
+def _as_frequent(
+    old: Vocabulary, sources: Sequence[int | None], counts: Sequence[float]
+) -> list[Mixture | None]:
+    """Of each new item the old ones whose shares are nearest in order."""
+    items = [i for i, raw in enumerate(old.raw_ids) if raw is not None]
+    items.sort(key=lambda i: old.counts[i])
+    all_old = sum(old.counts[i] for i in items) or 1
+    all_new = sum(counts) or 1
+    shares = [old.counts[i] / all_old for i in items]
+    size = min(_AS_FREQUENT, len(items))
+    made: dict[int, Mixture] = {}
+    found: list[Mixture | None] = []
+    for new_id, source in enumerate(sources):
+        if source is not None:
+            found.append(None)
+            continue
+        place = bisect.bisect_left(shares, counts[new_id] / all_new)
+        first = min(max(place - size // 2, 0), len(items) - size)
+        if first not in made:
+            made[first] = (items[first : first + size], [1.0] * size)
+        found.append(made[first])
+    return found
+
+
 def grow(
     model,
     vocabulary: Vocabulary,
     start: str = DEFAULT_START,
     co_occurrences: Mapping[int, Mapping[int, float]] | None = None,
+    counts: Sequence[float] | None = None,
     source_users: Sequence[int | None] | None = None,
     keep_optimizer: bool = False,
 ):
@@ -140,6 +179,7 @@ def grow(
             (`Vocabulary.with_items_of` keeps them all).
         start: one of `STARTS`.
         co_occurrences: as for `mixtures`; `data.co_occurrences` counts them.
+        counts: as for `mixtures`; by default those of the vocabulary.
         source_users: of a model with users, which old user each is, None for
             a new one, who begins as the mean of all. Default: the same users.
         keep_optimizer: whether the optimizer is copied, too: what it keeps of
@@ -156,7 +196,9 @@ def grow(
     """
     _check_model(model, vocabulary)
     sources = source_rows(model.vocabulary, vocabulary)
-    begins = mixtures(model.vocabulary, sources, start, co_occurrences)
+    if counts is None:
+        counts = vocabulary.counts
+    begins = mixtures(model.vocabulary, sources, start, co_occurrences, counts)
     users = _check_users(model, source_users)
     grown = _enlarged(model, vocabulary, len(users))
     grown.vocabulary = vocabulary

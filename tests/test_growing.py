@@ -229,6 +229,25 @@ def test_co_occurrences_by_hand():
     np.testing.assert_allclose(table[4], [2.5, 25])
 
 
+def test_as_frequent_by_hand(monkeypatch):
+    """Shares of a to d in the old data: 10, 20, 30 and 40 %."""
+    monkeypatch.setattr(growing, "_AS_FREQUENT", 2)
+    model = five_items()
+    model.vocabulary = Vocabulary(
+        [None, "a", "b", "c", "d"], [0, 1, 2, 3, 4], 0, T
+    )
+    new = Vocabulary([None, "c", "x", "y", "z"], [0, 1, 1, 1, 1], 0, T)
+    # Of 100: x has 25, which lies between b and c; y has 60, z has 1.
+    grown = grow(model, new, "as_frequent", counts=[0, 14, 25, 60, 1])
+    table = grown.item_embedding.get_weights()[0]
+    np.testing.assert_allclose(table[1], TABLE[3])
+    np.testing.assert_allclose(table[2:, 0], [2.5, 3.5, 1.5])
+    # By default the counts are those of the vocabulary: 25 % each.
+    grown = grow(model, new, "as_frequent")
+    table = grown.item_embedding.get_weights()[0]
+    np.testing.assert_allclose(table[2:, 0], [2.5, 2.5, 2.5])
+
+
 def test_a_random_start_is_that_of_a_new_model():
     model = five_items()
     found = grow(model, vocabulary("d", "new", "b"), "random")

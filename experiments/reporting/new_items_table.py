@@ -68,9 +68,9 @@ def write(
         notes.of_data("Data", stores[after]) + ", of what comes after.",
         f"The model of before knows {old.num_items:,} items, all others "
         f"{new.num_items:,}. Of {len(targets):,} test sessions "
-        f"{is_new.sum():,} end with an item that had not occurred before. Those that end with "
-        "one that nobody knew yet are left out, and so are such items in "
-        "histories.",
+        f"{is_new.sum():,} end with an item that had not occurred before. "
+        "Those that end with one that nobody knew yet are left out, and so are "
+        "such items in histories.",
         "A model that goes on is trained on the sessions of after alone, and "
         "has the weights of the last step; MostPop counts the same sessions; "
         "the model from scratch is trained on all and has the weights that "

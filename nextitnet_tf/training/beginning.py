@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nextitnet_tf import data
 from nextitnet_tf import growing
 from nextitnet_tf.models import MODELS
@@ -165,10 +167,10 @@ def _of_sessions(model, stage: Stage, parts: data.Split, keeps: bool):
         == (list(vocabulary.raw_ids), vocabulary.padding_id)
     ):
         return model
-    together = None
+    rows, together = parts.rows.rows[parts.train], None
     if known is not None and stage.new_items == "co_occurring":
         together = data.co_occurrences(
-            parts.rows.rows[parts.train],
+            rows,
             [
                 i
                 for i, source in enumerate(
@@ -178,10 +180,13 @@ def _of_sessions(model, stage: Stage, parts: data.Split, keeps: bool):
             ],
             vocabulary.padding_id,
         )
+    counts = np.bincount(rows.ravel(), minlength=len(vocabulary.raw_ids))
+    counts[vocabulary.padding_id] = 0
     return growing.grow(
         model,
         vocabulary,
         stage.new_items,
         together,
+        counts.tolist(),
         keep_optimizer=keeps,
     )

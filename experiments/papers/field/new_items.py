@@ -41,7 +41,7 @@ DEFAULTS = {
 }
 # The sessions that a line is trained on.
 BEFORE, AFTER, ALL = "before", "after", "all"
-STARTS = ("mean", "co_occurring", "random")
+STARTS = ("mean", "co_occurring", "as_frequent", "random")
 _NOWHERE = Start(source="", path="")
 
 
