@@ -19,7 +19,7 @@ INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
 # The shell reads these from its environment, where spaces and quotes in a
 # path do no harm. An empty one is no flag at all.
 VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
-	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS
+	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS FROM
 export $(VARIABLES)
 # TensorFlow is the backend that is shipped, whatever ~/.keras says.
 export KERAS_BACKEND := tensorflow
@@ -43,7 +43,7 @@ TAKES_fidelity := DATASET RAW SESSIONS OUTPUT SEEDS
 TAKES_benchmark := OUTPUT
 TAKES_convert := CHECKPOINT MODEL SESSIONS OUTPUT
 TAKES_prepare := RAW OUTPUT
-TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT
+TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT FROM
 TAKES_tune := DATASET RAW SESSIONS OUTPUT
 TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
 TAKES_recommend := MODEL HISTORY INPUT K
@@ -138,9 +138,10 @@ convert: need-CHECKPOINT-or-MODEL need-OUTPUT $(INSTALLED) ## the release's TF1 
 prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RAW OUTPUT)
 	@$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
 
-train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT DATASET PROTOCOL)
+train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT DATASET PROTOCOL, FROM=model.keras to go on with)
 	@$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
-		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
+		$${PROTOCOL:+"--protocol=$$PROTOCOL"} \
+		$${FROM:+"--from=$$FROM"} $(ARGS)
 
 tune: need-RAW-or-SESSIONS $(INSTALLED) ## look for the settings of a model: ARGS="--model=sasrec --trials=20" (RAW or SESSIONS, OUTPUT DATASET)
 	@$(BIN)/python -m experiments.tune $(COMMON_FLAGS) $(ARGS)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from experiments import going_on
 from experiments import running
 from experiments import target_flags
 from experiments import transferring
@@ -221,6 +222,7 @@ _KINDS: dict[str, Callable[[ModuleType, Choices], str]] = {
         named=TUNED_PROTOCOLS,
     ),
     "transfer": transferring.run,
+    "new_items": going_on.run,
     "published": _published,
     "against_counting": _figure(against_counting.write, named=TUNED_PROTOCOLS),
     "growth": _figure(growth_table.write, finish=_measure_steps),

@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "data",
     "distribution",
+    "growing",
     "losses",
     "metrics",
     "models",
@@ -59,6 +60,7 @@ _HOMES = {
     "Stage": "recipe",
     "Transfer": "recipe",
     "Vocabulary": "vocabulary",
+    "grow": "growing",
     "load_model": "models.saved",
     "train": "training.trained",
 }

@@ -235,6 +235,35 @@ class Compression:
                     f"Received: {name}={list(ranks)}"
                 )
 
+    def scaled_to(self, num_columns: int) -> "Compression":
+        """The same clusters of more items, each with its share of them.
+
+        >>> Compression((2, 5, 10), (8, 4, 2)).scaled_to(15).clusters
+        (3, 8, 15)
+
+        Args:
+            num_columns: N of the other model.
+
+        Raises:
+            ValueError: fewer columns than clusters.
+        """
+        if not self.clusters:
+            return self
+        count = len(self.clusters)
+        if num_columns < count:
+            raise ValueError(
+                f"Expected a column for each of the {count} clusters. "
+                f"Received: num_columns={num_columns}"
+            )
+        clusters: list[int] = []
+        for j, boundary in enumerate(self.clusters):
+            # Each cluster has a column, and so has each that is to come.
+            least = (clusters[-1] if clusters else 0) + 1
+            most = num_columns - (count - 1 - j)
+            scaled = round(boundary * num_columns / self.clusters[-1])
+            clusters.append(min(max(scaled, least), most))
+        return dataclasses.replace(self, clusters=tuple(clusters))
+
     def num_weights(self, embedding_dim: int) -> tuple[int, int]:
         """Weights of the embedding and of the softmax, where factorised.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 
+from nextitnet_tf.growing import DEFAULT_START
+from nextitnet_tf.growing import STARTS
 from nextitnet_tf.protocol import A_LABEL
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
@@ -33,17 +35,21 @@ class Stage:
         data_ratio: fraction of the training rows.
         method: None starts from scratch; "adjacent" and "cross" stack the
             stage before; "continue" goes on with the very same
-            weights and a new optimizer; "distill" starts from scratch with
-            the stage before for a teacher (`distillation.teach`).
+            weights and a new optimizer, or, with the switch of that name, the
+            old one; "distill" starts from scratch with the stage before for a
+            teacher (`distillation.teach`).
         preset: what stacking copies (`stacking.PRESETS`); None for what is
             best for the model (its `best_preset`).
         switches: overrides of the preset, (name, on) pairs.
-        max_steps: training steps at most.
+        max_steps: training steps at most; 0 trains nothing, and tests what
+            the stage begins as.
         eval_every: steps between two evaluations.
         patience: evaluations without a better MRR@5 before stopping.
         budget_in: "steps", or "passes": then `max_steps` and `eval_every`
             count passes over the training rows, so that a recipe fits data
             of any size. A pass counts `LEAST_STEPS_OF_PASS` steps at least.
+        new_items: how items begin that the stage before has never seen
+            (`growing.STARTS`).
     """
 
     num_blocks: int
@@ -55,9 +61,11 @@ class Stage:
     eval_every: int = 100
     patience: int = 5
     budget_in: str = "steps"
+    new_items: str = DEFAULT_START
 
     def __post_init__(self):
         make_plain(self)
+        check_choice(self, "new_items", STARTS)
         check_choice(self, "budget_in", ("steps", "passes"))
         check_choice(self, "method", (None, *METHODS, "continue", "distill"))
         check_choice(self, "preset", (None, *PRESETS))
@@ -73,12 +81,13 @@ class Stage:
                 f"Received: switches={self.switches}"
             )
         for name in ("num_blocks", "max_steps", "eval_every", "patience"):
-            if getattr(self, name) < 1:
+            least = 0 if name == "max_steps" else 1
+            if getattr(self, name) < least:
                 raise ValueError(
-                    f"`{name}` must be at least 1. "
+                    f"`{name}` must be at least {least}. "
                     f"Received: {name}={getattr(self, name)}"
                 )
-        if self.eval_every > self.max_steps:
+        if self.eval_every > self.max_steps > 0:
             raise ValueError(
                 "A stage needs at least one evaluation: `eval_every` must "
                 "not exceed `max_steps`. Received: "
@@ -114,11 +123,24 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A trained model that a recipe begins from.
+
+    Attributes:
+        source: what it is: the sha256 of its file, or the name of its run.
+        path: of the file.
+    """
+
+    source: str
+    path: str = field(metadata=A_LABEL)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A model and the stages it goes through.
 
     Attributes:
-        stages: in order; the first starts from scratch.
+        stages: in order; the first starts from scratch, or from `start`.
         protocol: how data become numbers.
         model: a name in `models.MODELS`.
         model_config: arguments of the model class but for `num_items`,
@@ -130,6 +152,7 @@ class Recipe:
             hundredth along half a cosine over a stage's `max_steps`.
         weight_decay: of AdamW, on matrices and tables; 0 is Adam.
         label_smoothing: share of a target that is spread over all columns.
+        start: the model that the first stage goes on with; None if none.
         seed: of initial weights, negatives and the order of rows; the split
             does not depend on it.
     """
@@ -144,6 +167,7 @@ class Recipe:
     decay: str = "constant"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    start: Start | None = None
 
     def __post_init__(self):
         make_plain(self)
@@ -167,10 +191,12 @@ class Recipe:
                 f"label_smoothing={self.label_smoothing}, "
                 f"sampled_fraction={self.protocol.sampled_fraction}"
             )
-        if not self.stages or self.stages[0].method is not None:
+        is_fresh = bool(self.stages) and self.stages[0].method is None
+        if not self.stages or is_fresh != (self.start is None):
             raise ValueError(
                 "A recipe needs stages, the first of them from scratch "
-                f"(method=None). Received: stages={self.stages}"
+                "(method=None) unless it has a start. Received: "
+                f"stages={self.stages}, start={self.start}"
             )
         # The optimizer's count of steps is where it stands in its schedule.
         if self.decay != "constant" and any(
@@ -210,7 +236,7 @@ class Recipe:
 
     def at_depth(self, num_blocks: int) -> "Recipe":
         """The same model of another depth, from scratch on all data."""
-        return replace(self, stages=(Stage(num_blocks),))
+        return replace(self, stages=(Stage(num_blocks),), start=None)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "archive": {"memory"},
     "vocabulary": set(),
     "protocol": set(),
-    "recipe": {"protocol", "stacking"},  # the names of methods and presets
+    # The names of methods, presets and starts.
+    "recipe": {"growing", "protocol", "stacking"},
     "losses": set(),
     "target_weights": set(),
     "metrics": set(),
@@ -45,6 +46,7 @@ MAY_IMPORT = {
     "layer_pairs": set(),
     "stored_size": set(),
     "stacking": {"layer_pairs", "optimizer_slots"},
+    "growing": {"optimizer_slots", "vocabulary"},
     "tuned": {"protocol", "recipe"},
     "paper_data": set(),
     "preparation": {"memory"},
@@ -63,6 +65,7 @@ MAY_IMPORT = {
         "data",
         "distillation",
         "distribution",
+        "growing",
         "memory",
         "metrics",
         "models",
@@ -82,6 +85,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 PLAIN_PYTHON = {
     "atomic_files",
     "compression",
+    "growing",
     "layer_pairs",
     "memory",
     "optimizer_slots",

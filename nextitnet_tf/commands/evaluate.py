@@ -63,6 +63,7 @@ def main() -> None:
     strategy = distribution.make_strategy(flags.STRATEGY.value)
     with strategy.scope():
         model = saved.load_model(path)
+        sessions = trained_as.known_sessions(model, run, sessions)
         trained_as.check_model(model, sessions, folder)
         if run is not None and not is_all:
             trained_as.check_sessions(run, sessions, folder)

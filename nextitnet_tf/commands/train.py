@@ -1,20 +1,21 @@
 r"""Trains on anybody's own data: shallow, stack, fine-tune.
 
-  nextitnet-tf train --raw=my.csv --output=results/my \
-    --num_blocks=2,4,8
+  nextitnet-tf train --raw=my.csv --num_blocks=2,4,8
+  nextitnet-tf train --raw=newer.csv --from=results/my/model.keras
 
 --num_blocks names the depths: the first is trained from scratch, each other
 is stacked upon the one before and fine-tuned; a single depth is plain training.
 --model says of what; NFM, Caser and GRU4Rec have no blocks.
-
-The csv has a user, an item and a timestamp (or order) column; see
-`nextitnet-tf prepare --help` for what else can be prepared.
+The csv has a user, an item and a timestamp (or order) column (see
+`nextitnet-tf prepare --help`).
 Leaves OUTPUT/model.keras, which answers in the raw ids of the csv
 (`nextitnet-tf recommend`), model_card.md for who uses it, and run.json, which
 says how it was trained. Of several depths it is the one that validates best.
 
-At the end it counts (Markov, ItemKNN, EASE), which takes seconds: is the model
-above the best of that? And it says how much the model stores.
+--from goes on with a model, on data with other items, too.
+
+At the end it counts (Markov, ItemKNN, EASE): is the model above the best of
+that? And it says how much the model stores.
 """
 
 from absl import flags as absl_flags
@@ -26,19 +27,24 @@ from nextitnet_tf import training
 from nextitnet_tf.commands import finished
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
+from nextitnet_tf.commands import starting
 
 _FLOOR = absl_flags.DEFINE_boolean(
     "floor", True, "Counts, too, and says which of the two is better."
 )
 absl_flags.adopt_module_key_flags(flags)
 absl_flags.adopt_module_key_flags(model_flags)
+absl_flags.adopt_module_key_flags(starting)
 
 
 def main() -> None:
-    recipe = model_flags.recipe()
+    source = starting.read()
+    recipe = starting.recipe(source)
     folder = flags.sessions_folder()
     output = flags.output_folder()
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
+    if source:
+        sessions = starting.sessions_for(source, recipe, sessions, output)
     runs = training.run(
         recipe,
         sessions,

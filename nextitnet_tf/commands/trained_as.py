@@ -97,6 +97,18 @@ def protocol_name(recipe: Recipe) -> str:
     return " ".join([recipe.protocol.name, *differences])
 
 
+def known_sessions(
+    model, run: Run | None, sessions: data.Sessions
+) -> data.Sessions:
+    """Sessions with all items of a model that began from another.
+
+    It knows items from then that do not occur in these sessions any more.
+    """
+    if run is None or run.recipe.start is None or model.vocabulary is None:
+        return sessions
+    return sessions.with_items_of(model.vocabulary)
+
+
 def check_model(model, sessions: data.Sessions, folder: Path) -> None:
     """Raises ValueError unless a model knows the items and users."""
     known = model.vocabulary

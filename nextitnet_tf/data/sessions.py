@@ -22,6 +22,7 @@ normalised here, over the global batch, so that the loss is the same number
 on any number of devices.
 """
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -116,6 +117,15 @@ class Sessions:
     def num_users(self) -> int:
         """Users are 0..num_users - 1."""
         return int(self.users.max()) + 1
+
+    def with_items_of(self, vocabulary: Vocabulary) -> "Sessions":
+        """The same sessions, in which other items could occur, too.
+
+        Args:
+            vocabulary: has more items; they get ids behind those of here.
+        """
+        larger = self.vocabulary.with_items_of(vocabulary)
+        return dataclasses.replace(self, vocabulary=larger)
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -44,6 +44,20 @@ class Split:
             raise ValueError("Expected a split of sessions. Received: of pairs")
         return self.sessions
 
+    @property
+    def first_time_of_evaluation(self) -> float | None:
+        """When the first row was over that is not trained on, if known."""
+        times = self.rows.times
+        if times is None:
+            return None
+        return float(min(times[self.validation].min(), times[self.test].min()))
+
+    @property
+    def last_time_of_training(self) -> float | None:
+        """When the latest of the training rows was over, if that is known."""
+        times = self.rows.times
+        return None if times is None else float(times[self.train].max())
+
 
 def part(
     sessions: Sessions,

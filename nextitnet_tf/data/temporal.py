@@ -34,7 +34,7 @@ def rows_by_time(
             "Received: sessions without times"
         )
     first, second = (
-        _time(text, times) for text in (train_until, validate_until)
+        time_of(text, times) for text in (train_until, validate_until)
     )
     if not first < second:
         raise ValueError(
@@ -49,8 +49,16 @@ def rows_by_time(
     )
 
 
-def _time(text: str, times: np.ndarray) -> float:
-    """What a text says, in the unit of the times."""
+def time_of(text: str, times: np.ndarray) -> float:
+    """What a text says, in the unit of the times.
+
+    Args:
+        text: as for `rows_by_time`.
+        times: of the rows.
+
+    Raises:
+        ValueError: what is no time.
+    """
     try:
         number = float(text)
     except ValueError:

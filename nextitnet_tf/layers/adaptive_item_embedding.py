@@ -6,6 +6,7 @@ from keras import ops
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
+from nextitnet_tf.layers.item_rows import ItemRows
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -85,6 +86,11 @@ class AdaptiveItemEmbedding(keras.layers.Layer):
                 found = ops.matmul(found, projection)
             vectors = vectors + ops.where(is_inside[..., None], found, 0)
         return vectors
+
+    def item_rows(self):
+        """What of it belongs to items (`ItemRows`)."""
+        sizes = cluster_sizes(self.clusters)
+        return [ItemRows(self.tables, sizes, self.projections)]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.embedding_dim)

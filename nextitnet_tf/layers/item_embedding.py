@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.few_bits import FewBits
+from nextitnet_tf.layers.item_rows import ItemRows
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -69,6 +70,22 @@ class ItemEmbedding(keras.layers.Embedding):
             ops.take(with_dense_gradient(self.embeddings), item_ids, axis=0),
             self.compute_dtype,
         )
+
+    def item_rows(self):
+        """What of it belongs to items, as `growing.grow` moves it.
+
+        Returns:
+            A list of `ItemRows`.
+
+        Raises:
+            ValueError: LoRA matrices beside the table.
+        """
+        if self.lora_enabled:
+            raise ValueError(
+                "Expected an embedding without LoRA matrices, which have no "
+                f"rows of their own. Received: lora_rank={self.lora_rank}"
+            )
+        return [ItemRows([self._embeddings])]
 
     def quantize(self, mode=None, type_check=True, config=None):
         """Stores each row in 8 or 4 bits a number (`FewBits`), for good.

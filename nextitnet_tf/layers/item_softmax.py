@@ -6,6 +6,7 @@ from keras import ops
 from nextitnet_tf import losses
 from nextitnet_tf.layers.few_bits import FewBits
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
+from nextitnet_tf.layers.item_rows import ItemRows
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -131,6 +132,10 @@ class ItemSoftmax(keras.layers.Layer):
             ),
             expected_counts=losses.expected_counts(num_columns, num_sampled),
         )
+
+    def item_rows(self):
+        """What of it belongs to items (`ItemRows`)."""
+        return [ItemRows([self.kernel]), ItemRows([self.bias])]
 
     def quantize(self, mode=None, type_check=True, config=None):
         """Stores each row of the kernel in 8 or 4 bits a number, for good.

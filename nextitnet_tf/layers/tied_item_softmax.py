@@ -44,6 +44,9 @@ class TiedItemSoftmax(ItemSoftmax):
     def loss(self, hidden, *args, **kwargs):
         return super().loss(self._of_items(hidden), *args, **kwargs)
 
+    def item_rows(self):
+        return []  # the embedding has them
+
     def _of_items(self, hidden):
         return hidden[..., -self.item_embedding.embedding_dim :]
 

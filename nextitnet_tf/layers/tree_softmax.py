@@ -7,6 +7,7 @@ from nextitnet_tf import losses
 from nextitnet_tf.compression import Compression
 from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
+from nextitnet_tf.layers.item_rows import ItemRows
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -174,6 +175,11 @@ class TreeSoftmax(keras.layers.Layer):
                 counted,
             )
         return total
+
+    def item_rows(self):
+        """What of it belongs to items (`ItemRows`); clusters come after."""
+        sizes = cluster_sizes(self.clusters)
+        return [ItemRows(self.kernels, sizes, self.projections, is_turned=True)]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.num_items + 1)

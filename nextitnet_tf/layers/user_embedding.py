@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from nextitnet_tf.layers.item_embedding import with_dense_gradient
+from nextitnet_tf.layers.item_rows import ItemRows
 
 
 @keras.saving.register_keras_serializable(package="nextitnet_tf")
@@ -64,6 +65,10 @@ class UserEmbedding(keras.layers.Layer):
         return ops.cast(
             ops.where(is_known[:, None], found, mean), self.compute_dtype
         )
+
+    def user_rows(self):
+        """The table, as `growing.grow` moves it (`ItemRows`)."""
+        return [ItemRows([self.embeddings])]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.embedding_dim)

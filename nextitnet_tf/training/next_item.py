@@ -11,9 +11,11 @@ from nextitnet_tf import distillation
 from nextitnet_tf import distribution
 from nextitnet_tf import memory
 from nextitnet_tf import metrics
+from nextitnet_tf.models import MODELS
+from nextitnet_tf.models import SkipRec
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
-from nextitnet_tf.stacking import Stacker
+from nextitnet_tf.training import beginning
 from nextitnet_tf.training import building
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import runs
@@ -30,65 +32,112 @@ class NextItem(Task):
 
     Args:
         recipe: what to train.
-        sessions: numbered as `recipe.protocol.item_ids` says.
+        sessions: numbered as `recipe.protocol.item_ids` says; one for all
+            stages, or one a stage. Where a stage has items that the one
+            before has not, the model's vocabulary grows (`growing.grow`).
+
+    Raises:
+        ValueError: another number of sessions than of stages; a model that
+            knows users, whom other sessions number otherwise.
     """
 
     ranks_unseen = True
 
-    def __init__(self, recipe: Recipe, sessions: data.Sessions):
+    def __init__(
+        self, recipe: Recipe, sessions: data.Sessions | Sequence[data.Sessions]
+    ):
+        count = len(recipe.stages)
+        if isinstance(sessions, data.Sessions):
+            sessions = [sessions] * count
+        if len(sessions) != count:
+            raise ValueError(
+                f"Expected sessions for each of the {count} stages, or the "
+                f"same for all. Received: {len(sessions)}"
+            )
+        is_other = any(s is not sessions[0] for s in sessions)
+        if MODELS[recipe.model].needs_users and (recipe.start or is_other):
+            raise ValueError(
+                "Sessions number their users, each in its own way: expected a "
+                "model that knows no users. Received: "
+                f"model={recipe.model!r}, which was trained on other sessions"
+            )
         self.recipe = recipe
         self.sessions = sessions
         self.seed = recipe.seed
         self.batch_size = recipe.batch_size
-        self.ignored_ids = building.ignored_ids(recipe, sessions)
         self.ties_to = recipe.protocol.ties_to
         # A batch is a block of this size, however few rows there are.
+        widest = max(max(s.num_items, s.rows.shape[1]) for s in sessions)
         memory.check_fits(
-            4
-            * recipe.batch_size
-            * max(sessions.num_items, sessions.rows.shape[1]),
+            4 * recipe.batch_size * widest,
             f"a batch of batch_size={recipe.batch_size:,} sessions",
         )
-        self._splits: dict[float, data.Split] = {}
+        self._splits: dict[Any, data.Split] = {}
         if recipe.protocol.stop_on_unseen:
             self.monitor = "val_unseen_mrr_at_5"
 
     @functools.cached_property
     def names(self) -> Sequence[str]:
-        fingerprint = self.sessions.fingerprint_for(self.recipe.protocol)
         return [
-            runs.name_of(self.recipe.up_to(index), fingerprint)
+            runs.name_of(
+                self.recipe.up_to(index), ",".join(self._fingerprints(index))
+            )
             for index in range(len(self.recipe.stages))
         ]
 
+    def _fingerprints(self, index: int) -> list[str]:
+        """Of all sessions up to a stage; of those that are the same once."""
+        found = [
+            sessions.fingerprint_for(self.recipe.protocol)
+            for sessions in self.sessions[: index + 1]
+        ]
+        return found if len(set(found)) > 1 else found[:1]
+
     def describe(self, index: int) -> dict[str, Any]:
-        return runs.describe(self.recipe.up_to(index), self.sessions)
+        found = runs.describe(self.recipe.up_to(index), self.sessions[index])
+        *before, _ = self._fingerprints(index)
+        if before:
+            found["data"]["fingerprints_before"] = before
+        if self.recipe.protocol.split == "temporal":
+            parts = self._split(index)
+            found["data"]["trained_until"] = parts.last_time_of_training
+        return found
+
+    def ignored_ids(self, index: int) -> tuple[int, ...]:
+        return building.ignored_ids(self.recipe, self.sessions[index])
 
     def begin(self, index: int, before: Run | None):
         stage = self.recipe.stages[index]
         recipe = self.recipe.up_to(index)
-        if before is None or stage.method is None:
-            model = building.make_model(recipe, stage.num_blocks, self.sessions)
+        sessions = self.sessions[index]
+        is_fresh = before is None and recipe.start is None
+        if is_fresh or stage.method is None:
+            model = building.make_model(recipe, stage.num_blocks, sessions)
         elif stage.method == "distill":
-            model = building.make_model(recipe, stage.num_blocks, self.sessions)
+            model = building.make_model(recipe, stage.num_blocks, sessions)
             how: Any = recipe.model_config.get("distill", {})
-            distillation.teach(model, before.load_model(), **how)
-        elif stage.method == "continue":
-            model = building.with_policy(before.load_model(), recipe, True)
+            distillation.teach(model, self._source(index, before), **how)
         else:
-            stacker = Stacker(stage.method, stage.preset, dict(stage.switches))
-            with_slots = stacker.overrides.get("optimizer", False)
-            shallow = before.load_model(with_slots)
-            model = stacker.stack(shallow, stage.num_blocks)
-            model = building.with_policy(model, recipe, True)
-        model.vocabulary = self.sessions.vocabulary
+            model = self._source(index, before)
+            if stage.method != "continue":
+                stacker = beginning.stacker(stage)
+                model = stacker.stack(model, stage.num_blocks)
+            if not isinstance(model, SkipRec):
+                model = building.with_policy(model, recipe, True)
+        model.vocabulary = sessions.vocabulary
         return model
+
+    def _source(self, index: int, before: Run | None):
+        """What a stage goes on with, of the vocabulary of its sessions."""
+        return beginning.source(
+            self.recipe.up_to(index), self._split(index), before
+        )
 
     def compile(self, index: int, model, jit_compile: bool) -> None:
         building.compile_model(
             model,
             self.recipe,
-            self.sessions,
+            self.sessions[index],
             jit_compile,
             self.budget(index).max_steps,
         )
@@ -121,12 +170,12 @@ class NextItem(Task):
             first_step=first_step,
         )
 
-    def validation(self, model) -> Evaluation:
-        parts = self._split(0)
+    def validation(self, index: int, model) -> Evaluation:
+        parts = self._split(index)
         return _evaluation(model, self.recipe, parts.rows, parts.validation)
 
-    def test(self, model) -> Evaluation:
-        parts = self._split(0)
+    def test(self, index: int, model) -> Evaluation:
+        parts = self._split(index)
         return _evaluation(model, self.recipe, parts.rows, parts.test)
 
     def count(self, index: int) -> dict[str, int]:
@@ -137,20 +186,28 @@ class NextItem(Task):
         return parts.rows.rows[np.sort(parts.train)]
 
     def _split(self, index: int) -> data.Split:
+        sessions = self.sessions[index]
         ratio = self.recipe.stages[index].data_ratio
-        if ratio not in self._splits:
-            self._splits[ratio] = data.split(
-                self.sessions, self.recipe.protocol, ratio
+        key = id(sessions), ratio
+        if key not in self._splits:
+            self._splits[key] = data.split(
+                sessions, self.recipe.protocol, ratio
             )
-        return self._splits[ratio]
+        return self._splits[key]
 
 
-def run(recipe: Recipe, sessions: data.Sessions, folder, **options):
+def run(
+    recipe: Recipe,
+    sessions: data.Sessions | Sequence[data.Sessions],
+    folder,
+    **options,
+):
     """Trains a recipe, stage by stage: see `stages.run`.
 
     Args:
         recipe: what to train.
-        sessions: numbered as `recipe.protocol.item_ids` says.
+        sessions: numbered as `recipe.protocol.item_ids` says, of all stages
+            or of each (`NextItem`).
         folder: where the stages' folders go.
         **options: as for `stages.run`.
 

@@ -27,6 +27,7 @@ from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import Start
 from nextitnet_tf.recipe import Transfer
 from nextitnet_tf.stacking import METHODS
 from nextitnet_tf.training import provenance
@@ -131,6 +132,11 @@ class Run:
         return self.folder.name
 
     @property
+    def trained_until(self) -> float | None:
+        """When its latest training row was over, if known."""
+        return self.summary["data"].get("trained_until")
+
+    @property
     def has_model(self) -> bool:
         """Whether the file of the model is there."""
         return (self.folder / MODEL).is_file()
@@ -207,10 +213,12 @@ def recipe_of(summary: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: it has fields that this version does not know.
     """
-    made = {
+    made: dict[str, Any] = {
         "stages": tuple(_make(Stage, stage) for stage in summary["stages"]),
         "protocol": _make(Protocol, summary["protocol"]),
     }
+    if summary.get("start"):
+        made["start"] = _make(Start, summary["start"])
     # A field that a run does not say is newer than it, and has its default.
     names = [f.name for f in dataclasses.fields(Recipe) if f.name in summary]
     return Recipe(**{**{name: summary[name] for name in names}, **made})
@@ -282,11 +290,8 @@ def name_of_transfer(transfer: Transfer, fingerprint: str, pairs: Pairs) -> str:
     last = recipe.stages[-1]
     how = last.method or "scratch" if transfer.is_pretrained else "untrained"
     digest = _digest(
-        identity(recipe),
-        identity(transfer.fine_tuning),
-        transfer.is_pretrained,
-        fingerprint,
-        pairs.fingerprint,
+        *(identity(recipe), identity(transfer.fine_tuning)),
+        *(transfer.is_pretrained, fingerprint, pairs.fingerprint),
     )
     return (
         f"{recipe.model}-{last.num_blocks}-{how}-transfer-"
@@ -298,7 +303,7 @@ def identity(instance) -> dict[str, Any]:
     """What of a recipe, or of a part of one, determines numbers.
 
     Args:
-        instance: a `Recipe`, `Stage`, `Protocol` or `FineTuning`.
+        instance: a `Recipe`, or a part of one.
 
     Returns:
         Fields by name, but for those that have their default and those that
@@ -323,7 +328,9 @@ def _of_stage(stage: Stage, model: str) -> dict[str, Any]:
     found = identity(stage)
     if stage.method in METHODS:
         return {**found, "preset": _preset(stage, model)}
-    return {k: v for k, v in found.items() if k not in ("preset", "switches")}
+    keeps = stage.method == "continue" and ("optimizer", True) in stage.switches
+    unused = {"preset"} if keeps else {"preset", "switches"}
+    return {k: v for k, v in found.items() if k not in unused}
 
 
 def _preset(stage: Stage, model: str) -> str:

@@ -169,10 +169,14 @@ def _train(
     model = task.begin(index, before)
     task.compile(index, model, jit_compile)
     ranker = Ranker(
-        model, task.ignored_ids, task.ranks_unseen, jit_compile, task.ties_to
+        *(model, task.ignored_ids(index), task.ranks_unseen),
+        *(jit_compile, task.ties_to),
     )
-    if hasattr(model, "adapt"):
-        fitted = _adapt(task, index, model, ranker, work)
+    is_counted = hasattr(model, "adapt")
+    if is_counted:
+        model.adapt(task.rows(index))
+    if is_counted or not task.budget(index).max_steps:
+        fitted = _leave(task, index, model, ranker, work)
     else:
         made_by = {
             name: describes[name] for name in ("versions", "commit", "device")
@@ -184,7 +188,7 @@ def _train(
     return {
         **describes,
         **fitted,
-        **_test(ranker, task.test(model), work),
+        **_test(ranker, task.test(index, model), work),
         **task.count(index),
         "num_parameters": model.count_params(),
         "wall_seconds": before_now + time.perf_counter() - began,
@@ -200,13 +204,12 @@ def _shown(test: dict[str, Any]) -> str:
     )
 
 
-def _adapt(
+def _leave(
     task: Task, index: int, model, ranker: Ranker, folder: Path
 ) -> dict[str, Any]:
-    """Of a model that is counted, not fitted."""
-    model.adapt(task.rows(index))
+    """Of a model that is not fitted, but counted, or left as it begins."""
     saved.save_model(model, Checkpoints(folder, task.names[index]).best(0))
-    validation = _validate(ranker, task.validation(model))
+    validation = _validate(ranker, task.validation(index, model))
     return {
         "curve": [],
         "best_step": 0,
@@ -226,7 +229,7 @@ def _fit(
     made_by: dict[str, Any],
     verbose: int | str,
 ) -> dict[str, Any]:
-    validation = task.validation(model)
+    validation = task.validation(index, model)
     return fitting.fit_to_best(
         model,
         lambda step: task.training_batches(index, model, step),

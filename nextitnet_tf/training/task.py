@@ -50,7 +50,6 @@ class Task(abc.ABC):
     Attributes:
         seed: of all stages.
         batch_size: global.
-        ignored_ids: columns that cannot be ranked.
         ties_to: as for `metrics.rank_among`.
         ranks_unseen: whether the test is also ranked among the items that
             are not in a history.
@@ -60,7 +59,6 @@ class Task(abc.ABC):
 
     seed: int
     batch_size: int
-    ignored_ids: tuple[int, ...]
     ranks_unseen: bool
     ties_to: str = "lower"
     monitor: str = MONITOR
@@ -73,6 +71,10 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def describe(self, index: int) -> dict[str, Any]:
         """All that decides the numbers of a stage, for its run.json."""
+
+    @abc.abstractmethod
+    def ignored_ids(self, index: int) -> tuple[int, ...]:
+        """Columns that cannot be ranked."""
 
     @abc.abstractmethod
     def begin(self, index: int, before: Run | None):
@@ -97,11 +99,11 @@ class Task(abc.ABC):
         """Batches without end, from a step of the stage on."""
 
     @abc.abstractmethod
-    def validation(self, model) -> Evaluation:
+    def validation(self, index: int, model) -> Evaluation:
         """What early stopping looks at."""
 
     @abc.abstractmethod
-    def test(self, model) -> Evaluation:
+    def test(self, index: int, model) -> Evaluation:
         """What is reported."""
 
     @abc.abstractmethod

@@ -54,7 +54,6 @@ class TargetItem(Task):
         self.pairs = pairs
         self.seed = transfer.pretraining.seed
         self.batch_size = transfer.fine_tuning.batch_size
-        self.ignored_ids = () if transfer.fine_tuning.ranked_negatives else (0,)
 
     @functools.cached_property
     def names(self) -> Sequence[str]:
@@ -79,6 +78,9 @@ class TargetItem(Task):
             },
         }
 
+    def ignored_ids(self, index: int) -> tuple[int, ...]:
+        return () if self.transfer.fine_tuning.ranked_negatives else (0,)
+
     def begin(self, index: int, before: Run | None):
         recipe, tuning = self.transfer.pretraining, self.transfer.fine_tuning
         if before is not None:
@@ -100,7 +102,7 @@ class TargetItem(Task):
                 epsilon=self.transfer.pretraining.protocol.adam_epsilon,
             ),
             weighted_metrics=metrics.make_ranking_metrics(
-                ignored_ids=self.ignored_ids
+                ignored_ids=self.ignored_ids(index)
             ),
             jit_compile=jit_compile,
         )
@@ -121,14 +123,14 @@ class TargetItem(Task):
             self.pairs, self._split.train, self.transfer, first_step
         )
 
-    def validation(self, model) -> Evaluation:
+    def validation(self, index: int, model) -> Evaluation:
         return Evaluation(
             *_evaluation_dataset(
                 self.pairs, self._split.validation, self.transfer
             )
         )
 
-    def test(self, model) -> Evaluation:
+    def test(self, index: int, model) -> Evaluation:
         return Evaluation(
             *_evaluation_dataset(self.pairs, self._split.test, self.transfer)
         )
