@@ -1,9 +1,11 @@
-"""Install the library: `pip install .` (extras: gpu, jax, dev)."""
+"""Install the library: `pip install .` (extras: gpu, jax, onnx, serve, dev)."""
 
 from pathlib import Path
 
 from setuptools import find_packages
 from setuptools import setup
+
+SERVE = ["fastapi>=0.115", "httptools>=0.6", "uvicorn>=0.30", "uvloop>=0.20"]
 
 setup(
     name="nextitnet_tf",
@@ -12,9 +14,9 @@ setup(
         "StackRec, CpRec and SkipRec: very deep sequential recommenders in "
         "TensorFlow 2 / Keras 3"
     ),
-    long_description=Path(__file__).with_name("README.md").read_text(
-        encoding="utf-8"
-    ),
+    long_description=Path(__file__)
+    .with_name("README.md")
+    .read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     classifiers=[
         "Intended Audience :: Developers",
@@ -44,7 +46,11 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "jax": ["jax>=0.4.34"],
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
+        "serve": SERVE,
         "dev": [
+            *SERVE,
+            "httpx>=0.27",  # asks the service in tests
             "hypothesis>=6",
             "markdown-it-py>=3",  # make report
             "mypy>=1.13",

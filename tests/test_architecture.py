@@ -93,7 +93,7 @@ PLAIN_PYTHON = {
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
 BELOW_THE_BASE = {
-    *("class_weight", "frozen", "incremental", "quantized"),
+    *("class_weight", "exported", "frozen", "incremental", "quantized"),
     *("raw_ids", "recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one
@@ -103,9 +103,10 @@ SAME_NETWORK = {
     "ssept": "sasrec",
     "skip_rec": "policy_training",
 }
-# The one step of training of our own, and what compiles for any backend: they
+# The one step of training of our own, what compiles for any backend, and what
+# writes for others: they
 # ask for it when they run.
-ON_DEMAND = {"models.frozen", "models.policy_training"}
+ON_DEMAND = {"models.exported", "models.frozen", "models.policy_training"}
 # Neither Keras nor TensorFlow: data are prepared on any machine.
 PREPARATION_MAY_IMPORT = {"numpy", "pandas"}
 DATASETS_MAY_IMPORT = {

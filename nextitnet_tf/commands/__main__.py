@@ -9,6 +9,7 @@ COMMANDS = {
     "train": "trains on a csv or on prepared sessions, and stacks",
     "evaluate": "metrics of a trained model on its test sessions",
     "recommend": "what users may want next, in the ids of the csv",
+    "export": "a model for processes without this package",
 }
 
 
