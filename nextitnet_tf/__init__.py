@@ -32,6 +32,7 @@ _MODULES = (
     "models",
     "preparation",
     "release",
+    "serving",
     "sharing",
     "stacking",
     "training",

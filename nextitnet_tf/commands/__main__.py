@@ -10,6 +10,7 @@ COMMANDS = {
     "evaluate": "metrics of a trained model on its test sessions",
     "recommend": "what users may want next, in the ids of the csv",
     "export": "a model for processes without this package",
+    "serve": "answers over HTTP, and takes new models as they come",
 }
 
 
