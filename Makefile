@@ -51,7 +51,7 @@ TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
 TAKES_recommend := MODEL HISTORY INPUT K
 TAKES_export := MODEL OUTPUT FORMAT
 TAKES_serve := MODEL HOST PORT
-TAKES_load-test := MODEL OUTPUT
+TAKES_load-test := OUTPUT
 GIVEN := $(foreach v,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(v)))),$(v)))
 UNKNOWN := $(filter-out PYTHON GPU ARGS KERAS_BACKEND $(VARIABLES),$(GIVEN))
@@ -169,9 +169,9 @@ serve: need-MODEL $(INSTALLED_SERVE) ## answer over HTTP (MODEL HOST PORT)
 	@$(BIN)/python -m experiments.serve "--model=$$MODEL" \
 		$${HOST:+"--host=$$HOST"} $${PORT:+"--port=$$PORT"} $(ARGS)
 
-load-test: $(INSTALLED_SERVE) ## how fast `make serve` answers, on an idle machine, into results/serving (MODEL OUTPUT)
-	@$(BIN)/python -m experiments.load_test $${MODEL:+"--model=$$MODEL"} \
-		$${OUTPUT:+"--output=$$OUTPUT"} $(ARGS)
+load-test: $(INSTALLED_SERVE) ## how fast `make serve` answers, on an idle machine, into results/serving (OUTPUT)
+	@$(BIN)/python -m experiments.load_test $${OUTPUT:+"--output=$$OUTPUT"} \
+		$(ARGS)
 
 # --- development -----------------------------------------------------------
 
