@@ -68,11 +68,8 @@ def read_question(body: bytes, limits: Limits, num_items: int) -> Question:
     for key in content:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
-            _refuse(
-                f"keys among {', '.join(_KEYS)}"
-                + f" ({near[0]}?)" * bool(near),
-                key,
-            )
+            meant = f" ({near[0]}?)" if near else ""
+            _refuse(f"keys among {', '.join(_KEYS)}{meant}", key)
     return Question(
         _histories(content, limits),
         _k(content, min(limits.max_k, num_items)),
