@@ -15,11 +15,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(LOCK)
 INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
+INSTALLED_ONNX := $(VENV)/.installed-requirements-onnx.lock
+INSTALLED_SERVE := $(VENV)/.installed-requirements-serve.lock
 
 # The shell reads these from its environment, where spaces and quotes in a
 # path do no harm. An empty one is no flag at all.
 VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
-	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS FROM
+	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS FROM FORMAT HOST PORT
 export $(VARIABLES)
 # TensorFlow is the backend that is shipped, whatever ~/.keras says.
 export KERAS_BACKEND := tensorflow
@@ -47,6 +49,9 @@ TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT FROM
 TAKES_tune := DATASET RAW SESSIONS OUTPUT
 TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
 TAKES_recommend := MODEL HISTORY INPUT K
+TAKES_export := MODEL OUTPUT FORMAT
+TAKES_serve := MODEL HOST PORT
+TAKES_load-test := OUTPUT
 GIVEN := $(foreach v,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(v)))),$(v)))
 UNKNOWN := $(filter-out PYTHON GPU ARGS KERAS_BACKEND $(VARIABLES),$(GIVEN))
@@ -66,10 +71,10 @@ $(foreach goal,$(or $(MAKECMDGOALS),help),$(eval $(call check,$(goal),$(if \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test test-all test-jax test-kill test-fuzz \
-	check lint format \
+.PHONY: help install quickstart test test-all test-jax test-onnx test-kill \
+	test-fuzz check lint format \
 	step-times fidelity conclusions report benchmark convert prepare train \
-	tune evaluate recommend clean
+	tune evaluate recommend export serve load-test clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -156,6 +161,19 @@ recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history 
 		$${HISTORY:+"--history=$$HISTORY"} $${INPUT:+"--input=$$INPUT"} \
 		$${K:+"--k=$$K"} $(ARGS)
 
+# What is written for onnxruntime needs packages of its own.
+export: need-MODEL need-OUTPUT $(INSTALLED) $(if $(filter onnx,$(FORMAT)),$(INSTALLED_ONNX)) ## a model for TensorFlow Serving, or FORMAT=onnx (MODEL OUTPUT FORMAT)
+	@$(BIN)/python -m experiments.export "--model=$$MODEL" \
+		"--output=$$OUTPUT" $${FORMAT:+"--format=$$FORMAT"} $(ARGS)
+
+serve: need-MODEL $(INSTALLED_SERVE) ## answer over HTTP (MODEL HOST PORT)
+	@$(BIN)/python -m experiments.serve "--model=$$MODEL" \
+		$${HOST:+"--host=$$HOST"} $${PORT:+"--port=$$PORT"} $(ARGS)
+
+load-test: $(INSTALLED_SERVE) ## how fast `make serve` answers, on an idle machine, into results/serving (OUTPUT)
+	@$(BIN)/python -m experiments.load_test $${OUTPUT:+"--output=$$OUTPUT"} \
+		$(ARGS)
+
 # --- development -----------------------------------------------------------
 
 # A process a core, each of which imports TensorFlow.
@@ -169,6 +187,9 @@ test-all: $(INSTALLED) ## all tests
 
 test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without TensorFlow
 	KERAS_BACKEND=jax $(BIN)/pytest -q tests/backend
+
+test-onnx: $(INSTALLED_ONNX) ## what is exported for onnxruntime
+	$(PYTEST) tests/test_exported.py -k onnx $(ARGS)
 
 test-kill: $(INSTALLED) ## kills training at 200 points, half an hour, into results/reliability
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.kills.harness $(ARGS)
@@ -211,6 +232,16 @@ $(INSTALLED): $(LOCK) setup.py pyproject.toml | $(BIN)/pip
 $(INSTALLED_JAX): requirements-jax.lock $(INSTALLED)
 	@echo 'installing requirements-jax.lock into $(VENV)'
 	@$(PIP) -r requirements-jax.lock
+	@touch $@
+
+$(INSTALLED_ONNX): requirements-onnx.lock $(INSTALLED)
+	@echo 'installing requirements-onnx.lock into $(VENV)'
+	@$(PIP) -r requirements-onnx.lock
+	@touch $@
+
+$(INSTALLED_SERVE): requirements-serve.lock $(INSTALLED)
+	@echo 'installing requirements-serve.lock into $(VENV)'
+	@$(PIP) -r requirements-serve.lock
 	@touch $@
 
 # `need-A-or-B` fails, before anything is installed, unless A or B is given.

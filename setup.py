@@ -1,9 +1,11 @@
-"""Install the library: `pip install .` (extras: gpu, jax, dev)."""
+"""Install the library: `pip install .` (extras: gpu, jax, onnx, serve, dev)."""
 
 from pathlib import Path
 
 from setuptools import find_packages
 from setuptools import setup
+
+SERVE = ["fastapi>=0.115", "httptools>=0.6", "uvicorn>=0.30", "uvloop>=0.20"]
 
 setup(
     name="nextitnet_tf",
@@ -44,9 +46,13 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "jax": ["jax>=0.4.34"],
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "parquet": ["pyarrow>=15"],
+        "serve": SERVE,
         "dev": [
+            *SERVE,
             "build>=1.2",
+            "httpx>=0.27",  # asks the service in tests
             "hypothesis>=6",
             "markdown-it-py>=3",  # make report
             "mypy>=1.13",

@@ -33,6 +33,7 @@ _MODULES = (
     "models",
     "preparation",
     "release",
+    "serving",
     "sharing",
     "stacking",
     "training",

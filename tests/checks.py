@@ -317,3 +317,43 @@ def write_sessions(
     }
     (folder / "meta.json").write_text(json.dumps(about), encoding="utf-8")
     return folder
+
+
+def served_by_tensorflow(model, folder, histories, k, exclude_seen=True):
+    """What a model that was exported into a new folder answers.
+
+    Args:
+        model: a `SequentialRecommender` with a vocabulary.
+        folder: for the SavedModel.
+        histories: sequences of raw ids, of any lengths.
+        k: how many items.
+        exclude_seen: leave out the items of the history.
+
+    Returns:
+        Raw ids, a list a history, as `recommend` has them; all outputs, of
+        NumPy, by name; the names of all operations of the graph.
+    """
+    import tensorflow as tf
+
+    model.export_recommender(folder)
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    dtype = served.structured_input_signature[1]["histories"].dtype
+    rows = tf.ragged.constant(
+        [list(h) for h in histories], dtype, ragged_rank=1
+    )
+    outputs = served(
+        histories=rows.to_tensor(),
+        lengths=tf.cast(rows.row_lengths(), tf.int32),
+        k=tf.constant(k),
+        exclude_seen=tf.constant(exclude_seen),
+    )
+    outputs = {name: x.numpy() for name, x in outputs.items()}
+    answers = [
+        [raw.decode() if dtype == tf.string else raw for raw in row[:num_found]]
+        for row, num_found in zip(
+            outputs["raw_ids"].tolist(), outputs["num_found"], strict=True
+        )
+    ]
+    graph = served.graph.as_graph_def()
+    kinds = {node.op for f in graph.library.function for node in f.node_def}
+    return answers, outputs, kinds | {node.op for node in graph.node}

@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "target_weights",
         "vocabulary",
     },
+    "serving": {"models", "vocabulary"},
     "fewer_blocks": {"models"},
     "distillation": {"models", "target_weights"},
     "optimizer_slots": set(),
@@ -98,7 +99,8 @@ PLAIN_PYTHON = {
 BASE_MODEL = "sequential_recommender"
 # What the base is made of, below all models.
 BELOW_THE_BASE = {
-    *("class_weight", "evaluating", "frozen", "incremental", "quantized"),
+    *("class_weight", "evaluating", "exported", "frozen", "incremental"),
+    "quantized",
     *("raw_ids", "recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one
@@ -108,9 +110,13 @@ SAME_NETWORK = {
     "ssept": "sasrec",
     "skip_rec": "policy_training",
 }
-# The one step of training of our own, and what compiles for any backend: they
+# The one step of training of our own, what compiles for any backend, and what
+# writes for others: they
 # ask for it when they run.
-ON_DEMAND = {"models.frozen", "models.policy_training"}
+ON_DEMAND = {"models.exported", "models.frozen", "models.policy_training"}
+# What knows HTTP; the rest of a service is for any process.
+KNOW_HTTP = {"serving.app", "serving.server"}
+HTTP = {"fastapi", "pydantic", "starlette", "uvicorn"}
 # Neither Keras nor TensorFlow: data are prepared on any machine.
 PREPARATION_MAY_IMPORT = {"numpy", "pandas"}
 DATASETS_MAY_IMPORT = {
@@ -222,6 +228,8 @@ def _library_violation(rest, name):
     may = unit in MAY_IMPORT_TENSORFLOW or rest in ON_DEMAND
     if top == "tensorflow" and not may:
         return f"only {sorted(MAY_IMPORT_TENSORFLOW)} may"
+    if top in HTTP and rest not in KNOW_HTTP:
+        return f"only {sorted(KNOW_HTTP)} may"
     if top == "absl" and unit != "commands":
         return "belongs to commands"
     if unit == "preparation" and top != "nextitnet_tf":
@@ -348,6 +356,7 @@ def test_every_module_has_a_home():
         ("nextitnet_tf.preparation.sessions", "import keras"),
         ("nextitnet_tf.preparation.sessions", "from nextitnet_tf import data"),
         ("nextitnet_tf.data.sessions", "from absl import flags"),
+        ("nextitnet_tf.serving.service", "import fastapi"),
         ("nextitnet_tf.commands.prepare", "from nextitnet_tf import data"),
         (
             "experiments.papers.stackrec.table2",

@@ -11,6 +11,7 @@ from nextitnet_tf.layers.pruned_top_items import leaf_reaches
 from nextitnet_tf.layers.pruned_top_items import pruned_top_items
 from nextitnet_tf.models.recommending import TopItems
 from nextitnet_tf.vocabulary import Vocabulary
+from tests import checks
 
 # 30 columns in clusters of 5, 7, 3 and 15.
 CLUSTERS = (5, 12, 15, 30)
@@ -316,20 +317,15 @@ def test_recommend_is_the_same_as_by_all_scores(name, exclude_seen):
 
 
 def test_an_exported_tree(tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    pytest.importorskip("tensorflow")
     model = nextitnet_tf.NextItNet(
         29, num_blocks=1, embedding_dim=4, compression="auto"
     )
     model.vocabulary = Vocabulary([None, *range(1, 30)], [1] * 30, 0, 3)
-    model.export_recommender(tmp_path / "served", k=4)
-    histories = np.array([[1, 2, 3], [0, 29, 4]], "int32")
-    served = tf.saved_model.load(str(tmp_path / "served"))
-    # What only XLA knows is not run everywhere.
-    graph = served.signatures["serving_default"].graph.as_graph_def()
-    kinds = {node.op for f in graph.library.function for node in f.node_def}
-    kinds |= {node.op for node in graph.node}
-    assert kinds and not any(kind.startswith("Xla") for kind in kinds)
-    found = served.serve(histories)["item_ids"]
-    np.testing.assert_array_equal(
-        found, model.recommend([[1, 2, 3], [29, 4]], k=4)
+    histories = [[1, 2, 3], [29, 4]]
+    found, _, kinds = checks.served_by_tensorflow(
+        model, tmp_path / "served", histories, k=4
     )
+    # What only XLA knows is not run everywhere.
+    assert kinds and not any(kind.startswith("Xla") for kind in kinds)
+    assert found == model.recommend(histories, k=4)

@@ -9,6 +9,7 @@ from nextitnet_tf import FineTuned
 from nextitnet_tf import layers
 from nextitnet_tf.stacking import Stacker
 from nextitnet_tf.vocabulary import Vocabulary
+from tests import checks
 
 every_mode = pytest.mark.parametrize("mode", ["int8", "int4"])
 # By hand: a row's largest number is at the end of what the bits can say, 127
@@ -97,20 +98,18 @@ def test_a_model_answers_as_before_and_is_kept(name, mode, tmp_path):
 
 @every_mode
 def test_exported(mode, tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    pytest.importorskip("tensorflow")
     model = nextitnet_tf.NextItNet(30, num_blocks=1, embedding_dim=9)
     model.vocabulary = Vocabulary([None, *range(1, 31)], [1] * 31, 0, 6)
     generator = np.random.default_rng(2)
     for weight in model.weights:
         weight.assign(generator.normal(scale=0.4, size=weight.shape))
     model.quantize(mode, filters="^item_")
-    model.export_recommender(tmp_path / "served", k=4)
-    histories = generator.integers(1, 31, (5, 6)).astype("int32")
-    served = tf.saved_model.load(str(tmp_path / "served"))
-    np.testing.assert_array_equal(
-        served.serve(histories)["item_ids"],
-        model.recommend(histories.tolist(), k=4),
+    histories = generator.integers(1, 31, (5, 6)).tolist()
+    found, *_ = checks.served_by_tensorflow(
+        model, tmp_path / "served", histories, k=4
     )
+    assert found == model.recommend(histories, k=4)
 
 
 @every_mode

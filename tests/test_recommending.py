@@ -352,33 +352,3 @@ def test_export_with_a_signature_of_ones_own(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "m"))
     answer = served.signatures["serving_default"](tf.constant([[1, 2]]))
     assert np.array(*answer.values()).tolist() == [[99, 5, 4, 3, 2, 1]]
-
-
-@pytest.mark.parametrize("exclude_seen", [True, False])
-def test_export_recommender(tmp_path, exclude_seen):
-    model = markov_model()
-    model.recommend([[31]])
-    model.export_recommender(tmp_path / "m", k=2, exclude_seen=exclude_seen)
-    served = tf.saved_model.load(str(tmp_path / "m"))
-    # After item 2: 1, 2, 3, 4, 5; nothing known: the most popular.
-    found = served.serve(np.array([[0, 3, 2], [0, 0, 0]], "int32"))
-    expected = [[1, 4], [2, 3]] if exclude_seen else [[1, 2], [2, 3]]
-    assert found["item_ids"].numpy().tolist() == expected
-    expected = [[5, 2], [50, 40]] if exclude_seen else [[5, 4], [50, 40]]
-    assert found["scores"].numpy().tolist() == expected
-    # Histories of any length.
-    for item_ids in ([[2]], [[4, 4, 5, 3, 2]]):
-        found = served.serve(np.array(item_ids, "int32"))
-        assert found["item_ids"].numpy()[0, 0] == 1
-    known = Vocabulary.load(tmp_path / "m" / "assets.extra")
-    assert known.raw_ids == [None, 31, 32, 33, 34, 35]
-
-
-def test_export_recommender_errors(tmp_path):
-    model = markov_model()
-    with pytest.raises(ValueError, match="k=0"):
-        model.export_recommender(tmp_path / "m", k=0)
-    model.vocabulary = None
-    with pytest.raises(ValueError, match="vocabulary=None"):
-        model.export_recommender(tmp_path / "m")
-    assert not (tmp_path / "m").exists()

@@ -9,6 +9,8 @@ COMMANDS = {
     "train": "trains on a csv or on prepared sessions, and stacks",
     "evaluate": "metrics of a trained model on its test sessions",
     "recommend": "what users may want next, in the ids of the csv",
+    "export": "a model for processes without this package",
+    "serve": "answers over HTTP, and takes new models as they come",
 }
 
 

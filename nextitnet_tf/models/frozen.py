@@ -44,7 +44,7 @@ class HeldWeights:
                 table = ops.copy(ops.convert_to_tensor(variable))
                 self._tables.append((variable, table))
 
-    def compile(self, call, is_xla=True, **more) -> Callable:
+    def compile(self, call, is_xla=True, shapes=None, **more) -> Callable:
         """`call` as a program, compiled for each shape of its inputs.
 
         Args:
@@ -52,6 +52,8 @@ class HeldWeights:
                 variable.
             is_xla: whether XLA compiles it; else the backend as it does
                 anyway. A backend that compiles nothing calls it as it is.
+            shapes: of a dictionary of inputs, by name, None where a size may
+                change: TensorFlow compiles for all of them once.
             **more: further weights, `(variable, value)` each.
 
         Returns:
@@ -66,7 +68,7 @@ class HeldWeights:
             with keras.StatelessScope(state_mapping=held):
                 return call(inputs)
 
-        compiled = _compile(program, is_xla)
+        compiled = _compile(program, is_xla, shapes)
         return lambda inputs: compiled(inputs, *values)
 
 
@@ -133,6 +135,45 @@ class FrozenModel:
         """Begins to recommend click by click: as `ServedModel.start`."""
         self._check_unchanged()
         return incremental.Session(self._model, history, self)
+
+    def top_items(self, item_ids, k, exclude_seen):
+        """`recommending.top_items` for a service: rows as each one asks.
+
+        Hidden states are computed by a program for each number of rows; what
+        follows is one program for any `k`, so that no `k` waits for another
+        to be compiled. TensorFlow's alone: other backends compile for one `k`.
+
+        Args:
+            item_ids: (B, S) int32, see there; S at least `history_length`.
+            k: how many items; if the model knows fewer, all of them.
+            exclude_seen: (B, 1) bool, of each row.
+
+        Returns:
+            {"item_ids": (B, k), "scores": (B, k)}, of NumPy.
+
+        Raises:
+            ValueError: the model has become another since.
+        """
+        self._check_unchanged()
+        shapes = {"item_ids": (None, None), "k": (), "exclude_seen": (None, 1)}
+        inputs = {
+            "item_ids": item_ids,
+            "k": np.array(recommending.at_most(k, self._model), "int32"),
+            "exclude_seen": np.asarray(exclude_seen, "bool"),
+        }
+        if hasattr(self._model, "item_softmax"):
+            inputs["hidden"] = self._last_hidden(item_ids)
+            shapes["hidden"] = (None, *inputs["hidden"].shape[1:])
+
+        def top_items(inputs):
+            return recommending.top_items(self._model, **inputs)
+
+        if "top_items" not in self._programs:
+            self._programs["top_items"] = self._weights.compile(
+                top_items, is_xla=False, shapes=shapes
+            )
+        found = self._programs["top_items"](inputs)
+        return {name: ops.convert_to_numpy(x) for name, x in found.items()}
 
     # What a `Session` asks of whom it has its answers from.
 
@@ -225,10 +266,10 @@ class _Finder:
         return {name: ops.convert_to_numpy(x) for name, x in found.items()}
 
 
-def _compile(program, is_xla):
+def _compile(program, is_xla, shapes):
     """By the backend."""
     if keras.backend.backend() == "tensorflow":
-        return _Traced(program, is_xla)
+        return _Traced(program, is_xla, shapes)
     if keras.backend.backend() == "jax":
         import jax
 
@@ -243,9 +284,10 @@ class _Traced:
     takes as long as sixteen blocks do.
     """
 
-    def __init__(self, program, is_xla):
+    def __init__(self, program, is_xla, shapes=None):
         self._program = program
         self._is_xla = is_xla
+        self._shapes = shapes
         self._traced = {}
 
     def __call__(self, inputs, *values):
@@ -255,7 +297,12 @@ class _Traced:
         names = tuple(inputs) if isinstance(inputs, dict) else None
         given = inputs.values() if names else [inputs]
         given = [tf.convert_to_tensor(x) for x in given]
-        key = (names, *((x.dtype, *x.shape) for x in given))
+        shapes = (
+            tuple(self._shapes[name] for name in names)
+            if self._shapes
+            else tuple(tuple(x.shape) for x in given)
+        )
+        key = (names, shapes, *(x.dtype for x in given))
         if key not in self._traced:
 
             def of_tensors(*tensors):
@@ -266,7 +313,11 @@ class _Traced:
                 return self._program(inputs, *tensors[len(given) :])
 
             function = tf.function(of_tensors, jit_compile=self._is_xla or None)
+            shapes = (*shapes, *(value.shape for value in values))
             self._traced[key] = function.get_concrete_function(
-                *(tf.TensorSpec(x.shape, x.dtype) for x in (*given, *values))
+                *(
+                    tf.TensorSpec(shape, x.dtype)
+                    for shape, x in zip(shapes, (*given, *values), strict=True)
+                )
             )
         return self._traced[key](*given, *values)

@@ -6,8 +6,6 @@ them: ties go to the lower id, columns that are no items and items that were
 seen have no place.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import ops
@@ -46,8 +44,11 @@ def top_items(
         item_ids: (B, S) int, in the numbers of `model.history_vocabulary`,
             latest at position -1, padded on the left; of any length: the
             model is shown the latest `history_length`.
-        k: how many items; if the model knows fewer, all of them.
-        exclude_seen: leave out every item of `item_ids`, row by row.
+        k: how many items; if the model knows fewer, all of them. A tensor
+            must be 1 to `num_items`, and has all items scored: of a tree no
+            leaf is left out.
+        exclude_seen: leave out every item of `item_ids`, row by row; a bool
+            tensor () or (B, 1) says so of each row.
         reaches: of a tree softmax, as for `pruned_top_items`.
         hidden: (B, D) what items are scored by, where it is known; by default
             the model's last hidden states.
@@ -66,19 +67,21 @@ def top_items(
     vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         _check_chooses(model)
-    k = at_most(k, model)
+    is_asked = ops.is_tensor(k)
+    if not is_asked:
+        k = at_most(k, model)
     item_ids = ops.cast(item_ids, "int32")
     latest = _latest(item_ids, of_histories)
     # Row by row the columns that are closed: (B, M).
     closed = _beside(item_ids, vocabulary.not_items)
-    if exclude_seen and of_histories is vocabulary:
-        closed = ops.concatenate([item_ids, closed], axis=1)
+    if of_histories is vocabulary:
+        closed = _with_seen(closed, item_ids, exclude_seen, vocabulary)
     keep = None
     if explain:
         # Who draws even now would draw others if it were asked again.
         keep = model.keep(latest)
         hidden = model.last_hidden(latest, training=False, keep=keep)
-    if is_tree(model):
+    if is_tree(model) and not is_asked:
         if hidden is None:
             hidden = model.last_hidden(latest, training=False)
         best_scores, best, _ = pruned_top_items(
@@ -223,18 +226,6 @@ def recommend(
     )
 
 
-def export(model, filepath, k=10, exclude_seen=True):
-    """Writes a SavedModel: see `ServedModel.export_recommender`."""
-    vocabulary, _ = raw_ids.vocabularies(model)
-    _check_at_least_1(k, "k")
-    find = TopItems(model, k, exclude_seen)
-    find.look_at_weights(_WORTH_A_LOOK)  # they do not change any more
-    find.export(filepath, verbose=False, input_signature=[item_ids_spec()])
-    extra = Path(filepath) / "assets.extra"
-    extra.mkdir(exist_ok=True)
-    vocabulary.save(extra)
-
-
 def is_tree(model) -> bool:
     """Whether a model's items are leaves below parents (CpRec)."""
     return isinstance(getattr(model, "item_softmax", None), TreeSoftmax)
@@ -331,12 +322,23 @@ def _beside(item_ids, row):
     return ops.broadcast_to(row, (ops.shape(item_ids)[0], len(row)))
 
 
-def _most_popular(vocabulary, k) -> tuple[np.ndarray, np.ndarray]:
+def _with_seen(closed, item_ids, exclude_seen, vocabulary):
+    """(B, M) columns that are closed, with those of histories if so asked."""
+    if ops.is_tensor(exclude_seen):
+        # Padding is closed anyway.
+        item_ids = ops.where(exclude_seen, item_ids, vocabulary.padding_id)
+    elif not exclude_seen:
+        return closed
+    return ops.concatenate([item_ids, closed], axis=1)
+
+
+def _most_popular(vocabulary, k):
     """(1, k) ids and counts of the items most frequent in the data."""
     counts = np.array(vocabulary.counts, "int64")
     counts[vocabulary.not_items] = -1
-    best = np.argsort(-counts, kind="stable")[None, :k]
-    return best.astype("int32"), counts[best].astype("float32")
+    best = np.argsort(-counts, kind="stable")[None, : vocabulary.num_items]
+    both = best.astype("int32"), counts[best].astype("float32")
+    return [ops.convert_to_tensor(x)[:, :k] for x in both]
 
 
 def _has_an_item(item_ids, not_items):

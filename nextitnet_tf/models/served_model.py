@@ -7,6 +7,7 @@ import keras
 
 from nextitnet_tf import atomic_files
 from nextitnet_tf.models import evaluating
+from nextitnet_tf.models import exported
 from nextitnet_tf.models import frozen
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import recommending
@@ -164,23 +165,22 @@ class ServedModel(keras.Model):
             filepath, *args, input_signature=signature, **kwargs
         )
 
-    def export_recommender(self, filepath, k=10, exclude_seen=True):
-        """Writes a SavedModel that answers with the likeliest items.
-
-        Its signature takes (B, S) int32 item ids, padded on the left, and
-        returns "item_ids" and "scores", both (B, k): see
-        `recommending.top_items`. Which raw id an item has stands in
-        `assets.extra/items.csv`.
+    def export_recommender(self, filepath, format="saved_model"):
+        """Writes what answers in a process that has not this package.
 
         Args:
-            filepath: a folder.
-            k: how many items.
-            exclude_seen: leave out the items of the history itself.
+            filepath: a folder that is not there yet.
+            format: "saved_model", for TensorFlow and TensorFlow Serving, in
+                raw ids (`exported.export_saved_model`); or "onnx", for
+                onnxruntime, in the model's ids, with files that say which
+                raw id each has (`exported.export_onnx`).
 
         Raises:
-            ValueError: a model without a vocabulary; k below 1.
+            ValueError: a model without a vocabulary; another format; a model
+                that the format has no place for.
+            FileExistsError: there is something at `filepath`.
         """
-        recommending.export(self, filepath, k, exclude_seen)
+        exported.export(self, filepath, format)
 
     @property
     def history_vocabulary(self):
