@@ -48,7 +48,7 @@ TAKES_prepare := RAW OUTPUT
 TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT FROM
 TAKES_tune := DATASET RAW SESSIONS OUTPUT
 TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
-TAKES_recommend := MODEL HISTORY INPUT K
+TAKES_recommend := MODEL HISTORY INPUT OUTPUT K
 TAKES_export := MODEL OUTPUT FORMAT
 TAKES_serve := MODEL HOST PORT
 TAKES_load-test := OUTPUT
@@ -156,10 +156,10 @@ evaluate: need-MODEL need-RAW-or-SESSIONS $(INSTALLED) ## metrics of a trained m
 		$${DATASET:+"--dataset=$$DATASET"} \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} $(ARGS)
 
-recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history (MODEL, HISTORY=1,2,3 or INPUT, K)
+recommend: need-MODEL need-HISTORY-or-INPUT $(INSTALLED) ## items for a history (MODEL, HISTORY=1,2,3 or INPUT, OUTPUT, K)
 	@$(BIN)/python -m experiments.recommend "--model=$$MODEL" \
 		$${HISTORY:+"--history=$$HISTORY"} $${INPUT:+"--input=$$INPUT"} \
-		$${K:+"--k=$$K"} $(ARGS)
+		$${OUTPUT:+"--output=$$OUTPUT"} $${K:+"--k=$$K"} $(ARGS)
 
 # What is written for onnxruntime needs packages of its own.
 export: need-MODEL need-OUTPUT $(INSTALLED) $(if $(filter onnx,$(FORMAT)),$(INSTALLED_ONNX)) ## a model for TensorFlow Serving, or FORMAT=onnx (MODEL OUTPUT FORMAT)

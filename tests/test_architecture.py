@@ -40,7 +40,7 @@ MAY_IMPORT = {
         "target_weights",
         "vocabulary",
     },
-    "serving": {"models", "vocabulary"},
+    "serving": {"atomic_files", "histories", "models", "vocabulary"},
     "fewer_blocks": {"models"},
     "distillation": {"models", "target_weights"},
     "optimizer_slots": set(),

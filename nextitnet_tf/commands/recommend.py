@@ -4,6 +4,8 @@ r"""What a user may want next, in the raw ids of the training data.
     --history=1193,661,914 --k=10
   nextitnet-tf recommend --model=results/my/model.keras \
     --input=histories.txt
+  nextitnet-tf recommend --model=results/my/model.keras \
+    --input=histories.jsonl --output=answers.parquet
 
 --history is one history, oldest item first; --input has one a line. Items are
 separated by commas and quoted as in csv, within their line. One line a
@@ -11,22 +13,36 @@ history is printed, in the same form: the likeliest items. Unknown ids are
 skipped and counted on stderr; a history without a known item gets the most
 popular items. --explain puts before the items of a line which blocks of a
 SkipRec ran for it, say 1011.
-"""
 
-import csv
-import sys
+With --output, files of any size are answered block by block: lines as above,
+`.jsonl` ({"user": 7, "history": [1193, 661]}) or `.parquet` (columns user and
+history). The answers have scores, too, where they are no lines of csv. A
+command that was interrupted goes on where it was.
+"""
 
 from absl import flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf import histories
-from nextitnet_tf.models import saved
+from nextitnet_tf.commands import answering
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
 _HISTORY = flags.DEFINE_string(
     "history", None, "Items, comma separated, oldest first; may be empty."
 )
 _INPUT = flags.DEFINE_string("input", None, "File with a history a line.")
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "With --input: file that gets the answers, .jsonl, .parquet or lines of "
+    "csv. The default is to print them.",
+)
+_USERS = flags.DEFINE_boolean(
+    "users",
+    False,
+    "With --output: lines of text begin with their user, who is carried "
+    "through. jsonl and parquet have a field `user`.",
+)
 _K = flags.DEFINE_integer("k", 10, "Items a history gets.", lower_bound=1)
 _EXCLUDE_SEEN = flags.DEFINE_boolean(
     "exclude_seen", True, "Leave out the items of the history itself."
@@ -45,30 +61,22 @@ def main() -> None:
             "Expected either --history or --input. Received: "
             + ("neither" if _HISTORY.value is None else "both")
         )
-    if _INPUT.value is None:
-        lines = {"--history": _HISTORY.value}
-    else:
-        lines = histories.read_lines(_INPUT.value)
-    model = saved.load_model(_MODEL.value)
-    vocabulary = model.history_vocabulary
-    known = {} if vocabulary is None else vocabulary.ids
-    answers = model.recommend(
-        [histories.parse(line, place, known) for place, line in lines.items()],
-        k=_K.value,
-        exclude_seen=_EXCLUDE_SEEN.value,
-        explain=_EXPLAIN.value,
-    )
-    if _EXPLAIN.value:
-        items, choices = answers
-        blocks = ("".join(map(str, row)) for row in choices)
-        answers = [[b, *row] for b, row in zip(blocks, items, strict=True)]
-    for raw in (raw for answer in answers for raw in answer):
-        if {"\n", "\r"} & set(str(raw)):
+    asked = _MODEL.value, _K.value, _EXCLUDE_SEEN.value
+    if _OUTPUT.value is not None:
+        if _INPUT.value is None or _EXPLAIN.value:
             raise ValueError(
-                "Expected item ids without line ends, to print a history a "
-                f"line; in Python `recommend` has them. Received: {raw!r}"
+                "--output takes --input=FILE, and no --explain. Received: "
+                + ("no --input" if _INPUT.value is None else "--explain")
             )
-    csv.writer(sys.stdout, lineterminator="\n").writerows(answers)
+        source, target = _INPUT.value, _OUTPUT.value
+        answering.answer_file(*asked, source, target, _USERS.value)
+        return
+    if _USERS.value:
+        raise ValueError("--users needs --output=FILE. Received: no --output")
+    lines = {"--history": _HISTORY.value}
+    if _INPUT.value is not None:
+        lines = histories.read_lines(_INPUT.value)
+    answering.print_answers(*asked, lines, _EXPLAIN.value)
 
 
 def run() -> None:

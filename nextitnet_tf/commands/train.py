@@ -24,6 +24,7 @@ import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf import data
 from nextitnet_tf import distribution
 from nextitnet_tf import training
+from nextitnet_tf.commands import dry_run
 from nextitnet_tf.commands import finished
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
@@ -31,6 +32,12 @@ from nextitnet_tf.commands import starting
 
 _FLOOR = absl_flags.DEFINE_boolean(
     "floor", True, "Counts, too, and says which of the two is better."
+)
+_DRY_RUN = absl_flags.DEFINE_boolean(
+    "dry_run",
+    False,
+    "Trains a few steps of each depth, says what all of them would take, and "
+    "leaves nothing but the prepared data.",
 )
 absl_flags.adopt_module_key_flags(flags)
 absl_flags.adopt_module_key_flags(model_flags)
@@ -45,6 +52,9 @@ def main() -> None:
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:
         sessions = starting.sessions_for(source, recipe, sessions, output)
+    if _DRY_RUN.value:
+        print(dry_run.shown(recipe, sessions))
+        return
     runs = training.run(
         recipe,
         sessions,

@@ -159,6 +159,27 @@ def test_which_blocks_ran(tmp_path, model):
     assert (status, said) == (1, "") and "explain=True" in warned
 
 
+def test_from_a_file_to_a_file(tmp_path, model):
+    (tmp_path / "h.csv").write_text("u1,plain\nu2\nu3,nothing\n")
+    asked = (f"--model={model}", f"--input={tmp_path / 'h.csv'}", "--users")
+    target = tmp_path / "answers.csv"
+    status, said, warned = run(*asked, f"--output={target}", "--k=2")
+    assert (status, said) == (0, f"3 answers in {target}\n")
+    assert "unknown item ids skipped: 1" in warned
+    assert read_back(target.read_bytes().decode()) == [
+        [user, *TITLES[:2]] for user in ("u1", "u2", "u3")
+    ]
+    for given, word in (
+        (asked, "--users needs --output"),
+        ((*asked[:2], "--explain", "--output=o"), "no --explain"),
+        ((asked[0], "--history=a", "--output=o"), "no --input"),
+        ((*asked[:1], "--input=nowhere", f"--output={target}x"), "nowhere"),
+    ):
+        status, said, warned = run(*given)
+        assert (status, said) == (1, "") and word in warned
+        assert warned.count("error: ") == 1
+
+
 @pytest.mark.parametrize("end", ["\n", "\r"])
 def test_an_id_of_two_lines_is_not_printed(tmp_path, end):
     path = save_model(tmp_path / "model.keras", [f"two{end}lines", "plain"])

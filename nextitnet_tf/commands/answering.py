@@ -1,0 +1,91 @@
+"""Histories answered: printed, or from a file to a file."""
+
+import csv
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nextitnet_tf import histories
+from nextitnet_tf.commands.progress import Progress
+from nextitnet_tf.models import saved
+from nextitnet_tf.serving import in_blocks
+
+
+def print_answers(
+    path: str,
+    k: int,
+    exclude_seen: bool,
+    lines: Mapping[str, str],
+    explain: bool,
+) -> None:
+    """Prints a line of items a history.
+
+    Args:
+        path: of the model.
+        k: items that a history gets.
+        exclude_seen: leave out the items of the history itself.
+        lines: histories as text, by their places.
+        explain: whether a line begins with the blocks that ran for it.
+
+    Raises:
+        ValueError: a history that cannot be read, or an item that cannot be
+            printed in a line.
+    """
+    model = saved.load_model(path)
+    vocabulary = model.history_vocabulary
+    known = {} if vocabulary is None else vocabulary.ids
+    answers = model.recommend(
+        [histories.parse(line, place, known) for place, line in lines.items()],
+        k=k,
+        exclude_seen=exclude_seen,
+        explain=explain,
+    )
+    if explain:
+        items, choices = answers
+        blocks = ("".join(map(str, row)) for row in choices)
+        answers = [[b, *row] for b, row in zip(blocks, items, strict=True)]
+    for raw in (raw for answer in answers for raw in answer):
+        if {"\n", "\r"} & set(str(raw)):
+            raise ValueError(
+                "Expected item ids without line ends, to print a history a "
+                "line; with --output, jsonl and parquet have them. Received: "
+                f"{raw!r}"
+            )
+    csv.writer(sys.stdout, lineterminator="\n").writerows(answers)
+
+
+def answer_file(
+    path: str,
+    k: int,
+    exclude_seen: bool,
+    source: str,
+    target: str,
+    has_users: bool,
+) -> None:
+    """Answers a file by a file; says how far it is, and what was unknown.
+
+    Args:
+        path: of the model.
+        k: items that a history gets.
+        exclude_seen: leave out the items of the history itself.
+        source: file of histories.
+        target: file that gets the answers.
+        has_users: whether lines of text begin with their user.
+
+    Raises:
+        ValueError: see `in_blocks.recommend_file`.
+    """
+    progress = Progress("histories")
+    num_unknown = in_blocks.recommend_file(
+        Path(path),
+        Path(source),
+        Path(target),
+        k,
+        exclude_seen,
+        has_users,
+        progress,
+    )
+    progress.end()
+    if num_unknown:
+        print(f"unknown item ids skipped: {num_unknown:,}", file=sys.stderr)
+    print(f"{progress.num_done:,} answers in {target}")

@@ -1,0 +1,58 @@
+"""What a training would take, told before it begins."""
+
+import resource
+
+from nextitnet_tf import data
+from nextitnet_tf import training
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.training import next_item
+
+# Beyond so many scores a step, a smaller softmax is worth a word.
+_MANY_SCORES = 2e8
+_HOW = {None: "from scratch", "continue": "going on"}
+
+
+def shown(recipe: Recipe, sessions: data.Sessions) -> str:
+    """Stages, steps, minutes and memory of a recipe.
+
+    A few steps of each depth are trained, and thrown away.
+
+    Args:
+        recipe: what would be trained.
+        sessions: on which.
+
+    Returns:
+        Lines for people: a stage each, their sum, and memory.
+    """
+    task = next_item.NextItem(recipe, sessions)
+    lines, minutes = [], 0.0
+    for i, stage in enumerate(recipe.stages):
+        seconds = training.measure_step_seconds(
+            recipe.up_to(i), stage.num_blocks, sessions, repetitions=2, steps=4
+        )
+        steps = task.budget(i).max_steps
+        of_stage = steps * seconds / 60
+        minutes += of_stage
+        how = _HOW.get(stage.method, f"stacked ({stage.method})")
+        lines.append(
+            f"stage {i + 1}: {stage.num_blocks} "
+            f"block{'s' * (stage.num_blocks > 1)}, {how}, on "
+            f"{task.count(i)['num_train_rows']:,} sessions: at most {steps:,} "
+            f"steps of {recipe.batch_size}, {1e3 * seconds:,.1f} ms each, "
+            f"{of_stage:,.1f} minutes"
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    lines.append(
+        f"in all at most {minutes:,.1f} minutes of training, evaluations "
+        f"apart; it ends sooner where {recipe.stages[-1].patience} of them in "
+        f"a row are no better. Memory: {peak:.1f} GiB in these steps."
+    )
+    scores = recipe.batch_size * sessions.rows.shape[1] * sessions.num_items
+    if scores > _MANY_SCORES and not recipe.protocol.sampled_fraction:
+        lines.append(
+            f"note: each step scores {sessions.num_items:,} items at "
+            f"{recipe.batch_size * (sessions.rows.shape[1] - 1):,} positions; "
+            "--compression=auto, or --sampled_fraction=0.1 with "
+            "--label_smoothing=0, takes a fraction of that"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,168 @@
+"""A file of histories answered block by block, in bounded memory.
+
+Answers go to files of a block each, in a folder beside the output, and are
+joined at the end: a command that was interrupted goes on after the last block
+that was whole.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextitnet_tf import atomic_files
+from nextitnet_tf.models import raw_ids
+from nextitnet_tf.models import recommending
+from nextitnet_tf.models import saved
+from nextitnet_tf.serving import history_files
+from nextitnet_tf.serving.history_files import Answers
+
+BLOCK = 4096
+# Rows scored at a time, at most: a block has whole batches.
+_BATCH = 256
+
+
+def recommend_file(
+    model_path: Path,
+    source: Path,
+    target: Path,
+    k: int = 10,
+    exclude_seen: bool = True,
+    has_users: bool = False,
+    progress: Callable[[int], None] = lambda num_done: None,
+) -> int:
+    """Answers each history of a file.
+
+    Args:
+        model_path: a model.keras.
+        source: the file; see `history_files` for what it may be.
+        target: gets the answers, in order; what was there gives way when they
+            are whole.
+        k: items that a history gets.
+        exclude_seen: leave out every item of a history.
+        has_users: whether a line of text begins with its user.
+        progress: called after each block with the histories done by then.
+
+    Returns:
+        How many items of all histories the model does not know; of those that
+        were answered now.
+
+    Raises:
+        ValueError: a history that cannot be read, with its line; k below 1; a
+            model that cannot be frozen.
+        OSError: a file cannot be read or written.
+    """
+    model = saved.load_model(model_path)
+    recommending.at_most(k, model)
+    blocks = target.with_name(f"{target.name}.blocks")
+    _begin(
+        blocks,
+        {
+            "model": _sha256(model_path),
+            "source": _sha256(source),
+            "suffix": target.suffix,
+            "k": k,
+            "exclude_seen": exclude_seen,
+            "has_users": has_users,
+            "block": BLOCK,
+        },
+    )
+
+    def place(number: int) -> Path:
+        return blocks / f"{number:08d}{target.suffix}"
+
+    answer = _Answering(model, k, exclude_seen)
+    num_done = number = 0
+    for number, block in enumerate(
+        history_files.read_blocks(
+            source,
+            BLOCK,
+            answer.known,
+            has_users,
+            lambda number: place(number).exists(),
+        )
+    ):
+        if isinstance(block, int):
+            num_done += block
+            progress(num_done)
+            continue
+        answers = answer(block)
+        with atomic_files.replacing(place(number)) as partial:
+            history_files.write_block(partial, answers)
+        num_done += len(block.histories)
+        progress(num_done)
+    with atomic_files.replacing(target) as partial:
+        history_files.join([place(i) for i in range(number + 1)], partial)
+    shutil.rmtree(blocks)
+    return answer.num_unknown
+
+
+class _Answering:
+    """Blocks of histories -> answers, by a frozen model.
+
+    Attributes:
+        known: text of the items that histories may have.
+        num_unknown: items of histories that the model does not know.
+    """
+
+    def __init__(self, model, k: int, exclude_seen: bool):
+        self._vocabulary, self._of_histories = raw_ids.vocabularies(model)
+        self._frozen = model.freeze()
+        self._k, self._exclude_seen = k, exclude_seen
+        largest = recommending.largest_batch(len(self._vocabulary.raw_ids))
+        self._batch_size = min(_BATCH, largest)
+        self.known = self._of_histories.ids
+        self.num_unknown = 0
+
+    def __call__(self, block: history_files.Block) -> Answers:
+        encoded = []
+        for history in block.histories:
+            ids, num_unknown = self._of_histories.encode(history)
+            encoded.append(ids)
+            self.num_unknown += num_unknown
+        items: list[list] = []
+        scores: list[list[float]] = []
+        for start in range(0, len(encoded), self._batch_size):
+            batch = encoded[start : start + self._batch_size]
+            size = len(batch)
+            # One shape for all, the last batch included.
+            batch = [*batch, *[[]] * (self._batch_size - size)]
+            item_ids = raw_ids.padded(batch, self._of_histories)
+            found = self._frozen.top_items(
+                item_ids,
+                self._k,
+                np.full((len(item_ids), 1), self._exclude_seen),
+            )
+            items += raw_ids.decode(found, size, self._vocabulary, start)
+            scores += [
+                row[row > -np.inf].tolist() for row in found["scores"][:size]
+            ]
+        return Answers(block.users, items, scores)
+
+
+def _begin(blocks: Path, identity: dict[str, Any]) -> None:
+    """A folder of blocks of this very task; those of another one go."""
+    known = blocks / "identity.json"
+    try:
+        if json.loads(known.read_text(encoding="utf-8")) == identity:
+            return
+    except (OSError, ValueError):
+        pass
+    if blocks.exists() and not known.is_file():
+        raise ValueError(
+            "Expected a name that is free, for the blocks of answers. "
+            f"Received: {blocks}, which holds something else"
+        )
+    if blocks.exists():
+        shutil.rmtree(blocks)
+    blocks.mkdir()
+    atomic_files.write_json(known, identity)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,60 @@
+"""What a training would take is steps times what a step took."""
+
+import numpy as np
+
+from nextitnet_tf import data
+from nextitnet_tf import training
+from nextitnet_tf.commands import dry_run
+from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.recipe import Stage
+
+
+def test_by_hand(monkeypatch):
+    users, steps = np.divmod(np.arange(60 * 6), 6)
+    sessions = data.Sessions.from_interactions(
+        {"user": users, "item": (users + steps) % 7, "time": steps}, t=6
+    )
+    recipe = Recipe(
+        stages=(
+            Stage(2, max_steps=600),
+            Stage(4, method="adjacent", max_steps=1, eval_every=1,
+                  budget_in="passes", patience=3),
+        ),
+        model_config={"embedding_dim": 4},
+        batch_size=16,
+    )  # fmt: skip
+    asked = []
+
+    def measure(recipe, num_blocks, sessions, **options):
+        asked.append((len(recipe.stages), num_blocks))
+        return 0.1 * num_blocks
+
+    monkeypatch.setattr(training, "measure_step_seconds", measure)
+    first, second, last = dry_run.shown(recipe, sessions).splitlines()
+    assert asked == [(1, 2), (2, 4)]
+    # 600 steps of 0.2 s; a pass of 48 rows counts 25 steps.
+    assert first == (
+        "stage 1: 2 blocks, from scratch, on 48 sessions: at most 600 steps "
+        "of 16, 200.0 ms each, 2.0 minutes"
+    )
+    assert "stacked (adjacent)" in second and "at most 25 steps" in second
+    assert last.startswith("in all at most 2.2 minutes")
+    assert "where 3 of them" in last and "GiB" in last
+
+
+def test_many_items(monkeypatch):
+    rows = np.arange(1, 21, dtype=np.int32).reshape(4, 5)
+    sessions = data.Sessions.from_interactions(
+        {
+            "user": np.repeat(np.arange(4), 5),
+            "item": rows.ravel(),
+            "time": np.arange(20),
+        },
+        t=5,
+        min_users_per_item=1,
+    )
+    monkeypatch.setattr(training, "measure_step_seconds", lambda *_, **__: 0.1)
+    recipe = Recipe(stages=(Stage(1),), batch_size=16)
+    assert "--compression=auto" not in dry_run.shown(recipe, sessions)
+    monkeypatch.setattr(dry_run, "_MANY_SCORES", 1000)
+    assert "20 items at 64 positions" in dry_run.shown(recipe, sessions)

@@ -1,0 +1,237 @@
+"""A file of histories becomes a file of answers, block by block."""
+
+import json
+
+import numpy as np
+import pytest
+
+import nextitnet_tf
+from nextitnet_tf import Vocabulary
+from nextitnet_tf.serving import history_files
+from nextitnet_tf.serving import in_blocks
+
+
+@pytest.fixture(scope="module", name="model")
+def fixture_model(tmp_path_factory):
+    """Of five items, whatever the history: a, b, c, d, e."""
+    model = nextitnet_tf.NextItNet(num_items=5, num_blocks=1, embedding_dim=2)
+    model.vocabulary = Vocabulary(
+        [None, *"abcde"], [0, 5, 4, 3, 2, 1], 0, history_length=3
+    )
+    kernel, bias = model.item_softmax.get_weights()
+    scores = np.array([9, 4, 3, 2, 1, 0], bias.dtype)
+    model.item_softmax.set_weights([np.zeros_like(kernel), scores])
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of three histories, scored two at a time."""
+    monkeypatch.setattr(in_blocks, "BLOCK", 3)
+    monkeypatch.setattr(in_blocks, "_BATCH", 2)
+
+
+def answered(model, tmp_path, name, text, target="answers.csv", **options):
+    source = tmp_path / name
+    source.write_bytes(text if isinstance(text, bytes) else text.encode())
+    unknown = in_blocks.recommend_file(
+        model, source, tmp_path / target, **{"k": 2, **options}
+    )
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted({name, target})
+    return (tmp_path / target).read_bytes(), unknown
+
+
+LINES = "a\nb,a\n\nx,c\nc\r\na,b,c,d\ne"
+
+
+def test_lines(model, tmp_path):
+    found, unknown = answered(model, tmp_path, "h.txt", LINES)
+    # The third and fourth: the most popular, and what was known of x, c.
+    assert found.decode().splitlines() == [
+        *("b,c", "c,d", "a,b", "a,b", "a,b", "e", "a,b")
+    ]
+    assert unknown == 1
+    found, _ = answered(
+        model, tmp_path, "h.txt", LINES, k=9, exclude_seen=False
+    )
+    assert found.decode().splitlines() == ["a,b,c,d,e"] * 7
+
+
+def test_users_are_carried_through(model, tmp_path):
+    found, _ = answered(
+        model, tmp_path, "h.txt", '"u,1",a\nu2\nu3,c,b\nu4,e', has_users=True
+    )
+    assert found.decode().splitlines() == [
+        *('"u,1",b,c', "u2,a,b", "u3,a,d", "u4,a,b")
+    ]
+
+
+def test_jsonl_with_scores(model, tmp_path):
+    lines = [
+        {"user": 7, "history": ["a"]},
+        {"user": "x", "history": []},
+        {"history": ["b", "a", "c", "d"]},
+        {"user": 8, "history": ["d"]},
+    ]
+    text = "\n".join(map(json.dumps, lines)) + "\n"
+    found, _ = answered(model, tmp_path, "h.jsonl", text, "answers.jsonl")
+    answers = [json.loads(line) for line in found.decode().splitlines()]
+    assert [a["user"] for a in answers] == [7, "x", None, 8]
+    assert [a["items"] for a in answers] == [
+        *(["b", "c"], ["a", "b"], ["e"], ["a", "b"])
+    ]
+    # Counts, where nothing was known of a history.
+    assert [a["scores"] for a in answers] == [[3, 2], [5, 4], [0], [4, 3]]
+
+
+def test_parquet(model, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+
+    histories = [["a"], [], ["b", "a"], ["d"], ["x"]]
+    table = pa.table({"user": [1, 2, 3, 4, 5], "history": histories})
+    pa.parquet.write_table(table, tmp_path / "h.parquet")
+    unknown = in_blocks.recommend_file(
+        model, tmp_path / "h.parquet", tmp_path / "o.parquet", k=2
+    )
+    found = pa.parquet.read_table(tmp_path / "o.parquet").to_pydict()
+    assert found == {
+        "user": [1, 2, 3, 4, 5],
+        "items": [["b", "c"], ["a", "b"], ["c", "d"], ["a", "b"], ["a", "b"]],
+        "scores": [[3, 2], [5, 4], [2, 1], [4, 3], [5, 4]],
+    }
+    assert unknown == 1
+    # From one kind to another.
+    found, _ = (
+        in_blocks.recommend_file(
+            model, tmp_path / "h.parquet", tmp_path / "o.csv", k=1
+        ),
+        None,
+    )
+    text = (tmp_path / "o.csv").read_text()
+    assert text.splitlines() == ["1,b", "2,a", "3,c", "4,a", "5,a"]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_answers_are_those_of_recommend(model, tmp_path, k):
+    histories = ["a", "b,a", "", "c,b,a,e", "d,d", "e,c,a", "b"]
+    found, _ = answered(model, tmp_path, "h.txt", "\n".join(histories), k=k)
+    expected = nextitnet_tf.load_model(model).recommend(
+        [line.split(",") if line else [] for line in histories], k=k
+    )
+    assert [r.split(",") for r in found.decode().splitlines()] == expected
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_it_goes_on_where_it_was(model, tmp_path, monkeypatch):
+    source = tmp_path / "h.txt"
+    source.write_text(LINES)
+
+    def stop(num_done):
+        if num_done == 6:
+            raise Interrupted
+
+    target = tmp_path / "answers.csv"
+    with pytest.raises(Interrupted):
+        in_blocks.recommend_file(model, source, target, k=2, progress=stop)
+    assert not target.exists()
+    written, done = [], []
+    write = history_files.write_block
+    monkeypatch.setattr(
+        history_files,
+        "write_block",
+        lambda path, answers: (written.append(path), write(path, answers)),
+    )
+    in_blocks.recommend_file(model, source, target, k=2, progress=done.append)
+    assert len(written) == 1 and done == [3, 6, 7]
+    assert target.read_text().split() == [
+        *("b,c", "c,d", "a,b", "a,b", "a,b", "e", "a,b")
+    ]
+
+
+@pytest.mark.parametrize("change", ["k", "source", "model"])
+def test_another_task_begins_anew(model, tmp_path, change):
+    source = tmp_path / "h.txt"
+    source.write_text(LINES)
+
+    def stop(num_done):
+        raise Interrupted
+
+    asked = {"model": model, "source": source, "k": 2}
+    target = tmp_path / "answers.csv"
+    with pytest.raises(Interrupted):
+        in_blocks.recommend_file(
+            asked["model"], source, target, k=2, progress=stop
+        )
+    if change == "k":
+        asked["k"] = 1
+    elif change == "source":
+        source.write_text("b\n" + LINES)
+    else:
+        other = nextitnet_tf.load_model(model)
+        other.set_weights([w + 1e-3 for w in other.get_weights()])
+        asked["model"] = tmp_path / "other.keras"
+        other.save(asked["model"])
+    done = []
+    in_blocks.recommend_file(
+        asked["model"], source, target, k=asked["k"], progress=done.append
+    )
+    first = target.read_text().splitlines()[0]
+    expected = {"k": "b", "source": "a,c", "model": "b,c"}[change]
+    assert first == expected and done[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("h.txt", 'a\nb\nc\nd\n"a', r"h.txt, line 5: unexpected end"),
+        ("h.txt", b"a\n\xe9", r"h.txt, line 2: 'utf-8'"),
+        ("h.txt", "", "h.txt, without any"),
+        ("h.jsonl", '{"history": []}\n[1]', r"h.jsonl, line 2: '\[1\]'"),
+        ("h.jsonl", "{", "h.jsonl, line 1: "),
+        ("h.jsonl", '{"history": "ab"}', "line 1: "),
+        ("h.jsonl", '{"history": [1.5]}', r"line 1: 1\.5"),
+        ("h.jsonl", '{"history": [true]}', "line 1: True"),
+        ("h.jsonl", '{"user": [], "history": []}', r"line 1: \[\]"),
+    ],
+)
+def test_what_cannot_be_read(model, tmp_path, name, text, message):
+    with pytest.raises(ValueError, match=message):
+        answered(model, tmp_path, name, text)
+    assert not (tmp_path / "answers.csv").exists()
+
+
+def test_parquet_that_is_none(model, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    with pytest.raises(ValueError, match="Expected a parquet file"):
+        answered(model, tmp_path, "h.parquet", b"PAR1")
+    pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "g.parquet")
+    with pytest.raises(ValueError, match="a column `history` of lists"):
+        in_blocks.recommend_file(
+            model, tmp_path / "g.parquet", tmp_path / "o.csv"
+        )
+
+
+def test_a_folder_that_is_in_the_way(model, tmp_path):
+    (tmp_path / "answers.csv.blocks").mkdir()
+    (tmp_path / "answers.csv.blocks" / "mine").write_text("")
+    with pytest.raises(ValueError, match="holds something else"):
+        answered(model, tmp_path, "h.txt", "a")
+    assert (tmp_path / "answers.csv.blocks" / "mine").exists()
+
+
+def test_ids_with_line_ends(model, tmp_path):
+    with pytest.raises(ValueError, match="without line ends"):
+        answered(
+            model,
+            tmp_path,
+            "h.jsonl",
+            json.dumps({"user": "a\nb", "history": []}),
+        )
