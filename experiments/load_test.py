@@ -78,8 +78,9 @@ def to_markdown(found: dict[str, Any]) -> str:
         "",
         f"Goals: {goals}. Ready after {found['start_s']:.0f} s; ended with "
         f"status {found['ended']['status']}. Memory: {memory[0]:.0f} MB at "
-        f"first, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most: "
-        f"{'flat' if load.is_flat(memory) else 'NOT flat'}.",
+        f"first, {memory[-1]:.0f} MB at the end: "
+        f"{'flat' if load.is_flat(memory) else 'NOT flat'}; "
+        f"{found['memory_replaced_mb']:.0f} MB after a new model.",
         "",
     ]
     return "\n".join(lines)

@@ -98,6 +98,8 @@ def measure(
         result["replaced"] = _replaced(
             port, requests, rate, lambda: shutil.copy(replacement, model)
         )
+        time.sleep(5.0)  # the old one ends
+        result["memory_replaced_mb"] = _megabytes(process.pid)
         last = _Last(port)
         process.terminate()
         result["ended"] = {**last.found(), "status": process.wait(60)}
@@ -190,15 +192,13 @@ def _summary(sent: list[http_client.Sent]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _memory(pid: int) -> Iterator[list[float]]:
-    """Megabytes that a process takes, each second of the block."""
+    """Megabytes that a service takes, each second of the block."""
     found: list[float] = []
     ends = threading.Event()
-    page = os.sysconf("SC_PAGE_SIZE")
 
     def look() -> None:
         while not ends.wait(1.0):
-            pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-            found.append(int(pages) * page / 1e6)
+            found.append(_megabytes(pid))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -207,3 +207,19 @@ def _memory(pid: int) -> Iterator[list[float]]:
     finally:
         ends.set()
         thread.join()
+
+
+def _megabytes(pid: int) -> float:
+    """Of a process and those that it has begun."""
+    proc = Path(f"/proc/{pid}")
+    try:
+        pages = int((proc / "statm").read_text().split()[1])
+        children = [
+            int(child)
+            for task in (proc / "task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except FileNotFoundError:  # it has just ended
+        return 0.0
+    own = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return own + sum(_megabytes(child) for child in children)

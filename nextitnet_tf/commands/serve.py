@@ -11,12 +11,10 @@ if it is no whole model, the old one goes on, and /health says so. SIGTERM and
 Ctrl-C end the service when those who asked have their answers: exit status 0.
 """
 
-import gc
-
 from absl import flags
 
-import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf import serving
+from nextitnet_tf.commands import frame
 
 _DEFAULT = serving.Limits()
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
@@ -62,10 +60,6 @@ def main() -> None:
         timeout=_TIMEOUT.value,
     )
     bound = server.bind(_HOST.value, _PORT.value)
-    # A hundred thousand objects that stay: to look through them for garbage
-    # takes longer than many answers.
-    gc.collect()
-    gc.freeze()
     service = serving.Service(_MODEL.value, limits)
 
     def started() -> None:
@@ -82,4 +76,4 @@ def main() -> None:
 
 def run() -> None:
     """Runs the command with the flags of the command line."""
-    command.run(main, interrupted="nothing was served")
+    frame.run(main, interrupted="nothing was served")

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import keras
 from fastapi import FastAPI
 from fastapi import Request
 from fastapi import Response
@@ -105,13 +104,16 @@ def make_app(service: Service) -> FastAPI:
         """The items likeliest to follow each history."""
         limits = service.limits
         body = await _body(request, limits)
-        question = read_question(body, limits, service.loaded.num_items)
+        question = read_question(
+            body, limits, service.loaded.about["num_items"]
+        )
         return await _answered(service, question)
 
     @app.get("/health")
-    async def health() -> dict[str, Any]:
-        """Which model answers, and which file was refused, if one was."""
-        return service.health()
+    async def health() -> Response:
+        """Which model answers, and which file was refused; 503: none does."""
+        found = service.health()
+        return _json(200 if found["status"] == "serving" else 503, found)
 
     @app.get("/metadata")
     async def metadata() -> dict[str, Any]:
@@ -119,7 +121,6 @@ def make_app(service: Service) -> FastAPI:
         return {
             **service.loaded.about,
             "limits": dataclasses.asdict(service.limits),
-            "keras": keras.version(),
         }
 
     _say_errors(app)
@@ -179,6 +180,12 @@ def _say_errors(app: FastAPI) -> None:
         if error.status in (408, 413):
             headers = _CLOSED
         return _json(error.status, {"error": str(error)}, headers)
+
+    @app.exception_handler(EOFError)
+    async def lost(request: Request, error: EOFError) -> Response:
+        del request, error
+        what = "The model is being loaded again. Ask again in a few seconds."
+        return _json(503, {"error": what}, _AGAIN)
 
     @app.exception_handler(HTTPException)
     async def not_found(request: Request, error: HTTPException) -> Response:

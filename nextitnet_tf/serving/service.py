@@ -7,17 +7,18 @@ before the first question meets it.
 """
 
 import collections
-import gc
+import dataclasses
 import logging
 import os
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+from nextitnet_tf.serving.answers import Answer
+from nextitnet_tf.serving.answers import Answering
+from nextitnet_tf.serving.answers import Reply
 from nextitnet_tf.serving.limits import Limits
-from nextitnet_tf.serving.loaded_model import Answer
-from nextitnet_tf.serving.loaded_model import LoadedModel
-from nextitnet_tf.serving.loaded_model import Reply
+from nextitnet_tf.serving.model_process import ModelProcess
 from nextitnet_tf.serving.questions import Question
 from nextitnet_tf.serving.questions import Refused
 
@@ -34,7 +35,7 @@ class _Waiting:
         answers: of those that were.
     """
 
-    def __init__(self, question: Question, loaded: LoadedModel):
+    def __init__(self, question: Question, loaded: Answering):
         self.question = question
         self.loaded = loaded
         self.future: Future[Reply] = Future()
@@ -42,7 +43,7 @@ class _Waiting:
         self.answers: list[Answer] = []
 
     def reply(self) -> Reply:
-        return Reply(self.loaded.name, self.answers)
+        return Reply(self.loaded.about["model"], self.answers)
 
 
 class Service:
@@ -57,7 +58,7 @@ class Service:
         loaded: the model that answers from now on.
 
     Raises:
-        ValueError: there is no model to begin with; see `LoadedModel`.
+        ValueError: there is no model to begin with; see `ModelProcess`.
         FloatingPointError: its scores are not finite.
     """
 
@@ -70,9 +71,11 @@ class Service:
         self.path = Path(path)
         self.limits = limits or Limits()
         self._seen = _look_at(self.path)
-        self.loaded = LoadedModel(self.path, self.limits)
+        self.loaded: Answering = ModelProcess(self.path, self.limits)
+        self._retired: list[Answering] = []
         self._reload_every = reload_every
         self._refused: str | None = None
+        self._is_lost = False
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._num_waiting = 0
         self._changed = threading.Condition()
@@ -97,9 +100,9 @@ class Service:
         Raises:
             Refused: 503, where too many wait or the service ends.
         """
-        waiting = _Waiting(question, self.loaded)
         num_rows = len(question.histories)
         with self._changed:
+            waiting = _Waiting(question, self.loaded)
             if self._ends.is_set():
                 raise Refused(503, "The service ends. Ask another one.")
             if self._num_waiting + num_rows > self.limits.max_waiting:
@@ -119,9 +122,12 @@ class Service:
 
     def health(self) -> dict:
         """How it is: for whoever decides whether to send requests here."""
+        status = "ending" if self._ends.is_set() else "serving"
+        if self._is_lost:
+            status = "loading"  # what answered has ended
         return {
-            "status": "ending" if self._ends.is_set() else "serving",
-            "model": self.loaded.name,
+            "status": status,
+            "model": self.loaded.about["model"],
             "loaded_at": self.loaded.about["loaded_at"],
             "refused_model": self._refused,
             "waiting": self._num_waiting,
@@ -132,8 +138,9 @@ class Service:
         with self._changed:
             self._ends.set()
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+        self._threads[0].join()
+        self._threads[1].join(1.0)  # it may be loading: nobody needs that
+        self.loaded.close()
 
     # --- answers ------------------------------------------------------------
 
@@ -141,8 +148,11 @@ class Service:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._waiting or self._ends.is_set()
+                    lambda: (
+                        self._waiting or self._retired or self._ends.is_set()
+                    )
                 )
+                self._close_retired()
                 batch = self._take()
             if batch:
                 self._answer(batch)
@@ -163,7 +173,7 @@ class Service:
                 self._num_waiting -= num_rows
                 continue
             if not batch:
-                left = waiting.loaded.max_batch
+                left = waiting.loaded.about["max_batch"]
             elif waiting.loaded is not batch[0][0].loaded or not left:
                 self._waiting.appendleft(waiting)
                 break
@@ -181,7 +191,10 @@ class Service:
         try:
             self._compute(batch)
         except Exception as error:  # it must not end the thread
-            _LOG.exception("a batch could not be answered")
+            if isinstance(error, EOFError):
+                self._is_lost = True  # until it is loaded again
+            else:
+                _LOG.exception("a batch could not be answered")
             for waiting, _, _ in batch:
                 if not waiting.future.done():
                     waiting.future.set_exception(error)
@@ -193,47 +206,60 @@ class Service:
 
     def _compute(self, batch: list[tuple[_Waiting, int, int]]) -> None:
         """Appends to the answers of each question."""
-        loaded = batch[0][0].loaded
         parts = [
-            (waiting, *loaded.encode(history))
+            (waiting, history)
             for waiting, start, stop in batch
             for history in waiting.question.histories[start:stop]
         ]
-        items, scores = loaded.top(
-            [ids for _, ids, _ in parts],
+        answers = batch[0][0].loaded.answer(
+            [history for _, history in parts],
             max(waiting.question.k for waiting, _, _ in batch),
-            [waiting.question.exclude_seen for waiting, _, _ in parts],
+            [waiting.question.exclude_seen for waiting, _ in parts],
         )
-        for i, (waiting, ids, num_unknown) in enumerate(parts):
+        for (waiting, _), answer in zip(parts, answers, strict=True):
             k = waiting.question.k
             waiting.answers.append(
-                Answer(items[i][:k], scores[i][:k], num_unknown, not ids)
+                dataclasses.replace(
+                    answer, items=answer.items[:k], scores=answer.scores[:k]
+                )
             )
+
+    def _close_retired(self) -> None:
+        """Ends the models that nobody waits for any more."""
+        used = {id(waiting.loaded) for waiting in self._waiting}
+        for retired in list(self._retired):
+            if id(retired) not in used:
+                self._retired.remove(retired)
+                # Nobody's answer waits until a process has ended.
+                threading.Thread(target=retired.close).start()
 
     # --- models -------------------------------------------------------------
 
     def _watch(self) -> None:
         while not self._ends.wait(self._reload_every):
             seen = _look_at(self.path)
-            if seen != self._seen:
+            if seen != self._seen or self._is_lost:
                 self._seen = seen
                 self._reload()
 
     def _reload(self) -> None:
         """Takes the file's model, if it is one; else goes on with the old."""
         try:
-            loaded = LoadedModel(self.path, self.limits)
+            loaded = ModelProcess(self.path, self.limits)
         except Exception as error:  # whatever is in the file
             self._refused = " ".join(str(error).split())
-            _LOG.warning("goes on with model %s: %s", self.loaded.name, error)
+            _LOG.warning("goes on with the old model: %s", self._refused)
             return
-        if _look_at(self.path) != self._seen:
-            return  # it is being written: the next look takes what it becomes
-        self.loaded = loaded
-        self._refused = None
-        _LOG.info("serves model %s", loaded.name)
-        # Keras' models are circles, and programs are large.
-        gc.collect()
+        # It may still be written: the next look takes what it becomes.
+        if _look_at(self.path) != self._seen or self._ends.is_set():
+            loaded.close()
+            return
+        with self._changed:
+            self._retired.append(self.loaded)
+            self.loaded = loaded
+            self._refused, self._is_lost = None, False
+            self._changed.notify()
+        _LOG.info("serves model %s", loaded.about["model"])
 
 
 def _look_at(path: Path) -> tuple | None:

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from nextitnet_tf.serving import Limits
-from nextitnet_tf.serving import LoadedModel
 from nextitnet_tf.serving import Service
+from nextitnet_tf.serving.loaded_model import LoadedModel
 from tests.test_recommending import markov_model
 
 LIMITS = Limits(max_batch=2, max_body=2000, max_histories=8, max_waiting=8)
@@ -26,7 +26,7 @@ def fixture_loaded(tmp_path_factory):
 @pytest.fixture(name="make_client")
 def fixture_make_client(loaded, monkeypatch):
     monkeypatch.setattr(
-        "nextitnet_tf.serving.service.LoadedModel", lambda *_: loaded
+        "nextitnet_tf.serving.service.ModelProcess", lambda *_: loaded
     )
     pytest.importorskip("httpx")
     testclient = pytest.importorskip("fastapi.testclient")
@@ -56,7 +56,7 @@ def test_recommend(client, loaded):
     assert found.status_code == 200
     assert found.headers["content-type"] == "application/json"
     assert found.json() == {
-        "model": loaded.name,
+        "model": loaded.about["model"],
         "recommendations": [
             {
                 "items": ["é", ""],
@@ -76,7 +76,10 @@ def test_recommend(client, loaded):
 
 def test_health_and_metadata(client, loaded):
     health = client.get("/health").json()
-    assert health["status"] == "serving" and health["model"] == loaded.name
+    assert (
+        health["status"] == "serving"
+        and health["model"] == loaded.about["model"]
+    )
     assert health["refused_model"] is None and health["waiting"] == 0
     about = client.get("/metadata").json()
     assert about["class"] == "NextItNet" and about["num_items"] == 5
@@ -127,26 +130,48 @@ def test_a_thousand_bad_requests_in_between(client):
             assert found.json()["recommendations"][0]["items"] == ["é"]
 
 
-def test_a_body_without_a_length_is_counted(client):
-    def chunks():
-        for _ in range(30):
-            yield b" " * 100
+def ask_directly(app, receive, headers=()):
+    """What the application sends: status, headers, content."""
+    sent = []
 
-    found = client.post("/recommend", content=chunks())
-    assert found.status_code == 413
-    assert found.headers["connection"] == "close"
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        **{"type": "http", "method": "POST", "path": "/recommend"},
+        **{"headers": headers, "query_string": b"", "http_version": "1.1"},
+    }
+    asyncio.run(app(scope, receive, send))
+    head = dict(sent[0]["headers"])
+    return sent[0]["status"], head, json.loads(sent[1]["body"])
+
+
+def test_what_is_too_large_is_not_read(client):
+    async def never():
+        raise AssertionError("read")
+
+    async def endless():
+        return {"type": "http.request", "body": b" " * 99, "more_body": True}
+
+    for receive, headers in (
+        (never, [(b"content-length", b"2001")]),
+        (endless, []),
+    ):
+        status, head, content = ask_directly(client.app, receive, headers)
+        assert status == 413 and "at most 2,000 bytes" in content["error"]
+        assert head[b"connection"] == b"close"
 
 
 def test_an_answer_that_takes_too_long(make_client, loaded, monkeypatch):
     client = make_client(timeout=1)
     go = threading.Event()
-    top = loaded.top
+    answer = loaded.answer
 
-    def slow_top(*arguments):
+    def slow_answer(*arguments):
         assert go.wait(60)
-        return top(*arguments)
+        return answer(*arguments)
 
-    monkeypatch.setattr(loaded, "top", slow_top)
+    monkeypatch.setattr(loaded, "answer", slow_answer)
     found = client.post("/recommend", json={"history": ["a"]})
     assert found.status_code == 504 and "within 1 sec" in found.json()["error"]
     # Who comes when too many wait is told to come again.
@@ -166,30 +191,29 @@ def test_too_many_that_wait(make_client):
 
 
 def test_a_body_that_does_not_come(make_client):
-    app = make_client(timeout=1).app
-    sent = []
-
     async def receive():
         await asyncio.sleep(60)
 
-    async def send(message):
-        sent.append(message)
+    status, _, content = ask_directly(make_client(timeout=1).app, receive)
+    assert status == 408 and "Expected a body within 1 sec" in content["error"]
 
-    scope = {
-        **{"type": "http", "method": "POST", "path": "/recommend"},
-        **{"headers": [], "query_string": b"", "http_version": "1.1"},
-    }
-    asyncio.run(app(scope, receive, send))
-    assert sent[0]["status"] == 408
-    content = json.loads(sent[1]["body"])
-    assert "Expected a body within 1 sec" in content["error"]
+
+def test_a_model_that_is_gone(client, loaded, monkeypatch):
+    def fail(*_):
+        raise EOFError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded, "answer", fail)
+        found = client.post("/recommend", json={"history": ["a"]})
+    assert found.status_code == 503 and "again" in found.json()["error"]
+    assert found.headers["retry-after"] == "1"
 
 
 def test_an_error_of_ours_is_no_traceback(client, loaded, monkeypatch):
     def fail(*_):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(loaded, "top", fail)
+    monkeypatch.setattr(loaded, "answer", fail)
     found = client.post("/recommend", json={"history": ["a"]})
     assert found.status_code == 500
     assert "error of the service" in found.json()["error"]

@@ -1,5 +1,8 @@
 """A service: batches, models that are replaced, an end in order."""
 
+import os
+import pathlib
+import signal
 import threading
 import time
 
@@ -7,10 +10,10 @@ import numpy as np
 import pytest
 
 from nextitnet_tf.serving import Limits
-from nextitnet_tf.serving import LoadedModel
 from nextitnet_tf.serving import Question
 from nextitnet_tf.serving import Refused
 from nextitnet_tf.serving import Service
+from nextitnet_tf.serving.loaded_model import LoadedModel
 from tests.test_recommending import markov_model
 
 LIMITS = Limits(max_batch=4, max_items=8, max_waiting=20)
@@ -33,7 +36,7 @@ def fixture_loaded(path):
 @pytest.fixture(name="service")
 def fixture_service(path, loaded, monkeypatch):
     monkeypatch.setattr(
-        "nextitnet_tf.serving.service.LoadedModel", lambda *_: loaded
+        "nextitnet_tf.serving.service.ModelProcess", lambda *_: loaded
     )
     service = Service(path, LIMITS)
     yield service
@@ -44,15 +47,15 @@ def fixture_service(path, loaded, monkeypatch):
 def fixture_held(service, monkeypatch):
     """The sizes of batches; none is computed before `go` is set."""
     sizes, go, begun = [], threading.Event(), threading.Event()
-    top = service.loaded.top
+    answer = service.loaded.answer
 
-    def held_top(encoded, *others):
-        sizes.append(len(encoded))
+    def held_answer(histories, *others):
+        sizes.append(len(histories))
         begun.set()
         assert go.wait(PATIENCE)
-        return top(encoded, *others)
+        return answer(histories, *others)
 
-    monkeypatch.setattr(service.loaded, "top", held_top)
+    monkeypatch.setattr(service.loaded, "answer", held_answer)
     first = service.ask(Question([[31]], k=1))
     assert begun.wait(PATIENCE)
     yield sizes, go
@@ -76,7 +79,7 @@ def test_answers_by_hand(service):
     reply = service.ask(
         Question([[31], [77, "32", 78], [34], [], [99]], k=3)
     ).result(PATIENCE)
-    assert reply.model == service.loaded.name
+    assert reply.model == service.loaded.about["model"]
     found = [vars(answer) for answer in reply.answers]
     names = ("items", "scores", "num_unknown", "is_popular")
     assert found == [
@@ -168,7 +171,7 @@ def test_an_error_ends_its_batch_alone(service, monkeypatch):
         def fail(*_):
             raise RuntimeError("no memory")
 
-        patch.setattr(service.loaded, "top", fail)
+        patch.setattr(service.loaded, "answer", fail)
         future = service.ask(Question([[31]] * 9))  # three batches
         with pytest.raises(RuntimeError, match="no memory"):
             future.result(PATIENCE)
@@ -208,7 +211,7 @@ def test_a_new_model_and_files_that_are_none(tmp_path):
     asking = threading.Thread(target=ask_on)
     asking.start()
     try:
-        first = service.loaded.name
+        first = service.loaded.about["model"]
         path.write_bytes(old[: len(old) // 2])
         wait_until(lambda: service.health()["refused_model"])
         assert "cut short" in service.health()["refused_model"]
@@ -218,10 +221,12 @@ def test_a_new_model_and_files_that_are_none(tmp_path):
         diverged.item_softmax.bias.assign([0, 0, np.nan, 0, 0, 0])
         diverged.save(path)
         wait_until(lambda: "finite" in service.health()["refused_model"])
-        assert service.health()["model"] == service.loaded.name == first
+        assert (
+            service.health()["model"] == service.loaded.about["model"] == first
+        )
         # Another number of items, other ids, another answer.
         markov_model(raw_ids=("a", "b", "c", "d", "e")).save(path)
-        wait_until(lambda: service.loaded.name != first)
+        wait_until(lambda: service.loaded.about["model"] != first)
         assert service.health()["refused_model"] is None
         assert service.loaded.about["item_ids"] == "string"
         num_before = len(replies)
@@ -244,12 +249,31 @@ def test_a_question_is_answered_by_the_model_it_was_asked(
     path = tmp_path / "other.keras"
     markov_model(raw_ids=(1, 2, 3, 4, 32)).save(path)
     before = service.loaded
-    service.loaded = LoadedModel(path, Limits(max_batch=1))
+    service.loaded = LoadedModel(path, Limits(max_batch=2))
     new = service.ask(Question([[32]], k=1))
     go.set()
     assert items_of(old) == [[31]] * 6  # after item 2
     assert items_of(new) == [[2]]  # after item 5
-    assert old.result().model == before.name != new.result().model
+    assert old.result().model == before.about["model"] != new.result().model
+
+
+def test_a_process_that_ends_is_begun_again(path):
+    service = Service(path, Limits(max_batch=1), reload_every=0.05)
+    try:
+        assert items_of(service.ask(Question([[31]], k=1))) == [[35]]
+        os.kill(service.loaded.pid, signal.SIGKILL)
+        before = service.loaded
+        with pytest.raises(EOFError):
+            items_of(service.ask(Question([[31]], k=1)))
+        wait_until(lambda: service.loaded is not before)
+        assert service.health()["status"] == "serving"
+        assert items_of(service.ask(Question([[31]], k=1))) == [[35]]
+        # What it says of what is wrong comes from there.
+        with pytest.raises(ValueError, match="Expected an int or a str"):
+            service.loaded.answer([[None]], 1, [True])
+    finally:
+        service.close()
+    assert not pathlib.Path(f"/proc/{service.loaded.pid}").exists()
 
 
 def test_what_cannot_be_served(tmp_path):
