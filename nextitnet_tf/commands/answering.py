@@ -10,6 +10,9 @@ from nextitnet_tf.commands.progress import Progress
 from nextitnet_tf.models import saved
 from nextitnet_tf.serving import in_blocks
 
+# Unknown items of a line that are named.
+_SHOWN = 3
+
 
 def print_answers(
     path: str,
@@ -35,7 +38,7 @@ def print_answers(
     vocabulary = model.history_vocabulary
     known = {} if vocabulary is None else vocabulary.ids
     answers = model.recommend(
-        [histories.parse(line, place, known) for place, line in lines.items()],
+        [_known(line, place, known) for place, line in lines.items()],
         k=k,
         exclude_seen=exclude_seen,
         explain=explain,
@@ -52,6 +55,21 @@ def print_answers(
                 f"{raw!r}"
             )
     csv.writer(sys.stdout, lineterminator="\n").writerows(answers)
+
+
+def _known(line: str, place: str, known: Mapping[str, int]) -> list[str]:
+    """The items of a line that a model knows; says which others there are."""
+    items = histories.parse(line, place, known)
+    unknown = [item for item in items if item not in known]
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:_SHOWN]))
+        more = len(unknown) - _SHOWN
+        said = f"unknown item ids skipped: {place}: {shown}"
+        said += f" and {more} more" * (more > 0)
+        if len(unknown) == len(items):
+            said += "; none is known: it gets the most popular items"
+        print(said, file=sys.stderr)
+    return [item for item in items if item in known]
 
 
 def answer_file(

@@ -18,6 +18,8 @@ At the end it counts (Markov, ItemKNN, EASE): is the model above the best of
 that? And it says how much the model stores.
 """
 
+import sys
+
 from absl import flags as absl_flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
@@ -28,6 +30,7 @@ from nextitnet_tf.commands import dry_run
 from nextitnet_tf.commands import finished
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
+from nextitnet_tf.commands import remarks
 from nextitnet_tf.commands import starting
 
 _FLOOR = absl_flags.DEFINE_boolean(
@@ -52,6 +55,8 @@ def main() -> None:
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:
         sessions = starting.sessions_for(source, recipe, sessions, output)
+    for remark in remarks.on(sessions):
+        print(remark, file=sys.stderr)
     if _DRY_RUN.value:
         print(dry_run.shown(recipe, sessions))
         return

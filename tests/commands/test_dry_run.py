@@ -43,12 +43,12 @@ def test_by_hand(monkeypatch):
 
 
 def test_many_items(monkeypatch):
-    rows = np.arange(1, 21, dtype=np.int32).reshape(4, 5)
+    rows = np.arange(1, 101).reshape(20, 5) % 20
     sessions = data.Sessions.from_interactions(
         {
-            "user": np.repeat(np.arange(4), 5),
+            "user": np.repeat(np.arange(20), 5),
             "item": rows.ravel(),
-            "time": np.arange(20),
+            "time": np.arange(100),
         },
         t=5,
         min_users_per_item=1,
