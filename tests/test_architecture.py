@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "layers",
         "losses",
         "metrics",
+        "preparation",
         "target_weights",
         "vocabulary",
     },

@@ -352,3 +352,29 @@ def test_export_with_a_signature_of_ones_own(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "m"))
     answer = served.signatures["serving_default"](tf.constant([[1, 2]]))
     assert np.array(*answer.values()).tolist() == [[99, 5, 4, 3, 2, 1]]
+
+
+def test_a_frame_of_events():
+    """One row an event: by user, in order of time."""
+    import pandas as pd
+
+    model = nextitnet_tf.NextItNet(num_items=3, num_blocks=1, embedding_dim=4)
+    model.vocabulary = Vocabulary([None, *"abc"], [0, 3, 2, 1], 0, 3)
+    frame = pd.DataFrame(
+        {
+            "user": ["u2", "u1", "u2", "u1"],
+            "item": ["a", "b", "c", "a"],
+            "time": [2, 1, 1, 0],
+        }
+    )
+    expected = model.recommend([["c", "a"], ["a", "b"]], k=2)
+    found = model.recommend(frame, k=2)
+    assert found == dict(zip(["u2", "u1"], expected, strict=True))
+    assert list(found) == ["u2", "u1"]
+    in_order = frame.drop(columns="time").iloc[::-1]
+    expected = model.recommend([["a", "b"], ["c", "a"]], k=2)
+    assert model.recommend(in_order, k=2) == dict(
+        zip(["u1", "u2"], expected, strict=True)
+    )
+    with pytest.raises(ValueError, match="a user column in the table"):
+        model.recommend(frame.rename(columns={"user": "who"}))

@@ -42,7 +42,9 @@ class ServedModel(keras.Model):
         a history with no known item gets the most popular items.
 
         Args:
-            histories: one sequence of raw ids a user, oldest first.
+            histories: one sequence of raw ids a user, oldest first; or a
+                DataFrame (pandas, polars) of one row an event, with columns
+                of usual names, in order of time if it has none of times.
             k: how many items a user gets.
             exclude_seen: leave out every item of the user's history.
             batch_size: users scored at a time, at most; fewer where there
@@ -51,7 +53,8 @@ class ServedModel(keras.Model):
                 model that chooses them (`SkipRec`).
 
         Returns:
-            One list a user of at most k raw ids, likeliest first. With
+            One list a user of at most k raw ids, likeliest first; of a
+            DataFrame a dictionary of those by user. With
             `explain` a pair of that and of a (users, L) int32 array, 1 where
             a block ran for a user; of one who gets the most popular items
             none did.
@@ -62,9 +65,15 @@ class ServedModel(keras.Model):
                 runs all its blocks.
             FloatingPointError: scores that are NaN or infinite.
         """
-        return recommending.recommend(
+        users = None
+        if hasattr(histories, "columns") and not explain:
+            from nextitnet_tf.preparation import events  # needs pandas
+
+            users, histories = events.histories_of(histories)
+        found = recommending.recommend(
             self, histories, k, exclude_seen, batch_size, explain
         )
+        return found if users is None else dict(zip(users, found, strict=True))
 
     def evaluate_sessions(
         self, sessions, exclude_seen=False, batch_size=256

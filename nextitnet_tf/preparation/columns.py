@@ -171,6 +171,12 @@ def find_columns(
     return Columns(user, item, found, is_timestamp)
 
 
+def has_times(names: Sequence[str]) -> bool:
+    """Whether a column is known as one of times, or of an order."""
+    known = {*ALIASES["timestamp"], *ALIASES["order"]}
+    return any(plain_name(name) in known for name in names)
+
+
 def with_article(role: str) -> str:
     """`user` -> `a user`, for messages."""
     return "an item" if role == "item" else "a user"

@@ -311,7 +311,7 @@ def is_prepared(
         raise DataError(
             f"Expected {name}={_shown(found.get(name))} because {folder} was "
             f"prepared with it. Received: {name}={_shown(wanted.get(name))}; "
-            f"{_AGAIN} or name another folder"
+            f"{_AGAIN} or name another folder (--sessions; --dataset)"
         )
     check_folder(folder)
     return True
