@@ -30,6 +30,18 @@ or **two seeds** stand where there are no more.
 """
 
 
+# What a reader asks first, in this order.
+QUESTIONS = {
+    "counting": "Does a trained model beat counting?",
+    "depth": "What does depth give?",
+    "stacking": "What does stacking give?",
+    "compression": "What does storing small cost?",
+    "skipping": "What does skipping blocks cost?",
+}
+# Lines that answer one on a data set, at most.
+_ANSWERS = 4
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a paper concludes from a table or a figure.
@@ -40,12 +52,14 @@ class Claim:
         measured_by: functions of `comparisons`, each of which tells a part.
         about: which groups of the table it is about: values by key, a tuple
             for any of its values. Figures have none.
+        answers: of `QUESTIONS`, the one that it answers; "" for none.
     """
 
     title: str
     paper: str
     measured_by: Sequence[Callable[..., Iterator[str]]]
     about: Mapping[str, Any] = field(default_factory=dict)
+    answers: str = ""
 
 
 _GENERATED = (
@@ -68,22 +82,34 @@ def write_up(
     Raises:
         ValueError: no tables there.
     """
-    parts = [HEAD]
+    parts: list[str] = []
+    answers: dict[str, list[str]] = {question: [] for question in QUESTIONS}
     for folder in folders:
-        sections = list(_sections(folder, claims))
+        sections = list(_sections(folder, claims, answers))
         if sections:
             parts += [f"## {folder.name}", "", *sections]
-    if len(parts) == 1:
+    if not parts:
         raise ValueError(
             "Expected tables in folders of --results. Received: "
             f"{', '.join(map(str, folders)) or 'no folder'}"
         )
-    return "\n".join(parts)
+    return "\n".join([HEAD, *_in_short(answers), *parts])
+
+
+def _in_short(answers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What a reader asks first, as far as something was measured."""
+    yield from ("## In short", "")
+    for name, question in QUESTIONS.items():
+        said = answers[name] or ["- Not measured yet."]
+        yield from (f"**{question}**", "", *said, "")
 
 
 def _sections(
-    folder: Path, claims: Mapping[str, Sequence[Claim]]
+    folder: Path,
+    claims: Mapping[str, Sequence[Claim]],
+    answers: Mapping[str, list[str]],
 ) -> Iterator[str]:
+    """What was measured of each claim; adds the first of it to `answers`."""
     contents = {name: _read(folder, name) for name in claims}
     with written.naming(folder):
         is_generated = any(
@@ -104,6 +130,17 @@ def _sections(
                     yield from (f"The paper, {claim.paper}", "")
             for lines in filter(None, told):
                 yield from (*lines, "")
+            if claim.answers:
+                said = [
+                    line
+                    for lines in told
+                    for line in lines
+                    if line and not line.startswith("|")
+                ]
+                answers[claim.answers].extend(
+                    f"- {folder.name}: {line.removeprefix('- ')}"
+                    for line in said[:_ANSWERS]
+                )
 
 
 def _read(folder: Path, name: str) -> list[dict[str, Any]]:

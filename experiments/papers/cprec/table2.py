@@ -35,6 +35,7 @@ CLAIMS = (
         "against 0.1011 (Cl) to 0.1063 (Ab), inference 2.4 times faster, "
         "training in 62 % of the time.",
         [stored_claims.against_full],
+        answers="compression",
     ),
 )
 # MRR@5, HR@5, million parameters, minutes of training, speed-up of

@@ -30,7 +30,14 @@ USES = ("settings",)
 HAS_OWN_RECIPES = True
 _MODELS = ("nextitnet", "sasrec", "gru4rec")
 NAMES = ("counting", *_MODELS)
-CLAIMS = (Claim("Is training worth it", "", [figure_comparisons.in_short]),)
+CLAIMS = (
+    Claim(
+        "Is training worth it",
+        "",
+        [figure_comparisons.in_short],
+        answers="counting",
+    ),
+)
 DEFAULTS = {"protocol": "clean"}
 
 

@@ -40,7 +40,11 @@ _MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gated": ("sasrec", "gated SASRec", {"block": "gated"}),
 }
 NAMES = ("counting", *_MODELS)
-CLAIMS = (Claim("Is depth worth it", "", [figure_comparisons.beyond]),)
+CLAIMS = (
+    Claim(
+        "Is depth worth it", "", [figure_comparisons.beyond], answers="depth"
+    ),
+)
 DEFAULTS = {
     "protocol": "clean",
     "depths": "2,4,8,16",

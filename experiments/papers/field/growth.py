@@ -45,6 +45,7 @@ CLAIMS = (
         "every stage counted",
         "",
         [stored_claims.grown_sooner],
+        answers="stacking",
     ),
 )
 _SHARES = (0.2, 0.5, 0.8)

@@ -51,6 +51,7 @@ CLAIMS = (
         "A policy beats what is as fast without one",
         "",
         [stored_claims.against_full, stored_claims.against_rivals],
+        answers="skipping",
     ),
 )
 _CLAIMANTS = (lines.FULL, "policy", "half")

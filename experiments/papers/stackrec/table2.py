@@ -146,6 +146,7 @@ CLAIMS = (
         "in all settings, in 1/2.05 to 1/3.21 of the time.",
         [comparisons.against_scratch],
         about={"role": "stacked"},
+        answers="stacking",
     ),
     Claim(
         "Going on with the shallow model is not enough",
