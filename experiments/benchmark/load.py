@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ NUM_ITEMS, NUM_BLOCKS, T, K = 4000, 8, 20, 10
 GOALS = {"rate": 300, "p99_ms": 100, "errors": 0}
 # A twentieth more than after the first requests: caches fill up for a while.
 _FLAT = 1.05
+# Until a new model has to be warm.
+_MOST_SECONDS = 300
 _BAD = [
     (b"{", 400),
     (b"\xff\xfe", 400),
@@ -141,12 +144,29 @@ def _at_once(port: int, requests, seconds: float) -> dict[str, Any]:
 
 
 def _replaced(port: int, requests, rate: float, replace) -> dict[str, Any]:
-    """Steady requests, in the midst of which the model is replaced."""
-    timer = threading.Timer(1.0, replace)
-    timer.start()
-    found = _steady(port, requests, rate)
-    timer.join()
-    return found
+    """Steady requests, while a model becomes another, and a little longer."""
+    before = _model(port)
+    replace()
+    part = requests[: int(2 * rate)]
+    sent: list[http_client.Sent] = []
+    end = time.monotonic() + _MOST_SECONDS
+    while True:
+        is_new = _model(port) != before
+        sent += asyncio.run(http_client.send_at_rate(port, part, rate))
+        if is_new:
+            return _summary(sent)
+        if time.monotonic() > end:
+            raise ValueError(
+                f"Expected a new model within {_MOST_SECONDS} seconds. "
+                f"Received: {before} still answers"
+            )
+
+
+def _model(port: int) -> str:
+    """The name of the model that answers."""
+    url = f"http://127.0.0.1:{port}/health"
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.load(answer)["model"]
 
 
 class _Last:
