@@ -1,6 +1,5 @@
 """Growing a trained model's vocabulary: which row comes from which old one."""
 
-import bisect
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -10,12 +9,11 @@ from nextitnet_tf.vocabulary import Vocabulary
 
 # How the rows of an item begin that the model has never seen: as the mean of
 # all items that it knows; as the mean of those that are in a session with it,
-# by how often they are, and of all where there is none; as the mean of some
-# that were as frequent in the old data as it is in the new; as in a new model.
-STARTS = ("mean", "co_occurring", "as_frequent", "random")
-DEFAULT_START = "as_frequent"
-# Of so many items it is the mean that are as frequent.
-_AS_FREQUENT = 10
+# by how often they are, and of all where there is none; as in a new model; the
+# same, but with a bias that makes it as probable as it is frequent in the new
+# data (a softmax without a bias, tied or of a tree, begins as in a new model).
+STARTS = ("mean", "co_occurring", "random", "frequency")
+DEFAULT_START = "frequency"
 
 # Old ids, and their weights in the mean.
 Mixture = tuple[Sequence[int], Sequence[float]]
@@ -66,7 +64,6 @@ def mixtures(
     sources: Sequence[int | None],
     start: str,
     co_occurrences: Mapping[int, Mapping[int, float]] | None = None,
-    counts: Sequence[float] | None = None,
 ) -> list[Mixture | None]:
     """What the row of each new item begins as.
 
@@ -83,8 +80,6 @@ def mixtures(
         co_occurrences: of a new item, by its new id, how often each other
             item is in a session with it, by new ids, too. Items that are new
             themselves do not count.
-        counts: how often each id occurs in the new data. What is compared
-            are shares of all that occurs.
 
     Returns:
         Old ids and their weights in the mean, one pair a row; None where a
@@ -92,8 +87,7 @@ def mixtures(
         share the pair.
 
     Raises:
-        ValueError: an unknown start; a start by co-occurrences or by counts
-            without them.
+        ValueError: an unknown start; a start by co-occurrences without them.
     """
     if start not in STARTS:
         raise ValueError(
@@ -104,14 +98,8 @@ def mixtures(
             'start="co_occurring" needs co_occurrences. Received: '
             "co_occurrences=None"
         )
-    if start == "random":
+    if start in ("random", "frequency"):
         return [None] * len(sources)
-    if start == "as_frequent":
-        if counts is None:
-            raise ValueError(
-                'start="as_frequent" needs counts. Received: counts=None'
-            )
-        return _as_frequent(old, sources, counts)
     items = [i for i, raw in enumerate(old.raw_ids) if raw is not None]
     mean = (items, [1.0] * len(items))
     found: list[Mixture | None] = []
@@ -132,36 +120,13 @@ def mixtures(
     return found
 
 
-def _as_frequent(
-    old: Vocabulary, sources: Sequence[int | None], counts: Sequence[float]
-) -> list[Mixture | None]:
-    """Of each new item the old ones whose shares are nearest in order."""
-    items = [i for i, raw in enumerate(old.raw_ids) if raw is not None]
-    items.sort(key=lambda i: old.counts[i])
-    all_old = sum(old.counts[i] for i in items) or 1
-    all_new = sum(counts) or 1
-    shares = [old.counts[i] / all_old for i in items]
-    size = min(_AS_FREQUENT, len(items))
-    made: dict[int, Mixture] = {}
-    found: list[Mixture | None] = []
-    for new_id, source in enumerate(sources):
-        if source is not None:
-            found.append(None)
-            continue
-        place = bisect.bisect_left(shares, counts[new_id] / all_new)
-        first = min(max(place - size // 2, 0), len(items) - size)
-        if first not in made:
-            made[first] = (items[first : first + size], [1.0] * size)
-        found.append(made[first])
-    return found
-
-
 def grow(
     model,
     vocabulary: Vocabulary,
     start: str = DEFAULT_START,
     co_occurrences: Mapping[int, Mapping[int, float]] | None = None,
     counts: Sequence[float] | None = None,
+    histories=None,
     source_users: Sequence[int | None] | None = None,
     keep_optimizer: bool = False,
 ):
@@ -179,7 +144,10 @@ def grow(
             (`Vocabulary.with_items_of` keeps them all).
         start: one of `STARTS`.
         co_occurrences: as for `mixtures`; `data.co_occurrences` counts them.
-        counts: as for `mixtures`; by default those of the vocabulary.
+        counts: of start "frequency", how often each new id occurs in the new
+            data; by default the counts of the vocabulary.
+        histories: of start "frequency", (B, T) some of the new data, in new
+            ids: on average over them an item is as probable as frequent.
         source_users: of a model with users, which old user each is, None for
             a new one, who begins as the mean of all. Default: the same users.
         keep_optimizer: whether the optimizer is copied, too: what it keeps of
@@ -196,9 +164,11 @@ def grow(
     """
     _check_model(model, vocabulary)
     sources = source_rows(model.vocabulary, vocabulary)
-    if counts is None:
-        counts = vocabulary.counts
-    begins = mixtures(model.vocabulary, sources, start, co_occurrences, counts)
+    begins = mixtures(model.vocabulary, sources, start, co_occurrences)
+    if start == "frequency" and histories is None:
+        raise ValueError(
+            'start="frequency" needs histories. Received: histories=None'
+        )
     users = _check_users(model, source_users)
     grown = _enlarged(model, vocabulary, len(users))
     grown.vocabulary = vocabulary
@@ -217,6 +187,14 @@ def grow(
         everybody = list(range(old.sizes[0]))
         mean_user = (everybody, [1.0] * len(everybody))
         new.fill(old, users, [mean_user] * len(users))
+    if start == "frequency" and hasattr(grown.item_softmax, "set_shares"):
+        new_ids = [i for i, source in enumerate(sources) if source is None]
+        if new_ids:
+            grown.item_softmax.set_shares(
+                grown.last_hidden(histories),
+                new_ids,
+                vocabulary.counts if counts is None else counts,
+            )
     if keep_optimizer:
         _move_optimizer(model, grown, (of_items, sources), (of_users, users))
     return grown

@@ -229,23 +229,51 @@ def test_co_occurrences_by_hand():
     np.testing.assert_allclose(table[4], [2.5, 25])
 
 
-def test_as_frequent_by_hand(monkeypatch):
-    """Shares of a to d in the old data: 10, 20, 30 and 40 %."""
-    monkeypatch.setattr(growing, "_AS_FREQUENT", 2)
+def test_frequency_by_hand():
+    """Half of the new data are c and d; x is a quarter, y as much."""
     model = five_items()
-    model.vocabulary = Vocabulary(
-        [None, "a", "b", "c", "d"], [0, 1, 2, 3, 4], 0, T
+    checks.scramble(model)
+    new = Vocabulary([None, "c", "x", "y", "d"], [0, 3, 2, 2, 1], 0, T)
+    histories = np.int32([[0, 1, 2], [0, 0, 4], [1, 2, 3]])
+    keras.utils.set_random_seed(0)
+    random = grow(model, new, "random")
+    keras.utils.set_random_seed(0)
+    grown = grow(model, new, "frequency", histories=histories)
+    logits = np.float64(grown(histories))
+    # Beside padding, c and d, whatever they have: the odds in the mean.
+    others = np.log(np.exp(logits[:, [0, 1, 4]]).sum(axis=1)).mean()
+    np.testing.assert_allclose(
+        logits[:, 2:4].mean(axis=0) - others, np.log([0.5, 0.5]), atol=1e-4
     )
-    new = Vocabulary([None, "c", "x", "y", "z"], [0, 1, 1, 1, 1], 0, T)
-    # Of 100: x has 25, which lies between b and c; y has 60, z has 1.
-    grown = grow(model, new, "as_frequent", counts=[0, 14, 25, 60, 1])
-    table = grown.item_embedding.get_weights()[0]
-    np.testing.assert_allclose(table[1], TABLE[3])
-    np.testing.assert_allclose(table[2:, 0], [2.5, 3.5, 1.5])
-    # By default the counts are those of the vocabulary: 25 % each.
-    grown = grow(model, new, "as_frequent")
-    table = grown.item_embedding.get_weights()[0]
-    np.testing.assert_allclose(table[2:, 0], [2.5, 2.5, 2.5])
+    counts = [0, 3, 5, 0, 1]
+    other = grow(model, new, "frequency", counts=counts, histories=histories)
+    logits = np.float64(other(histories))
+    others = np.log(np.exp(logits[:, [0, 1, 4]]).sum(axis=1)).mean()
+    np.testing.assert_allclose(
+        logits[:, 2:4].mean(axis=0) - others,
+        np.log([5 / 4, 0.5 / 4]),
+        atol=1e-4,
+    )
+    # All else is as at random.
+    for one, same in zip(random.weights, grown.weights, strict=True):
+        known = np.array(one).reshape(-1), np.array(same).reshape(-1)
+        changed = np.flatnonzero(known[0] != known[1])
+        is_bias = one.path.endswith("item_softmax/bias")
+        assert changed.tolist() == ([2, 3] if is_bias else [])
+
+
+@pytest.mark.parametrize("name", ["nextitnet tied", "compressed"])
+def test_frequency_without_a_bias_is_a_random_start(name):
+    model = trained(MODELS[name])
+    larger = reordered(model, WITHIN_CLUSTERS, ("new",))
+    found = []
+    for start in ("random", "frequency"):
+        keras.utils.set_random_seed(0)
+        histories = np.ones((2, T), "int32")
+        grown = grow(model, larger, start, histories=histories)
+        found.append(grown.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_random_start_is_that_of_a_new_model():
@@ -265,6 +293,8 @@ def test_starts_of_another_kind_are_refused():
         grow(model, new, "zeros")
     with pytest.raises(ValueError, match="co_occurrences=None"):
         grow(model, new, "co_occurring")
+    with pytest.raises(ValueError, match="histories=None"):
+        grow(model, new, "frequency")
 
 
 # --- compressed models ------------------------------------------------------

@@ -35,7 +35,8 @@ NEW_ITEMS = flags.DEFINE_enum(
     list(growing.STARTS),
     "With --from: how an item begins that the model has never seen: as the "
     "mean of all it knows, as the mean of those that are in a session with it, "
-    f"or at random. The default is {growing.DEFAULT_START}.",
+    "at random, or at random but as probable as it is frequent in the new "
+    f"data. The default is {growing.DEFAULT_START}.",
 )
 # Arguments of a model that stage and data decide.
 _DECIDED = ("num_items", "num_blocks", "padding_id", "backbone", "quantized")
@@ -114,7 +115,7 @@ def read() -> Source | None:
             f"expected --model={source.name}, which {path} is. "
             f"Received: --model={model_flags.MODEL.value}"
         )
-    flags.FLAGS.set_default(model_flags.MODEL.name, source.name)
+    flags.FLAGS[model_flags.MODEL.name].parse(source.name)
     return source
 
 
@@ -168,7 +169,8 @@ def sessions_for(
         output: where the new model goes.
 
     Raises:
-        ValueError: the new model would take the place of the old one.
+        ValueError: the new model would take the place of the old one; no
+            item that the old one knows.
     """
     if (output / "model.keras").resolve() == source.path.resolve():
         raise ValueError(
@@ -177,7 +179,11 @@ def sessions_for(
             f"Received: --from={source.path}"
         )
     known = source.model.vocabulary
-    larger = sessions if known is None else sessions.with_items_of(known)
+    larger = sessions
+    if known is not None:
+        # Refuses data of other items, before they are put beside its own.
+        growing.source_rows(known, sessions.vocabulary)
+        larger = sessions.with_items_of(known)
     until = None if source.run is None else source.run.trained_until
     parts = data.split(larger, recipe.protocol)
     if until is None or (parts.first_time_of_evaluation or until) <= until:

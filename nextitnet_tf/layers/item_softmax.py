@@ -1,6 +1,7 @@
 """The output layer: a softmax over all items."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from nextitnet_tf import losses
@@ -132,6 +133,30 @@ class ItemSoftmax(keras.layers.Layer):
             ),
             expected_counts=losses.expected_counts(num_columns, num_sampled),
         )
+
+    def set_shares(self, hidden, item_ids, counts):
+        """Has items be as probable, on average, as they are frequent.
+
+        Only their biases change, by what lacks in the mean logit: to the log
+        of an item's share, over that of all other items together.
+
+        Args:
+            hidden: (M, D) hidden states, over which the mean is taken.
+            item_ids: of the items, not all there are.
+            counts: (N,) how often each item occurs; one that does not counts
+                as half of an occurrence.
+        """
+        logits = ops.convert_to_numpy(self(hidden)).astype("float64")
+        others = np.delete(logits, item_ids, axis=1)
+        largest = others.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(others - largest).sum(axis=1)) + largest[:, 0]
+        counts = np.asarray(counts, "float64")
+        of_others = max(np.delete(counts, item_ids).sum(), 0.5)
+        wanted = np.log(np.maximum(counts[item_ids], 0.5) / of_others)
+        lacking = wanted + log_sum.mean() - logits[:, item_ids].mean(axis=0)
+        bias = ops.convert_to_numpy(self.bias).copy()
+        bias[item_ids] += lacking
+        self.bias.assign(bias)
 
     def item_rows(self):
         """What of it belongs to items (`ItemRows`)."""

@@ -44,6 +44,9 @@ class TiedItemSoftmax(ItemSoftmax):
     def loss(self, hidden, *args, **kwargs):
         return super().loss(self._of_items(hidden), *args, **kwargs)
 
+    def set_shares(self, hidden, item_ids, counts):
+        """Nothing: there is no bias."""
+
     def item_rows(self):
         return []  # the embedding has them
 

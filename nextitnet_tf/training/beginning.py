@@ -20,6 +20,8 @@ from nextitnet_tf.training import runs
 from nextitnet_tf.training.runs import Run
 
 _OF_A_DIGEST = 64
+# So many histories say how probable items are on average.
+_HISTORIES = 512
 
 
 def stacker(stage: Stage) -> Stacker:
@@ -188,5 +190,6 @@ def _of_sessions(model, stage: Stage, parts: data.Split, keeps: bool):
         stage.new_items,
         together,
         counts.tolist(),
+        rows[:_HISTORIES, :-1],
         keep_optimizer=keeps,
     )
