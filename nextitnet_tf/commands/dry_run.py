@@ -7,8 +7,6 @@ from nextitnet_tf import training
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.training import next_item
 
-# Beyond so many scores a step, a smaller softmax is worth a word.
-_MANY_SCORES = 2e8
 _HOW = {None: "from scratch", "continue": "going on"}
 
 
@@ -47,12 +45,4 @@ def shown(recipe: Recipe, sessions: data.Sessions) -> str:
         f"apart; it ends sooner where {recipe.stages[-1].patience} of them in "
         f"a row are no better. Memory: {peak:.1f} GiB in these steps."
     )
-    scores = recipe.batch_size * sessions.rows.shape[1] * sessions.num_items
-    if scores > _MANY_SCORES and not recipe.protocol.sampled_fraction:
-        lines.append(
-            f"note: each step scores {sessions.num_items:,} items at "
-            f"{recipe.batch_size * (sessions.rows.shape[1] - 1):,} positions; "
-            "--compression=auto, or --sampled_fraction=0.1 with "
-            "--label_smoothing=0, takes a fraction of that"
-        )
     return "\n".join(lines)

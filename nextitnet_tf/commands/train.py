@@ -55,7 +55,7 @@ def main() -> None:
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:
         sessions = starting.sessions_for(source, recipe, sessions, output)
-    for remark in remarks.on(sessions):
+    for remark in remarks.on(sessions, recipe):
         print(remark, file=sys.stderr)
     if _DRY_RUN.value:
         print(dry_run.shown(recipe, sessions))

@@ -40,21 +40,3 @@ def test_by_hand(monkeypatch):
     assert "stacked (adjacent)" in second and "at most 25 steps" in second
     assert last.startswith("in all at most 2.2 minutes")
     assert "where 3 of them" in last and "GiB" in last
-
-
-def test_many_items(monkeypatch):
-    rows = np.arange(1, 101).reshape(20, 5) % 20
-    sessions = data.Sessions.from_interactions(
-        {
-            "user": np.repeat(np.arange(20), 5),
-            "item": rows.ravel(),
-            "time": np.arange(100),
-        },
-        t=5,
-        min_users_per_item=1,
-    )
-    monkeypatch.setattr(training, "measure_step_seconds", lambda *_, **__: 0.1)
-    recipe = Recipe(stages=(Stage(1),), batch_size=16)
-    assert "--compression=auto" not in dry_run.shown(recipe, sessions)
-    monkeypatch.setattr(dry_run, "_MANY_SCORES", 1000)
-    assert "20 items at 64 positions" in dry_run.shown(recipe, sessions)
