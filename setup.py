@@ -14,9 +14,9 @@ setup(
         "StackRec, CpRec and SkipRec: very deep sequential recommenders in "
         "TensorFlow 2 / Keras 3"
     ),
-    long_description=Path(__file__).with_name("README.md").read_text(
-        encoding="utf-8"
-    ),
+    long_description=Path(__file__)
+    .with_name("README.md")
+    .read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     classifiers=[
         "Intended Audience :: Developers",
