@@ -109,8 +109,9 @@ def test_a_deeper_model(train, tmp_path):
     code, out, err = train("new", FROM, "--num_blocks=2,4", "--method=cross")
     assert code == 0, err
     assert "2 blocks: " in out and "4 blocks: " in out
-    model = saved.load_model(tmp_path / "results" / "new" / "model.keras")
-    assert len(model.blocks) == 4
+    runs = tmp_path / "results" / "new" / "runs"
+    (path,) = runs.glob("nextitnet-4-cross-*/model.keras")
+    assert len(saved.load_model(path).blocks) == 4
     code, _, err = train("new", FROM, "--num_blocks=1")
     check_one_line(code, err, "2 or more", "--num_blocks=1")
 

@@ -100,7 +100,7 @@ def test_counting_beside_a_model_of_small_batches(sessions, tmp_path):
         recipe, known, tmp_path / "runs", jit_compile=False, verbose=0
     )
     assert run.summary["num_sessions"] == 48
-    text = counting.beside(run, known)
+    text = counting.beside(run, counting.best_of(run, known), known)
     assert text.startswith("floor: ") and "(one seed)" in text
 
 

@@ -41,7 +41,7 @@ USUAL = (
     *("--min_users_per_item=1", "--min_items_per_user=1"),
 )
 # They would end elsewhere: in help, in another folder, on other devices.
-_NOT = {"output", "results", "strategy", "verbose"}
+_NOT = {"dry_run", "output", "results", "strategy", "verbose"}
 REACHED = "reached"
 
 
