@@ -179,11 +179,18 @@ load-test: $(INSTALLED_SERVE) ## how fast `make serve` answers, on an idle machi
 # A process a core, each of which imports TensorFlow.
 PYTEST := $(BIN)/pytest -q -n auto --maxprocesses=8 --dist=worksteal
 
+# Without ARGS in two goes, each with processes of its own: XLA keeps what it has
+# compiled as long as a process lives, gigabytes of it by the end.
+FIRST := --ignore=tests/training --ignore-glob='tests/test_*.py'
+SECOND := tests/training tests/test_*.py
+
 test: $(INSTALLED) ## tests and doctests but for the slow ones
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(or $(ARGS),$(FIRST))
+	$(if $(ARGS),,$(PYTEST) -m "not slow" $(SECOND))
 
 test-all: $(INSTALLED) ## all tests
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(or $(ARGS),$(FIRST))
+	$(if $(ARGS),,$(PYTEST) $(SECOND))
 
 test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without TensorFlow
 	KERAS_BACKEND=jax $(BIN)/pytest -q tests/backend
