@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import secrets
@@ -63,6 +64,12 @@ def naming(path: Path, partial: Path | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         raise _naming(path, partial or path, error) from error
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The sha256 of a file, by which it is known again."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -376,5 +376,17 @@ def test_a_frame_of_events():
     assert model.recommend(in_order, k=2) == dict(
         zip(["u1", "u2"], expected, strict=True)
     )
+    for column, message in (
+        ("user", "no empty user"),
+        ("item", "no empty item"),
+        ("time", "a time of each event. Received: row=1"),
+    ):
+        missing = frame.assign(
+            **{column: [*frame[column][:1], None, *frame[column][2:]]}
+        )
+        with pytest.raises(ValueError, match=message):
+            model.recommend(missing)
+    with pytest.raises(ValueError, match="integer or text"):
+        model.recommend(frame.assign(item=[1.0, 2.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match="a user column in the table"):
         model.recommend(frame.rename(columns={"user": "who"}))

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+import os
+import signal
 import sys
 
 COMMANDS = {
@@ -16,6 +18,8 @@ COMMANDS = {
 
 def main() -> None:
     """Starts the command that the first argument names."""
+    # Until the command listens, what a user interrupts has not begun.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h", "help"):
         print(_usage())

@@ -305,8 +305,7 @@ def sessions_folder(
     Args:
         usual: how, as far as no flag says.
         suffix: of the folder's name, unless --sessions says it.
-        as_found: whether sessions of the raw file that are there are taken
-            however they were prepared, if no flag says how.
+        as_found: takes what was prepared of the raw file, if no flag says how.
     """
     name = dataset_name()
     folder = Path(SESSIONS.value or f"data/{name}{suffix}")
@@ -325,8 +324,8 @@ def sessions_folder(
             f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
             "was prepared before. Received: neither"
         )
-    is_asked = bool(preparation_flags.given()) or not as_found
-    if not is_asked and sessions_on_disk.is_of(folder, raw):
+    as_found = as_found and not preparation_flags.given()
+    if as_found and sessions_on_disk.is_of(folder, raw):
         return folder
     return prepare(raw, folder, **how)
 
@@ -343,8 +342,9 @@ def _check_prepared(folder: Path) -> None:
     sessions_on_disk.check_folder(folder, preparation_flags.given().get("t"))
 
 
-def output_folder() -> Path:
-    """Where results go; made if need be."""
+def output_folder(is_made: bool = True) -> Path:
+    """Where results go; made if need be, or left as it is."""
     folder = Path(OUTPUT.value or f"results/{dataset_name()}")
-    folder.mkdir(parents=True, exist_ok=True)
+    if is_made:
+        folder.mkdir(parents=True, exist_ok=True)
     return folder

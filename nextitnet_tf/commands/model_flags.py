@@ -172,9 +172,6 @@ def recipe() -> Recipe:
         is_usual = known["batch_size"] == plain["batch_size"]
         if not shared.BATCH_SIZE.present and is_usual:
             del options["batch_size"]
-        # Neither a sampled softmax nor a tree has smoothed labels.
-        if protocol.sampled_fraction or COMPRESSION.value:
-            options.setdefault("label_smoothing", 0.0)
         config = {
             name: value
             for name, value in config.items()

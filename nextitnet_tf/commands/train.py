@@ -51,7 +51,7 @@ def main() -> None:
     source = starting.read()
     recipe = starting.recipe(source)
     folder = flags.sessions_folder()
-    output = flags.output_folder()
+    output = flags.output_folder(is_made=False)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:
         sessions = starting.sessions_for(source, recipe, sessions, output)
@@ -60,6 +60,7 @@ def main() -> None:
     if _DRY_RUN.value:
         print(dry_run.shown(recipe, sessions))
         return
+    flags.output_folder()
     runs = training.run(
         recipe,
         sessions,

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
@@ -37,7 +38,7 @@ def run_beside(path: Path) -> Run | None:
         return None
     run = Run.read(path.parent)
     known = run.summary.get("files", {}).get(runs.MODEL)
-    if known and runs.file_digest(path) != known:
+    if known and atomic_files.file_digest(path) != known:
         raise ValueError(
             f"Expected the model that {summary} tells of. Received: {path}, "
             "which is another or damaged"

@@ -8,6 +8,8 @@ import pandas as pd
 
 from nextitnet_tf.preparation.columns import find_columns
 from nextitnet_tf.preparation.columns import has_times
+from nextitnet_tf.preparation.errors import DataError
+from nextitnet_tf.preparation.interactions_csv import check_ids
 
 
 def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
@@ -22,7 +24,8 @@ def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
         Users in the order in which they first occur, and their raw item ids.
 
     Raises:
-        DataError: a column is missing, or more than one could be meant.
+        DataError: a column is missing, or more than one could be meant; an
+            empty user, item or time; ids with decimals.
     """
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
@@ -30,12 +33,19 @@ def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
     columns = find_columns(
         names, "the table", time="auto" if has_times(names) else "file"
     )
-    users = pd.Series(table[columns.user]).reset_index(drop=True)
-    items = pd.Series(table[columns.item]).reset_index(drop=True)
+    users, items = (
+        pd.Series(table[name]).reset_index(drop=True)
+        for name in (columns.user, columns.item)
+    )
+    for role, series in (("user", users), ("item", items)):
+        check_ids(series, role)
     numbers, known = pd.factorize(users)
     order = np.arange(len(users))
     if columns.time is not None:
         times = pd.Series(table[columns.time])
+        if times.isna().any():
+            row = int(np.flatnonzero(times.isna())[0])
+            raise DataError(f"Expected a time of each event. Received: {row=}")
         order = np.argsort(times.to_numpy(), kind="stable")
     found: list[list[Any]] = [[] for _ in known]
     values = items.tolist()

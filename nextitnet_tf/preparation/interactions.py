@@ -163,6 +163,11 @@ def _named(
     """The table, and the names of its columns."""
     if isinstance(table, (str, os.PathLike)):
         table = RawFile(pathlib.Path(table), separator=choices.separator)
+    elif choices.separator != ",":
+        raise DataError(
+            "Expected the separator of a csv file alone; other formats have "
+            f"one of their own. Received: separator={choices.separator!r}"
+        )
     if isinstance(table, RawFile):
         if choices.columns is not None:
             table = with_columns(table, choices.columns)

@@ -93,6 +93,26 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
     return found
 
 
+def check_ids(series: pd.Series, role: str) -> None:
+    """Raises DataError for raw ids that are empty, or that have decimals.
+
+    A column of integers of which some were missing has become one of floats:
+    as text its ids would be others than those of the data.
+
+    Args:
+        series: of raw ids.
+        role: "user" or "item", for the error.
+    """
+    if series.isna().any():
+        row = int(np.flatnonzero(series.isna())[0])
+        raise DataError(f"Expected no empty {role}. Received: {row=}")
+    if pd.api.types.is_float_dtype(series.dtype):
+        raise DataError(
+            f"Expected {with_article(role)} id that is an integer or text: "
+            f"give the column astype('int64'). Received: {series.dtype}"
+        )
+
+
 def code_interactions(
     users: Any, items: Any, times: np.ndarray | None
 ) -> Interactions:
@@ -100,9 +120,7 @@ def code_interactions(
     coded = []
     for role, values in (("user", users), ("item", items)):
         series = pd.Series(values)
-        if series.isna().any():
-            row = int(np.flatnonzero(series.isna())[0])
-            raise DataError(f"Expected no empty {role}. Received: {row=}")
+        check_ids(series, role)
         if not pd.api.types.is_integer_dtype(series.dtype):
             series = series.map(str)
         ids = RawIds()

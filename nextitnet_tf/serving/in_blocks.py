@@ -5,7 +5,6 @@ joined at the end: a command that was interrupted goes on after the last block
 that was whole.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -56,14 +55,20 @@ def recommend_file(
             model that cannot be frozen.
         OSError: a file cannot be read or written.
     """
+    for known in (model_path, source):
+        if target.resolve() == known.resolve():
+            raise ValueError(
+                f"Expected another file for the answers than {known}, which "
+                f"would be lost. Received: {target}"
+            )
     model = saved.load_model(model_path)
     recommending.at_most(k, model)
     blocks = target.with_name(f"{target.name}.blocks")
     _begin(
         blocks,
         {
-            "model": _sha256(model_path),
-            "source": _sha256(source),
+            "model": atomic_files.file_digest(model_path),
+            "source": atomic_files.file_digest(source),
             "suffix": target.suffix,
             "k": k,
             "exclude_seen": exclude_seen,
@@ -161,8 +166,3 @@ def _begin(blocks: Path, identity: dict[str, Any]) -> None:
         shutil.rmtree(blocks)
     blocks.mkdir()
     atomic_files.write_json(known, identity)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

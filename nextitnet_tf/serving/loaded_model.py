@@ -1,13 +1,13 @@
 """A model as a service has it: read, frozen and warmed up."""
 
 import datetime
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from nextitnet_tf.atomic_files import file_digest
 from nextitnet_tf.models import raw_ids
 from nextitnet_tf.models import recommending
 from nextitnet_tf.models import saved
@@ -38,7 +38,7 @@ class LoadedModel:
         largest = recommending.largest_batch(len(self._vocabulary.raw_ids))
         now = datetime.datetime.now(datetime.UTC)
         self.about: dict[str, Any] = {
-            "model": _sha256(path)[:12],
+            "model": file_digest(path)[:12],
             "path": str(path),
             "loaded_at": now.isoformat(timespec="seconds"),
             "class": type(model).__name__,
@@ -105,8 +105,3 @@ class LoadedModel:
 def _kind(vocabulary) -> str:
     is_text = any(isinstance(raw, str) for raw in vocabulary.raw_ids)
     return "string" if is_text else "integer"
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

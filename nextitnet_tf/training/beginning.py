@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import data
 from nextitnet_tf import growing
 from nextitnet_tf.models import MODELS
@@ -16,7 +17,6 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Start
 from nextitnet_tf.stacking import Stacker
-from nextitnet_tf.training import runs
 from nextitnet_tf.training.runs import Run
 
 _OF_A_DIGEST = 64
@@ -41,7 +41,7 @@ def start_of(path: Path) -> Start:
             f"Expected a saved model (.keras). Received: {path}, which is no "
             "file"
         )
-    return Start(runs.file_digest(path), str(path))
+    return Start(atomic_files.file_digest(path), str(path))
 
 
 def source(recipe: Recipe, parts: data.Split, before: Run | None):

@@ -16,7 +16,6 @@ import numpy as np
 
 from nextitnet_tf import atomic_files
 from nextitnet_tf.models import saved
-from nextitnet_tf.training import runs
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ class Checkpoints:
         """Writes the weights of the best evaluation, `progress.best_step`."""
         path = self.best(progress.best_step)
         saved.save_model(model, path)
-        progress.best_sha256 = runs.file_digest(path)
+        progress.best_sha256 = atomic_files.file_digest(path)
 
     def save(self, model, progress: Progress) -> None:
         """Writes weights, optimizer, random generators and progress.
@@ -209,7 +208,7 @@ def _named(folder: Path, form: str) -> list[Path]:
 
 
 def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and runs.file_digest(path) == sha256
+    return path.is_file() and atomic_files.file_digest(path) == sha256
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nextitnet_tf import atomic_files
 from nextitnet_tf import distribution
 from nextitnet_tf.data import Pairs
 from nextitnet_tf.data import Sessions
@@ -180,7 +181,7 @@ class Run:
         """Raises ValueError if a file is not as it was written."""
         path = self.folder / name
         known = self.summary.get("files", {}).get(name)
-        if known and path.is_file() and file_digest(path) != known:
+        if known and path.is_file() and atomic_files.file_digest(path) != known:
             raise _damaged(path, self.folder)
 
 
@@ -194,12 +195,6 @@ def _damaged(path: Path, folder: Path) -> ValueError:
 def monitor_of(summary: Mapping[str, Any]) -> str:
     """The metric of the curve by which a run's best evaluation was chosen."""
     return summary.get("monitor", MONITOR)
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_all(folder: Path) -> list[Run]:

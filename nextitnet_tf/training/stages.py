@@ -295,7 +295,9 @@ def _finish(summary: dict[str, Any], work: Path, folder: Path) -> None:
     checkpoints = Checkpoints(work, folder.name)
     best = checkpoints.best(summary["best_step"])
     files = {runs.MODEL: best, of_ranks.FILE: work / of_ranks.FILE}
-    digests = {name: runs.file_digest(path) for name, path in files.items()}
+    digests = {
+        name: atomic_files.file_digest(path) for name, path in files.items()
+    }
     if work != folder:
         for name in (of_ranks.FILE, runs.LOG, journal.LOG):
             if (work / name).is_file():

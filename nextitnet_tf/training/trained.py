@@ -138,6 +138,10 @@ def recipe_for(
             )
     if num_blocks is not None:
         depths = [num_blocks] if isinstance(num_blocks, int) else num_blocks
+    config = {**base.model_config, **(model_config or {})}
+    # Neither a sampled softmax nor a tree has smoothed labels.
+    if usual.sampled_fraction or config.get("compression"):
+        options.setdefault("label_smoothing", 0.0)
     return dataclasses.replace(
         base,
         stages=tuple(
@@ -151,7 +155,7 @@ def recipe_for(
         ),
         protocol=usual,
         seed=seed,
-        model_config={**base.model_config, **(model_config or {})},
+        model_config=config,
         **options,
     )
 

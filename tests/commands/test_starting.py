@@ -12,7 +12,6 @@ import pytest
 from nextitnet_tf import NextItNet
 from nextitnet_tf import Vocabulary
 from nextitnet_tf.models import saved
-from nextitnet_tf.training import runs
 from tests.experiments.conftest import call as call
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -72,7 +71,7 @@ def check_one_line(code, err, *words):
 
 def test_a_model_goes_on(train, tmp_path):
     source = tmp_path / "results" / "old" / "model.keras"
-    digest = runs.file_digest(source)
+    digest = atomic_files.file_digest(source)
     code, out, err = train("new", FROM)
     assert code == 0, err
     assert "2 blocks: MRR@5" in out

@@ -93,5 +93,10 @@ def test_what_is_refused(changes, message):
 def test_an_empty_table():
     with pytest.raises(DataError, match="the table, empty"):
         Sessions.from_interactions(FRAME[:0], **SMALL)
+    # Integers of which some were missing: "3.0" would be an id of its own.
+    for role in ("user", "item"):
+        table = FRAME.assign(**{role: [1.0, 2.0, 1.0, 1.0, 2.0]})
+        with pytest.raises(DataError, match=f"{role} id that is an integer"):
+            Sessions.from_interactions(table, **SMALL)
     with pytest.raises(DataError, match="no empty item"):
         Sessions.from_interactions(FRAME.assign(item=None), **SMALL)

@@ -107,6 +107,17 @@ def test_other_separators(tmp_path, monkeypatch, block):
     assert prepared(raw, tmp_path / "t", **named)[0] == [[0, 0, 2, 1]]
 
 
+def test_a_separator_of_a_format_that_has_its_own(tmp_path):
+    (tmp_path / "my.inter").write_text("user_id:token\titem_id:token\n7\ta\n")
+    (tmp_path / "a.txt").write_text("7 30 4\n")
+    for name, format in (("my.inter", "recbole"), ("a.txt", "user_items")):
+        with pytest.raises(DataError, match="a csv file alone"):
+            prepared(
+                *(tmp_path / name, tmp_path / "s"),
+                **{"format": format, "separator": ";", "time": "file"},
+            )
+
+
 def test_a_separator_that_is_none(tmp_path):
     raw = tmp_path / "a.csv"
     raw.write_text("user;item\n1;2\n")

@@ -219,6 +219,16 @@ def test_parquet_that_is_none(model, tmp_path):
         )
 
 
+def test_answers_do_not_take_the_place_of_questions(model, tmp_path):
+    source = tmp_path / "h.txt"
+    source.write_text("a\n")
+    (tmp_path / "link.txt").symlink_to(source)
+    for target in (source, tmp_path / "link.txt", model):
+        with pytest.raises(ValueError, match="which would be lost"):
+            in_blocks.recommend_file(model, source, target)
+    assert source.read_text() == "a\n"
+
+
 def test_a_folder_that_is_in_the_way(model, tmp_path):
     (tmp_path / "answers.csv.blocks").mkdir()
     (tmp_path / "answers.csv.blocks" / "mine").write_text("")

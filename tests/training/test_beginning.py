@@ -15,7 +15,6 @@ from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.training import beginning
 from nextitnet_tf.training import next_item
-from nextitnet_tf.training import runs
 from tests.checks import write_sessions
 
 SMALL = {"max_steps": 2, "eval_every": 2, "patience": 5}
@@ -221,7 +220,7 @@ def test_a_run_is_named_by_what_it_began_from(first, new, tmp_path):
     # What is written down is a digest, and where the file was.
     start = json.loads((found.folder / "run.json").read_text())["start"]
     assert start == {
-        "source": runs.file_digest(first.model_path),
+        "source": atomic_files.file_digest(first.model_path),
         "path": str(first.model_path),
     }
 

@@ -83,6 +83,19 @@ def test_options_change_what_was_tuned():
     assert found.model_config == {**tuned.model_config, "num_heads": 2}
 
 
+def test_a_tree_has_no_smoothed_labels():
+    assert TUNED["gru4rec"].label_smoothing > 0
+    found = trained.recipe_for("gru4rec", model_config={"compression": "auto"})
+    assert found.label_smoothing == 0
+    found = trained.recipe_for(
+        "gru4rec",
+        protocol=dataclasses.replace(
+            TUNED["gru4rec"].protocol, sampled_fraction=0.2
+        ),
+    )
+    assert found.label_smoothing == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -13,8 +13,7 @@ new sessions.
 
 Expected time on 2 cores with Globo (1 to 8 October, then the 9th): see
 `results/globo/new_items.md`; the two models that are trained from scratch take
-nearly all of it. Expected numbers: on new items a start by their frequency is
-as good before any step as a random one after 100, where all others have 0.
+nearly all of it.
 """
 
 import dataclasses
