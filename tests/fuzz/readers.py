@@ -20,6 +20,7 @@ import time
 import zipfile
 
 import numpy as np
+import pandas as pd
 
 import nextitnet_tf
 from nextitnet_tf import Vocabulary
@@ -30,6 +31,7 @@ from nextitnet_tf import training
 from nextitnet_tf.models import saved
 from nextitnet_tf.preparation import prepare
 from nextitnet_tf.preparation.formats import detect_format
+from nextitnet_tf.serving import history_files
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import ranks
 from nextitnet_tf.training import runs
@@ -56,6 +58,24 @@ SESSIONS = b"".join(
     b",".join(b"%d" % ((row * 7 + k) % 9 + 1) for k in range(6)) + b"\n"
     for row in range(20)
 )
+INTER = b"user_id:token\titem_id:token\ttimestamp:float\n" + b"".join(
+    b"u%d\ti%d\t%d\n" % (user, (user + k) % 5, k)
+    for user in range(9)
+    for k in range(6)
+)
+PAIRS = b"".join(
+    b"%d %d\n" % (user, (user + k) % 5 + 1)
+    for user in range(1, 10)
+    for k in range(6)
+)
+USER_ITEMS = b"".join(
+    b"%d %s\n" % (user, b" ".join(b"%d" % (k % 5 + 1) for k in range(6)))
+    for user in range(1, 10)
+)
+HISTORIES = b"".join(
+    b'{"user": %d, "history": ["a", "b", "%d"]}\n' % (user, user)
+    for user in range(9)
+)
 TRANSFER = b"".join(
     b"0,0,%d,%d,,%d,%d\n" % (k % 5 + 1, k % 3 + 1, k % 4 + 1, k % 2 + 7)
     for k in range(20)
@@ -81,6 +101,26 @@ def prepare_any(path, kept):
     format_ = detect_format(path)
     options = {} if format_ == "sessions" else SMALL
     prepare(path, path.parent / "out", format=format_, **options)
+
+
+def prepare_published(path, kept):
+    """As the projects publish them that the name tells of."""
+    shutil.rmtree(path.parent / "out", ignore_errors=True)
+    formats = {"pairs.txt": "user_item", "user_items.txt": "user_items"}
+    format_ = formats.get(path.name, "auto")
+    prepare(path, path.parent / "out", format=format_, **SMALL)
+    data.read_sessions(path.parent / "out")
+
+
+def parquet_of_interactions():
+    packed = io.BytesIO()
+    pd.read_csv(io.BytesIO(CSV)).to_parquet(packed)
+    return packed.getvalue()
+
+
+def read_histories(path, kept):
+    for block in history_files.read_blocks(path, 4):
+        assert len(block.histories) <= 4
 
 
 def movielens_zip(content):
@@ -200,6 +240,16 @@ READERS = {
         mutations.mutate_zip,
         prepare_any,
     ),
+    "my.inter": (INTER, mutations.mutate, prepare_published),
+    "pairs.txt": (PAIRS, mutations.mutate, prepare_published),
+    "user_items.txt": (USER_ITEMS, mutations.mutate, prepare_published),
+    "my.parquet": (
+        parquet_of_interactions(),
+        mutations.mutate,
+        prepare_published,
+    ),
+    "histories.txt": (CSV, mutations.mutate, read_histories),
+    "histories.jsonl": (HISTORIES, mutations.mutate, read_histories),
     "sessions.csv": (SESSIONS, mutations.mutate, prepare_raw),
     "release.csv": (SESSIONS, mutations.mutate, alone(release.read_sessions)),
     "transfer.csv": (TRANSFER, mutations.mutate, alone(release.read_transfer)),
