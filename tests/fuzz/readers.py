@@ -76,6 +76,10 @@ HISTORIES = b"".join(
     b'{"user": %d, "history": ["a", "b", "%d"]}\n' % (user, user)
     for user in range(9)
 )
+# Quoted, so that a damage is seen: of plain lines nearly any is a history.
+TITLES = b"".join(
+    b'"part %d, ""the end""","title, %d"\n' % (k, k) for k in range(20)
+)
 TRANSFER = b"".join(
     b"0,0,%d,%d,,%d,%d\n" % (k % 5 + 1, k % 3 + 1, k % 4 + 1, k % 2 + 7)
     for k in range(20)
@@ -248,7 +252,7 @@ READERS = {
         mutations.mutate,
         prepare_published,
     ),
-    "histories.txt": (CSV, mutations.mutate, read_histories),
+    "histories.txt": (TITLES, mutations.mutate, read_histories),
     "histories.jsonl": (HISTORIES, mutations.mutate, read_histories),
     "sessions.csv": (SESSIONS, mutations.mutate, prepare_raw),
     "release.csv": (SESSIONS, mutations.mutate, alone(release.read_sessions)),
