@@ -10,6 +10,7 @@ import pytest
 import nextitnet_tf
 from experiments.benchmark import accuracy
 from experiments.benchmark import answers
+from experiments.benchmark import batch
 from experiments.benchmark import cases
 from experiments.benchmark import child
 from experiments.benchmark import compression
@@ -23,7 +24,9 @@ from experiments.benchmark import recommending
 from experiments.benchmark import report
 from experiments.benchmark import steps
 from experiments.benchmark.settings import Settings
+from nextitnet_tf import data
 from nextitnet_tf import release
+from nextitnet_tf.serving import history_files
 from tests import checks
 
 
@@ -38,6 +41,43 @@ def test_arithmetic_of_a_step_by_hand():
     full = steps.Step(sampled_fraction=0).gflop
     assert full == pytest.approx(12.3, abs=0.05)
     assert steps.Step(num_blocks=32).gflop == pytest.approx(24.3, abs=0.1)
+
+
+def test_files_of_histories_hold_the_rows_that_are_evaluated(tmp_path):
+    rows = np.repeat(np.arange(1, 4001), 2).reshape(400, 20)
+    found = dict(batch.write(rows, tmp_path))
+    assert found.keys() == {"evaluate", "jsonl", "parquet", "txt"}
+    evaluated = data.read_sessions(tmp_path / "sessions")
+    model = nextitnet_tf.load_model(tmp_path / "model.keras")
+    assert model.vocabulary.raw_ids == evaluated.vocabulary.raw_ids
+    raw = np.asarray(evaluated.vocabulary.raw_ids[1:])[evaluated.rows - 1]
+    np.testing.assert_array_equal(raw, rows)
+    for suffix in ("jsonl", "parquet", "txt"):
+        source = tmp_path / f"histories.{suffix}"
+        assert f"--input={source}" in found[suffix]
+        (block,) = history_files.read_blocks(source, 1000)
+        histories = [[*map(int, history)] for history in block.histories]
+        assert histories == rows[:, :-1].tolist()
+
+
+def test_rows_a_second_leave_out_what_a_process_needs_to_start(monkeypatch):
+    monkeypatch.setattr(batch, "NUM_ROWS", 1000)
+    monkeypatch.setattr(batch, "NUM_FEW", 100)
+    ran = iter(
+        {"seconds": seconds, "peak_gb": gb}
+        for seconds, gb in [(10, 1), (12, 1.5), (9, 1), (9, 1)]
+        + [(30, 1.25), (21, 2), (12, 1), (9.5, 1)]
+    )
+    monkeypatch.setattr(
+        batch, "write", lambda rows, _: [(k, []) for k in kinds]
+    )
+    kinds = ("evaluate", "jsonl", "parquet", "txt")
+    monkeypatch.setattr(batch, "_run", lambda command: next(ran))
+    shown = batch.to_markdown(batch.measure(None))
+    # 900 rows in 20 s, 9 s, 3 s and half a second.
+    assert "| evaluate | 30 | 45 | 100% | 1.25 | 1.00 |" in shown
+    assert "| recommend, .jsonl | 21 | 100 | 222% | 2.00 | 1.50 |" in shown
+    assert "| recommend, .txt | 10 | 1,800 | 4000% | 1.00 | 1.00 |" in shown
 
 
 def test_a_line_through_points():

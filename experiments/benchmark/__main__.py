@@ -11,15 +11,16 @@ it is of this machine.
 
 Cases: steps (training and evaluation), processes (import, first step, memory,
 reading), growth (a step's time against blocks, t and items), recommend
-(histories a second and memory, against a full sort), padding (a step with
+(histories a second and memory, against a full sort), batch (a file of a
+million histories answered, against evaluating them), padding (a step with
 every position counted, and with real targets only), compression (steps,
 answers, files and memory of CpRec's models against those in full), inference
 (a policy that skips half of the blocks against all of them; a click, and what
-the last position sees, against a full pass), accuracy (how
-soon a stacked model is as good as one from scratch: read from --table, not
-measured, so that it goes into a report of any machine). `steps` and `growth`
-need Keras alone: where only JAX is installed, `KERAS_BACKEND=jax python -m
-experiments.benchmark --cases=steps` runs them.
+the last position sees, against a full pass), accuracy (how soon a stacked
+model is as good as one from scratch: read from --table, not measured, so that
+it goes into a report of any machine). `steps` and `growth` need Keras alone:
+where only JAX is installed, `KERAS_BACKEND=jax python -m experiments.benchmark
+--cases=steps` runs them.
 """
 
 import json

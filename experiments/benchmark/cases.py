@@ -7,6 +7,7 @@ under its name, `to_markdown(found)` the lines that show it.
 from types import ModuleType
 
 from experiments.benchmark import accuracy
+from experiments.benchmark import batch
 from experiments.benchmark import compression
 from experiments.benchmark import growth
 from experiments.benchmark import inference
@@ -20,6 +21,7 @@ CASES: dict[str, ModuleType] = {
     "processes": processes,
     "growth": growth,
     "recommend": recommending,
+    "batch": batch,
     "padding": padding,
     "compression": compression,
     "inference": inference,

@@ -49,9 +49,12 @@ def run(job: str, *arguments: str, cores: int | None = None) -> dict[str, Any]:
     }
 
 
-def peak_gb() -> float:
-    """The most memory that this program has had at once."""
-    return _memory_gb("VmHWM")
+def peak_gb(pid: int | str = "self") -> float:
+    """The most memory that a program has had at once, by default this one.
+
+    0 of one that has ended.
+    """
+    return _memory_gb("VmHWM", pid)
 
 
 def forget_peak() -> float:
@@ -60,10 +63,11 @@ def forget_peak() -> float:
     return _memory_gb("VmRSS")
 
 
-def _memory_gb(field: str) -> float:
+def _memory_gb(field: str, pid: int | str = "self") -> float:
     # Of this program alone: what getrusage says is inherited from whoever
     # started it.
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     kib = re.search(rf"{field}:\s+(\d+) kB", status)
-    assert kib is not None
+    if kib is None:
+        return 0.0
     return int(kib.group(1)) * 1024 / 1e9

@@ -41,13 +41,23 @@ _BAD = [
 ]
 
 
-def write_model(path: Path, seed: int = 0) -> None:
-    """A model of the size that the goals are for; nobody has trained it."""
+def write_model(
+    path: Path,
+    seed: int = 0,
+    vocabulary: nextitnet_tf.Vocabulary | None = None,
+) -> None:
+    """A model of the size that the goals are for; nobody has trained it.
+
+    Args:
+        path: where it goes.
+        seed: of its weights.
+        vocabulary: of `NUM_ITEMS` items, by default 1, 2, ....
+    """
     model = nextitnet_tf.NextItNet(NUM_ITEMS, num_blocks=NUM_BLOCKS)
     generator = np.random.default_rng(seed)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(scale=0.1, size=weight.shape))
-    model.vocabulary = nextitnet_tf.Vocabulary(
+    model.vocabulary = vocabulary or nextitnet_tf.Vocabulary(
         [None, *range(1, NUM_ITEMS + 1)], [1] * (NUM_ITEMS + 1), 0, T
     )
     model.save(path)
