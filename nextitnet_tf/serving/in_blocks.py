@@ -157,7 +157,9 @@ def _begin(blocks: Path, identity: dict[str, Any]) -> None:
             return
     except (OSError, ValueError):
         pass
-    if blocks.exists() and not known.is_file():
+    # A command that ended at its very beginning leaves no identity, or a part.
+    others = [p.name for p in blocks.glob("*") if p.suffix != ".json"]
+    if others and not known.is_file():
         raise ValueError(
             "Expected a name that is free, for the blocks of answers. "
             f"Received: {blocks}, which holds something else"

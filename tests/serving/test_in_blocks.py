@@ -1,6 +1,8 @@
 """A file of histories becomes a file of answers, block by block."""
 
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import nextitnet_tf
 from nextitnet_tf import Vocabulary
 from nextitnet_tf.serving import history_files
 from nextitnet_tf.serving import in_blocks
+from tests import opened_files
 
 
 @pytest.fixture(scope="module", name="model")
@@ -42,6 +45,25 @@ def answered(model, tmp_path, name, text, target="answers.csv", **options):
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted({name, target})
     return (tmp_path / target).read_bytes(), unknown
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["identity.json", "00000001.{}", "answers.{}"])
+def test_a_write_that_fails(model, tmp_path, name, suffix):
+    name = name.format(suffix)
+    source, target = tmp_path / "h.txt", tmp_path / f"answers.{suffix}"
+    source.write_text(LINES)
+
+    def is_meant(path):
+        partial = os.path.basename(path)
+        return re.sub(r"\.[0-9a-f]{12}\.part", "", partial) == name
+
+    with opened_files.failing(is_meant), pytest.raises(OSError) as raised:
+        in_blocks.recommend_file(model, source, target, k=2)
+    assert os.path.basename(raised.value.filename) == name
+    assert not target.exists()
+    in_blocks.recommend_file(model, source, target, k=2)
+    assert target.is_file() and not list(tmp_path.glob("*.blocks"))
 
 
 LINES = "a\nb,a\n\nx,c\nc\r\na,b,c,d\ne"

@@ -20,6 +20,7 @@ from nextitnet_tf import training
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.training import ranking
+from tests import opened_files
 from tests.checks import write_sessions
 from tests.kills import harness
 
@@ -32,31 +33,6 @@ WRITES = (
     "STAGE/ranks.part.npz",
     "STAGE/run.part.json",
 )
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-# What the hook of this process, which cannot be taken back, does at an open.
-_at_open = []
-
-
-def _hook(event, arguments):
-    if event == "open" and _at_open:
-        path, mode, flags = arguments
-        is_written = bool(flags & _WRITING) if flags else "w" in (mode or "")
-        if isinstance(path, str) and is_written:
-            _at_open[-1](path)
-
-
-sys.addaudithook(_hook)
-
-
-@pytest.fixture
-def at_open():
-    """Calls a function with the path of each file opened for writing."""
-
-    def watch(function):
-        _at_open.append(function)
-
-    yield watch
-    _at_open.clear()
 
 
 @pytest.fixture(scope="module", name="sessions")
@@ -96,9 +72,8 @@ def fixture_undisturbed(sessions, tmp_path_factory):
     """What a run leaves, and the files it opened for writing."""
     folder = tmp_path_factory.mktemp("undisturbed")
     opened = []
-    _at_open.append(opened.append)
-    run(sessions, folder)
-    _at_open.clear()
+    with opened_files.watched(opened.append):
+        run(sessions, folder)
     found = {place(path, folder) for path in opened} - {None}
     return harness.left(folder), found
 
@@ -109,25 +84,21 @@ def test_every_write_is_listed(undisturbed):
 
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_that_fails(
-    sessions, tmp_path, undisturbed, at_open, name, code=errno.ENOSPC
+    sessions, tmp_path, undisturbed, name, code=errno.ENOSPC
 ):
     """The second of its kind, where there are several."""
-    count = 0
-
-    def fail(path):
-        nonlocal count
-        if place(path, tmp_path) == name:
-            count += 1
-            if count == 2 or (count == 1 and name in ONCE):
-                raise OSError(code, os.strerror(code), path)
-
-    at_open(fail)
-    with pytest.raises(OSError) as raised:
+    with (
+        opened_files.failing(
+            lambda path: place(path, tmp_path) == name,
+            1 if name in ONCE else 2,
+            code,
+        ),
+        pytest.raises(OSError) as raised,
+    ):
         run(sessions, tmp_path)
     assert raised.value.errno == code
     shown = place(raised.value.filename, tmp_path)
     assert shown == name.replace(".part", "")
-    _at_open.clear()
     run(sessions, tmp_path)
     assert harness.left(tmp_path) == undisturbed[0]
 
@@ -135,9 +106,9 @@ def test_a_write_that_fails(
 ONCE = ("STAGE.lock", "STAGE/ranks.part.npz", "STAGE/run.part.json")
 
 
-def test_a_folder_that_is_read_only(sessions, tmp_path, undisturbed, at_open):
+def test_a_folder_that_is_read_only(sessions, tmp_path, undisturbed):
     test_a_write_that_fails(
-        sessions, tmp_path, undisturbed, at_open, WRITES[2], errno.EROFS
+        sessions, tmp_path, undisturbed, WRITES[2], errno.EROFS
     )
 
 
