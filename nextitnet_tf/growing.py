@@ -9,11 +9,9 @@ from nextitnet_tf.vocabulary import Vocabulary
 
 # How the rows of an item begin that the model has never seen: as the mean of
 # all items that it knows; as the mean of those that are in a session with it,
-# by how often they are, and of all where there is none; as in a new model; the
-# same, but with a bias that makes it as probable as it is frequent in the new
-# data (a softmax without a bias, tied or of a tree, begins as in a new model).
-STARTS = ("mean", "co_occurring", "random", "frequency")
-DEFAULT_START = "frequency"
+# by how often they are, and of all where there is none; as in a new model.
+STARTS = ("mean", "co_occurring", "random")
+DEFAULT_START = "mean"
 
 # Old ids, and their weights in the mean.
 Mixture = tuple[Sequence[int], Sequence[float]]
@@ -98,7 +96,7 @@ def mixtures(
             'start="co_occurring" needs co_occurrences. Received: '
             "co_occurrences=None"
         )
-    if start in ("random", "frequency"):
+    if start == "random":
         return [None] * len(sources)
     items = [i for i, raw in enumerate(old.raw_ids) if raw is not None]
     mean = (items, [1.0] * len(items))
@@ -144,10 +142,12 @@ def grow(
             (`Vocabulary.with_items_of` keeps them all).
         start: one of `STARTS`.
         co_occurrences: as for `mixtures`; `data.co_occurrences` counts them.
-        counts: of start "frequency", how often each new id occurs in the new
+        counts: beside `histories`: how often each new id occurs in the new
             data; by default the counts of the vocabulary.
-        histories: of start "frequency", (B, T) some of the new data, in new
-            ids: on average over them an item is as probable as frequent.
+        histories: (B, T) some of the new data, in new ids. With them the bias
+            of a new item makes it, on average over them, as probable as it is
+            frequent: without, it takes a hundred steps until it is ranked. A
+            softmax without biases, tied or of a tree, stays as it is.
         source_users: of a model with users, which old user each is, None for
             a new one, who begins as the mean of all. Default: the same users.
         keep_optimizer: whether the optimizer is copied, too: what it keeps of
@@ -165,10 +165,6 @@ def grow(
     _check_model(model, vocabulary)
     sources = source_rows(model.vocabulary, vocabulary)
     begins = mixtures(model.vocabulary, sources, start, co_occurrences)
-    if start == "frequency" and histories is None:
-        raise ValueError(
-            'start="frequency" needs histories. Received: histories=None'
-        )
     users = _check_users(model, source_users)
     grown = _enlarged(model, vocabulary, len(users))
     grown.vocabulary = vocabulary
@@ -187,7 +183,7 @@ def grow(
         everybody = list(range(old.sizes[0]))
         mean_user = (everybody, [1.0] * len(everybody))
         new.fill(old, users, [mean_user] * len(users))
-    if start == "frequency" and hasattr(grown.item_softmax, "set_shares"):
+    if histories is not None and hasattr(grown.item_softmax, "set_shares"):
         new_ids = [i for i, source in enumerate(sources) if source is None]
         if new_ids:
             grown.item_softmax.set_shares(

@@ -142,7 +142,10 @@ def test_what_a_tree_costs(monkeypatch, tmp_path):
     monkeypatch.setitem(
         compression.CATALOGUES, 300, ((40, 84, 300), (64, 16, 4))
     )
+    monkeypatch.setattr(compression, "_STEPS", 2)
     steps = {way: compression.time_step(way) for way in ("full", "tree")}
+    tiny = compression.time_step("tree", "tiny")
+    assert 0 < tiny["num_parameters"] < 10_000
     # Both ends: 8 and 32 of rank 2, a root of one column more.
     both = 2 * (8 * 8 + 32 * 2 + 2 * 8) + 8
     assert (
@@ -163,11 +166,14 @@ def test_what_a_tree_costs(monkeypatch, tmp_path):
             **compression.serve(str(path)),
             "file_bytes": path.stat().st_size,
         }
+    steps["full"] |= {"seconds": 1.5, "more_gb": 1.25, "compiling_gb": 0.25}
+    steps["tree"] |= {"seconds": 0.5, "more_gb": 0.75, "compiling_gb": 0.5}
     text = compression.to_markdown(
         {"steps": steps, "answers": [answer], "served": served}
     )
     assert text[-2].startswith("| 300 | 50% | 2 | ")
-    assert "| full | 0." in "\n".join(text)
+    (line,) = (line for line in text if "[8, 40]" in line)
+    assert "| 0.500 | 3.0x | 0.75 | 0.60 | 0.25 | 0.25 |" in line
 
 
 def test_skipping_half_of_the_blocks(monkeypatch):

@@ -229,24 +229,27 @@ def test_co_occurrences_by_hand():
     np.testing.assert_allclose(table[4], [2.5, 25])
 
 
-def test_frequency_by_hand():
+@pytest.mark.parametrize("start", growing.STARTS)
+def test_new_items_are_as_probable_as_frequent_by_hand(start):
     """Half of the new data are c and d; x is a quarter, y as much."""
     model = five_items()
     checks.scramble(model)
     new = Vocabulary([None, "c", "x", "y", "d"], [0, 3, 2, 2, 1], 0, T)
     histories = np.int32([[0, 1, 2], [0, 0, 4], [1, 2, 3]])
-    keras.utils.set_random_seed(0)
-    random = grow(model, new, "random")
-    keras.utils.set_random_seed(0)
-    grown = grow(model, new, "frequency", histories=histories)
+
+    def grown_by(**options):
+        keras.utils.set_random_seed(0)
+        return grow(model, new, start, {2: {1: 1}, 3: {4: 2}}, **options)
+
+    plain = grown_by()
+    grown = grown_by(histories=histories)
     logits = np.float64(grown(histories))
     # Beside padding, c and d, whatever they have: the odds in the mean.
     others = np.log(np.exp(logits[:, [0, 1, 4]]).sum(axis=1)).mean()
     np.testing.assert_allclose(
         logits[:, 2:4].mean(axis=0) - others, np.log([0.5, 0.5]), atol=1e-4
     )
-    counts = [0, 3, 5, 0, 1]
-    other = grow(model, new, "frequency", counts=counts, histories=histories)
+    other = grown_by(counts=[0, 3, 5, 0, 1], histories=histories)
     logits = np.float64(other(histories))
     others = np.log(np.exp(logits[:, [0, 1, 4]]).sum(axis=1)).mean()
     np.testing.assert_allclose(
@@ -254,8 +257,8 @@ def test_frequency_by_hand():
         np.log([5 / 4, 0.5 / 4]),
         atol=1e-4,
     )
-    # All else is as at random.
-    for one, same in zip(random.weights, grown.weights, strict=True):
+    # All else is as it is without histories.
+    for one, same in zip(plain.weights, grown.weights, strict=True):
         known = np.array(one).reshape(-1), np.array(same).reshape(-1)
         changed = np.flatnonzero(known[0] != known[1])
         is_bias = one.path.endswith("item_softmax/bias")
@@ -263,15 +266,13 @@ def test_frequency_by_hand():
 
 
 @pytest.mark.parametrize("name", ["nextitnet tied", "compressed"])
-def test_frequency_without_a_bias_is_a_random_start(name):
+def test_without_a_bias_histories_change_nothing(name):
     model = trained(MODELS[name])
     larger = reordered(model, WITHIN_CLUSTERS, ("new",))
-    found = []
-    for start in ("random", "frequency"):
-        keras.utils.set_random_seed(0)
-        histories = np.ones((2, T), "int32")
-        grown = grow(model, larger, start, histories=histories)
-        found.append(grown.get_weights())
+    found = [
+        grow(model, larger, histories=histories).get_weights()
+        for histories in (None, np.ones((2, T), "int32"))
+    ]
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -293,8 +294,6 @@ def test_starts_of_another_kind_are_refused():
         grow(model, new, "zeros")
     with pytest.raises(ValueError, match="co_occurrences=None"):
         grow(model, new, "co_occurring")
-    with pytest.raises(ValueError, match="histories=None"):
-        grow(model, new, "frequency")
 
 
 # --- compressed models ------------------------------------------------------

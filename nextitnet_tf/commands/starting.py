@@ -34,9 +34,9 @@ NEW_ITEMS = flags.DEFINE_enum(
     None,
     list(growing.STARTS),
     "With --from: how an item begins that the model has never seen: as the "
-    "mean of all it knows, as the mean of those that are in a session with it, "
-    "at random, or at random but as probable as it is frequent in the new "
-    f"data. The default is {growing.DEFAULT_START}.",
+    "mean of all it knows or of those that are in a session with it, both as "
+    "probable as it is frequent in the new data, or as in a model that knows "
+    f"nothing. The default is {growing.DEFAULT_START}.",
 )
 # Arguments of a model that stage and data decide.
 _DECIDED = ("num_items", "num_blocks", "padding_id", "backbone", "quantized")

@@ -190,6 +190,7 @@ def _of_sessions(model, stage: Stage, parts: data.Split, keeps: bool):
         stage.new_items,
         together,
         counts.tolist(),
-        rows[:_HISTORIES, :-1],
+        # Random is as in a new model, in which no item is probable yet.
+        None if stage.new_items == "random" else rows[:_HISTORIES, :-1],
         keep_optimizer=keeps,
     )

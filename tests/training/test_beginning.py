@@ -171,7 +171,7 @@ def test_items_that_are_gone_stay_known(first, new, old, tmp_path):
     assert len(answer) == 2
 
 
-@pytest.mark.parametrize("new_items", ["co_occurring", "frequency"])
+@pytest.mark.parametrize("new_items", ["co_occurring", "mean"])
 def test_only_training_rows_say_how_items_begin(
     first, new, tmp_path, new_items
 ):

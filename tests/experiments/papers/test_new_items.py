@@ -29,7 +29,7 @@ def test_the_rows():
     assert (popular.setting, popular.label) == ("after", "MostPop")
     assert [row.label for row in going_on] == [
         f"{start}, {steps} steps"
-        for start in ("mean", "co_occurring", "random", "frequency")
+        for start in ("mean", "co_occurring", "random")
         for steps in (0, 5)
     ]
     for row in going_on:
@@ -74,7 +74,7 @@ def test_the_command(call, tmp_path):
     assert code == 0, err
     found = json.loads((tmp_path / "out" / "new_items.json").read_text())
     rows = found["rows"]
-    assert len(rows) == 10
+    assert len(rows) == 8
     assert out.endswith((tmp_path / "out" / "new_items.md").read_text() + "\n")
     # Day 2 has items 4 to 9, of which 8 and 9 are new; day 3 6 to 11, of
     # which nobody knows 10 and 11.
