@@ -66,8 +66,10 @@ def make_pairs(
             names in both files; by default well-known ones are tried.
 
     Returns:
-        Counts: `source_users`, `target_users`, `shared_users`, `users` (that
-        were written), `pairs`, `source_items`, `target_items`.
+        Counts: `source_users`, `target_users`, `shared_users`; of these
+        `users` (that were written), `unknown_users` (without a source item
+        that is kept) and `warm_users` (with more than max_targets);
+        `pairs`, `source_items`, `target_items`.
 
     Raises:
         DataError: an argument or a file is not as expected, an id cannot be
@@ -101,11 +103,12 @@ def make_pairs(
         "target_users": len(of_target.user_ids),
         "shared_users": len(shared),
     }
-    lines, pairs = [], 0
+    lines, pairs, num_unknown = [], 0, 0
     seen_source: set[int] = set()
     seen_target: set[int] = set()
     for row, real, user in zip(histories, is_kept, shared[:, 1], strict=True):
         wanted = targets[user]
+        num_unknown += not real.any()
         if not real.any() or not 0 < len(wanted) <= max_targets:
             continue
         items = row[real].tolist()
@@ -124,11 +127,14 @@ def make_pairs(
         raise DataError(
             f"Expected users in both files with 1 to {max_targets} target "
             f"items. Received: {len(shared)} users in both {source} and "
-            f"{target}"
+            f"{target}" + f", {num_unknown} of them without a source item that "
+            "is among those to keep" * (num_unknown > 0)
         )
     replace_file(pathlib.Path(output), "".join(lines))
     return counts | {
         "users": len(lines),
+        "unknown_users": num_unknown,
+        "warm_users": len(shared) - num_unknown - len(lines),
         "pairs": pairs,
         "source_items": len(seen_source),
         "target_items": len(seen_target),
@@ -187,10 +193,21 @@ def _as_fields(found: Interactions, path) -> list[str]:
 
 def describe(counts: dict[str, int], output: str | os.PathLike[str]) -> str:
     """Counts of `make_pairs`, for people."""
+    left_out = [
+        f"{counts[name]:,} {why}"
+        for name, why in (
+            ("unknown_users", "without a source item that is prepared"),
+            ("warm_users", "with more target items than --max_targets"),
+        )
+        if counts[name]
+    ]
     return (
         f"  {counts['source_users']:,} source users, "
         f"{counts['target_users']:,} target users, "
-        f"{counts['shared_users']:,} in both\n"
+        f"{counts['shared_users']:,} in both"
+        + f"; left out: {', '.join(left_out)}"
+        * bool(left_out)
+        + "\n"
         f"  {output}: {counts['users']:,} users with "
         f"{counts['pairs']:,} target items ({counts['target_items']:,} "
         f"different ones) and {counts['source_items']:,} different source "

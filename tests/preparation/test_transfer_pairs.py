@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datasets.transfer_pairs import describe
 from datasets.transfer_pairs import make_pairs
 from nextitnet_tf.preparation.errors import DataError
 
@@ -59,6 +60,8 @@ def test_by_hand(files):
         "target_users": 4,
         "shared_users": 3,
         "users": 2,
+        "unknown_users": 0,
+        "warm_users": 1,
         "pairs": 3,
         "source_items": 3,
         "target_items": 2,
@@ -86,8 +89,14 @@ def test_integer_users_match_text(files):
 
 def test_only_known_source_items(files):
     """Filtered before the cut; b has nothing left."""
-    _, text = make(files, t=2, source_items={"12", "11", "51"})
+    counts, text = make(files, t=2, source_items={"12", "11", "51"})
     assert text == "12,11,,7,8\n"
+    assert (
+        "3 in both; left out: 1 without a source item that is prepared, 1 "
+        in (describe(counts, "pairs.csv"))
+    )
+    with pytest.raises(DataError, match=r"3 users in both .*csv, 3 of them wi"):
+        make(files, source_items={"x"})
 
 
 @pytest.mark.parametrize("name", ["source.csv", "target.csv"])
