@@ -69,6 +69,11 @@ def main() -> None:
                 + ("no --input" if _INPUT.value is None else "--explain")
             )
         source, target = _INPUT.value, _OUTPUT.value
+        if _USERS.value and source.endswith((".jsonl", ".parquet")):
+            raise ValueError(
+                "--users is for lines of text: jsonl and parquet have a field "
+                f"`user`, which is carried through. Received: --input={source}"
+            )
         answering.answer_file(*asked, source, target, _USERS.value)
         return
     if _USERS.value:

@@ -51,6 +51,8 @@ class Sessions:
         meta: what preparing wrote down.
         times: (num_rows,) float64 time of each row's latest item, in the
             unit of the raw data, where those have timestamps.
+        item_ids: how items are numbered (`Protocol.item_ids`), where it is
+            known.
     """
 
     rows: np.ndarray
@@ -58,6 +60,7 @@ class Sessions:
     vocabulary: Vocabulary
     meta: dict
     times: np.ndarray | None = None
+    item_ids: str | None = None
 
     @classmethod
     def from_interactions(
@@ -209,4 +212,4 @@ def _numbered(
     vocabulary = Vocabulary(
         raw_ids, counts, padding_id, history_length=rows.shape[1] - 1
     )
-    return Sessions(rows, users, vocabulary, meta, times)
+    return Sessions(rows, users, vocabulary, meta, times, item_ids)

@@ -326,10 +326,15 @@ def _check_backbone(backbone):
             "Expected a model with blocks. "
             f"Received: backbone={type(backbone).__name__}"
         )
+    check_objective(type(backbone))
+
+
+def check_objective(backbone_class):
+    """Raises ValueError for a class of models that no policy can be for."""
     usual = SequentialRecommender.encode_for_loss
-    if type(backbone).encode_for_loss is not usual:
+    if backbone_class.encode_for_loss is not usual:
         raise ValueError(
             "Expected a model that is trained on histories as they are. "
-            f"Received: a {type(backbone).__name__}, whose objective changes "
+            f"Received: a {backbone_class.__name__}, whose objective changes "
             "them"
         )

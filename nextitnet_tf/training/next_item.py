@@ -13,6 +13,7 @@ from nextitnet_tf import memory
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
+from nextitnet_tf.models import skip_rec
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.training import beginning
@@ -37,8 +38,9 @@ class NextItem(Task):
             before has not, the model's vocabulary grows (`growing.grow`).
 
     Raises:
-        ValueError: another number of sessions than of stages; a model that
-            knows users, whom other sessions number otherwise.
+        ValueError: another number of sessions than of stages; sessions that
+            are numbered otherwise; a model that knows users, whom other
+            sessions number otherwise; a policy for a model that has none.
     """
 
     ranks_unseen = True
@@ -54,6 +56,14 @@ class NextItem(Task):
                 f"Expected sessions for each of the {count} stages, or the "
                 f"same for all. Received: {len(sessions)}"
             )
+        wanted = recipe.protocol.item_ids
+        for found in (s.item_ids for s in sessions):
+            if found not in (None, wanted):
+                raise ValueError(
+                    f"Protocol {recipe.protocol.name} numbers items by "
+                    f"item_ids={wanted!r}: expected sessions that were read "
+                    f"so. Received: item_ids={found!r}"
+                )
         is_other = any(s is not sessions[0] for s in sessions)
         if MODELS[recipe.model].needs_users and (recipe.start or is_other):
             raise ValueError(
@@ -61,6 +71,8 @@ class NextItem(Task):
                 "model that knows no users. Received: "
                 f"model={recipe.model!r}, which was trained on other sessions"
             )
+        if "skip" in recipe.model_config:
+            skip_rec.check_objective(MODELS[recipe.model])
         self.recipe = recipe
         self.sessions = sessions
         self.seed = recipe.seed

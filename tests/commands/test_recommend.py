@@ -171,6 +171,10 @@ def test_from_a_file_to_a_file(tmp_path, model):
     ]
     for given, word in (
         (asked, "--users needs --output"),
+        (
+            (asked[0], "--input=h.jsonl", "--output=o.csv", "--users"),
+            "--users is for lines of text",
+        ),
         ((*asked[:2], "--explain", "--output=o"), "no --explain"),
         ((asked[0], "--history=a", "--output=o"), "no --input"),
         ((*asked[:1], "--input=nowhere", f"--output={target}x"), "nowhere"),

@@ -566,6 +566,20 @@ def test_padding_in_the_ranking(folder, tmp_path, name, expected):
     assert found["mrr_at_5"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "numbering"),
+    [("release", "frequency"), ("clean", "first_appearance")],
+)
+def test_sessions_that_are_numbered_otherwise(
+    folder, tmp_path, name, numbering
+):
+    sessions = data.read_sessions(folder, numbering)
+    recipe = make_recipe(protocol=PROTOCOLS[name])
+    with pytest.raises(ValueError, match=f"Received: item_ids='{numbering}'"):
+        training.run(recipe, sessions, tmp_path)
+    assert not list(tmp_path.glob("nextitnet-*"))
+
+
 # --- a policy -------------------------------------------------------------
 
 
@@ -595,6 +609,14 @@ def test_a_policy_belongs_to_the_last_stage(sessions, tmp_path):
         make_recipe(model_config={**MODEL, "skip": skip}), sessions
     ).begin(0, None)
     assert isinstance(alone, SkipRec)
+
+
+def test_a_policy_for_a_model_without_is_refused_at_once(sessions, tmp_path):
+    config = {**MODEL, "skip": {"policy": "cnn"}}
+    recipe = make_recipe(*TWO_STAGES, model="grec", model_config=config)
+    with pytest.raises(ValueError, match="GRec, whose objective"):
+        run(recipe, sessions, tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_policy_does_not_take_over_an_optimizer(sessions, tmp_path):
