@@ -84,14 +84,8 @@ def make_pairs(
                 "Expected an output that is not one of the files to read. "
                 f"Received: output={str(output)!r}"
             )
-    of_source, of_target = (
-        _read(path, time, columns) for path in (source, target)
-    )
-    if source_items is not None:
-        is_known = np.array(
-            [str(item) in source_items for item in of_source.item_ids]
-        )
-        of_source = of_source.take(is_known[of_source.items])
+    of_source = _only(_read(source, time, columns), source_items)
+    of_target = _read(target, time, columns)
     shared = _shared_users(of_source, of_target)
     histories, is_kept = _latest(of_source, shared[:, 0], t)
     firsts = _first_of_each(of_target)
@@ -145,6 +139,14 @@ def _read(path, time: str, columns: dict[str, str | None]) -> Interactions:
     raw = RawFile(pathlib.Path(path))
     found = find_columns(column_names(raw), raw.label, time=time, **columns)
     return sort_interactions(read_interactions(raw, found))
+
+
+def _only(found: Interactions, item_ids: Container[str] | None) -> Interactions:
+    """Interactions with some items; with all, if None."""
+    if item_ids is None:
+        return found
+    is_known = np.array([str(item) in item_ids for item in found.item_ids])
+    return found.take(is_known[found.items])
 
 
 def _shared_users(source: Interactions, target: Interactions) -> np.ndarray:

@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "preparation",
         "target_weights",
         "vocabulary",
+        "weight_decay",
     },
     "serving": {"atomic_files", "histories", "models", "vocabulary"},
     "fewer_blocks": {"models"},
@@ -47,6 +48,7 @@ MAY_IMPORT = {
     "optimizer_slots": set(),
     "layer_pairs": set(),
     "stored_size": set(),
+    "weight_decay": set(),
     "stacking": {"layer_pairs", "optimizer_slots"},
     "growing": {"optimizer_slots", "vocabulary"},
     "tuned": {"protocol", "recipe"},
@@ -75,6 +77,7 @@ MAY_IMPORT = {
         "recipe",
         "stacking",
         "tuned",
+        "weight_decay",
     },
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)

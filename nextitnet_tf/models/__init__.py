@@ -13,6 +13,7 @@ from nextitnet_tf.models.sasrec import SASRec
 from nextitnet_tf.models.sequential_recommender import SequentialRecommender
 from nextitnet_tf.models.skip_rec import SkipRec
 from nextitnet_tf.models.ssept import SSEPT
+from nextitnet_tf.weight_decay import DecayOfKernels
 
 MODELS: dict[str, type[SequentialRecommender]] = {
     "caser": Caser,
@@ -30,6 +31,7 @@ MODELS: dict[str, type[SequentialRecommender]] = {
 
 __all__ = [
     "Caser",
+    "DecayOfKernels",  # Keras looks for it when it loads a trained model
     "EASE",
     "GRU4Rec",
     "GRec",

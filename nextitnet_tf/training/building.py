@@ -11,6 +11,7 @@ from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
 from nextitnet_tf.recipe import OF_LAST_STAGE
 from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.weight_decay import DecayOfKernels
 
 # Splits whose test has users that training has not.
 _NEW_USERS = ("users", "temporal")
@@ -131,14 +132,9 @@ def _make_optimizer(recipe: Recipe, max_steps: int | None):
     epsilon = recipe.protocol.adam_epsilon
     if not recipe.weight_decay:
         return keras.optimizers.Adam(rate, epsilon=epsilon)
-    optimizer = keras.optimizers.AdamW(
+    return DecayOfKernels(
         rate, weight_decay=recipe.weight_decay, epsilon=epsilon
     )
-    # What shifts or scales a whole channel or branch is left alone.
-    optimizer.exclude_from_weight_decay(
-        var_names=["alpha", "beta", "bias", "gamma"]
-    )
-    return optimizer
 
 
 def ignored_ids(recipe: Recipe, sessions) -> tuple[int, ...]:
