@@ -37,6 +37,7 @@ QUESTIONS = {
     "stacking": "What does stacking give?",
     "compression": "What does storing small cost?",
     "skipping": "What does skipping blocks cost?",
+    "newer": "What does going on with newer data give?",
 }
 # Lines that answer one on a data set, at most.
 _ANSWERS = 4

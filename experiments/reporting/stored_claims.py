@@ -11,6 +11,7 @@ from experiments.reporting.comparisons import Content
 from experiments.reporting.statistics import NEEDED_SEEDS
 from experiments.reporting.statistics import verdict
 from experiments.reporting.wording import shown
+from nextitnet_tf.growing import DEFAULT_START
 
 # What a way to grow may lack of the direct model.
 MARGIN = 0.001
@@ -56,6 +57,39 @@ def against_rivals(contents: Sequence[Content], about: About) -> Iterator[str]:
                     f"- The policy against {escape(row['model'])}: MRR@5 "
                     f"{lead}: {_in_words(told, row)}."
                 )
+
+
+def new_items(contents: Sequence[Content], about: About) -> Iterator[str]:
+    """What a start of new items gives on them, and what it costs on old."""
+    for content in contents:
+        rows = content["rows"]
+        going_on = {(r["new_items"], r["steps"]): r for r in rows}
+        beside = {
+            "popularity": [r for r in rows if not r["new_items"]][:1],
+            "anew": [r for r in rows if r["model"].endswith("anew")],
+        }
+        for (start, steps), row in going_on.items():
+            random = going_on.get(("random", steps))
+            if start != DEFAULT_START or random is None:
+                continue
+            others = {"a random start": [random], **beside}
+            new, old = (
+                ", ".join(
+                    f"{name} {r[part]['mean']:.4f}"
+                    for name, of_name in others.items()
+                    for r in of_name
+                )
+                for part in ("unseen", "old")
+            )
+            num_seeds = len(row["seeds"])
+            yield (
+                f"- {escape(row['model'])}, new items as {start}, after "
+                f"{steps} steps: MRR@5 of items never seen "
+                f"{row['unseen']['mean']:.4f} ({new}), of old ones "
+                f"{row['old']['mean']:.4f} ({old}); {num_seeds} "
+                f"seed{'s' * (num_seeds > 1)}"
+                f"{_TOO_FEW * (num_seeds < NEEDED_SEEDS)}."
+            )
 
 
 def grown_sooner(contents: Sequence[Content], about: About) -> Iterator[str]:

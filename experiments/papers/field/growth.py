@@ -12,8 +12,8 @@ All lines train for the same number of steps; shallow ones cost less.
 Expected time on 2 cores with `deep` (generated): half an hour a seed. Expected
 numbers: StackRec's Figure 6 has doublings at 57 and 65 % of the direct
 model's time; of `deep` we have none, since no way to grow gets as good as the
-direct model there (validation .1961; doublings .1927, one step at 20 % .1939,
-at 50 % .1872, three seeds), and a new optimizer is better than one that is
+direct model there (validation .1964; doublings .1925, one step at 20 % .1942,
+at 50 % .1877, five seeds), and a new optimizer is better than one that is
 kept.
 """
 

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
+from experiments.reporting import stored_claims
+from experiments.reporting.claims import Claim
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Stage
 from nextitnet_tf.recipe import Start
@@ -41,6 +43,15 @@ DEFAULTS = {
     "eval_every": "500",
     "patience": "3",
 }
+CLAIMS = (
+    Claim(
+        "Items never seen are soon worth more than what is popular, and old "
+        "ones no less",
+        "",
+        [stored_claims.new_items],
+        answers="newer",
+    ),
+)
 # The sessions that a line is trained on.
 BEFORE, AFTER, ALL = "before", "after", "all"
 STARTS = ("mean", "co_occurring", "random")

@@ -9,6 +9,7 @@ from experiments import papers
 from experiments.papers.field import new_items
 from experiments.papers.rows import Choices
 from experiments.reporting import new_items_table
+from experiments.reporting import stored_claims
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Start
 
@@ -116,3 +117,31 @@ def test_targets_apart(monkeypatch):
         assert record["old"]["mean"] == pytest.approx(0.5)
         assert record["all"]["mean"] == pytest.approx(0.5)
     assert [r["steps"] for r in found] == [7, 0]
+
+
+def test_what_is_said_of_a_start():
+    def row(model, start, steps, unseen, old):
+        return {
+            "model": model,
+            "new_items": start,
+            "steps": steps,
+            "unseen": {"mean": unseen},
+            "old": {"mean": old},
+            "seeds": [0, 1],
+        }
+
+    rows = [
+        row("MostPop of after", "", None, 0.03, 0.002),
+        row("N, goes on", "mean", 0, 0.05, 0.01),
+        row("N, goes on", "mean", 20, 0.06, 0.02),
+        row("N, goes on", "random", 20, 0.01, 0.03),
+        row("N, goes on", "co_occurring", 20, 0.07, 0.03),
+        row("N, anew", "", 900, 0.04, 0.05),
+    ]
+    # After 0 steps nothing began at random.
+    assert [*stored_claims.new_items([{"rows": rows}], {})] == [
+        "- N, goes on, new items as mean, after 20 steps: MRR@5 of items never "
+        "seen 0.0600 (a random start 0.0100, popularity 0.0300, anew 0.0400), "
+        "of old ones 0.0200 (a random start 0.0300, popularity 0.0020, anew "
+        "0.0500); 2 seeds; no verdict without three seeds."
+    ]
