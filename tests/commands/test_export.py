@@ -1,29 +1,18 @@
 """`python -m experiments.export`: what is written answers."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
 
+from tests import in_process
 from tests.commands.test_recommend import save_model
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run(*arguments):
-    """Runs the command as its users do."""
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.export", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    return done.returncode, done.stdout, done.stderr
+    return in_process.run("export", *arguments)
 
 
 def test_what_is_written_answers(tmp_path):

@@ -1,16 +1,14 @@
 """`python -m experiments.recommend`: as many answers as lines."""
 
 import csv
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 import nextitnet_tf
 from nextitnet_tf import Vocabulary
 from nextitnet_tf import histories
+from tests import in_process
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What `str.splitlines` takes for line ends, quotes, commas, outer spaces.
@@ -28,15 +26,7 @@ TITLES = [
 
 
 def run(*arguments):
-    """Runs the command as its users do."""
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.recommend", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        timeout=120,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    return in_process.run("recommend", *arguments)
 
 
 def save_model(path, raw_ids):

@@ -1,11 +1,9 @@
 """`train --from`: a model that goes on with tomorrow's data."""
 
+import functools
 import hashlib
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from nextitnet_tf import NextItNet
 from nextitnet_tf import Vocabulary
 from nextitnet_tf.models import saved
+from tests import in_process
 from tests.experiments.conftest import call as call
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -47,16 +46,7 @@ def train(call, tmp_path):
     return run
 
 
-def apart(name, *arguments):
-    """A command in a process of its own: its flags are others than train's."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"experiments.{name}", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    return done.returncode, done.stdout, done.stderr
+apart = functools.partial(in_process.run, cwd=".")
 
 
 def run_names(folder):

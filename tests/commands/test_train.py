@@ -4,8 +4,6 @@ import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +14,7 @@ from nextitnet_tf.compression import cluster_sizes
 from nextitnet_tf.models import GRU4Rec
 from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models import saved
+from tests import in_process
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -25,15 +24,7 @@ def run_command(tmp_path):
     """Runs a command as its users do: (exit status, stdout, stderr)."""
 
     def run(name, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", f"experiments.{name}", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        return done.returncode, done.stdout, done.stderr
+        return in_process.run(name, *arguments, cwd=tmp_path)
 
     return run
 

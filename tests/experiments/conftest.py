@@ -11,6 +11,7 @@ from absl import flags
 from experiments.reporting.lines import Line
 from nextitnet_tf.commands import command
 from nextitnet_tf.training import Run
+from tests import in_process
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def call(capsys, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capsys.readouterr()
         try:
-            with pytest.raises(SystemExit) as stopped:
+            with in_process.without_xla(), pytest.raises(SystemExit) as stopped:
                 command.run(module.main)
         finally:
             keras.utils.clear_session()  # many models in one process

@@ -1,9 +1,6 @@
 """`python -m experiments.convert`, both ways."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,23 +9,14 @@ import tensorflow as tf
 from nextitnet_tf import release
 from nextitnet_tf.models import saved
 from nextitnet_tf.preparation import sessions_csv
+from tests import in_process
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINT = str(GOLDEN / "nextitnet_4.ckpt")
 
 
-def run(command, *arguments):
-    """Runs a command as its users do."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"experiments.{command}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, done.stdout, done.stderr
+run = in_process.run
 
 
 def tensors_of(prefix):
