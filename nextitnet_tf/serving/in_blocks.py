@@ -8,8 +8,12 @@ that was whole.
 import json
 import shutil
 from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
+from typing import TypeVar
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +23,10 @@ from nextitnet_tf.models import recommending
 from nextitnet_tf.models import saved
 from nextitnet_tf.serving import history_files
 from nextitnet_tf.serving.history_files import Answers
+from nextitnet_tf.serving.history_files import Block
+from nextitnet_tf.vocabulary import RawId
 
+_Item = TypeVar("_Item")
 BLOCK = 4096
 # Rows scored at a time, at most: a block has whole batches.
 _BATCH = 256
@@ -82,15 +89,14 @@ def recommend_file(
 
     answer = _Answering(model, k, exclude_seen)
     num_done = number = 0
-    for number, block in enumerate(
-        history_files.read_blocks(
-            source,
-            BLOCK,
-            answer.known,
-            has_users,
-            lambda number: place(number).exists(),
-        )
-    ):
+    blocks_read = history_files.read_blocks(
+        source,
+        BLOCK,
+        answer.known,
+        has_users,
+        lambda number: place(number).exists(),
+    )
+    for number, block in enumerate(_one_ahead(map(answer.encode, blocks_read))):
         if isinstance(block, int):
             num_done += block
             progress(num_done)
@@ -123,12 +129,19 @@ class _Answering:
         self.known = self._of_histories.ids
         self.num_unknown = 0
 
-    def __call__(self, block: history_files.Block) -> Answers:
-        encoded = []
+    def encode(self, block: Block | int) -> Block | int:
+        """A block in ids of the model; one that is not wanted as it is."""
+        if isinstance(block, int):
+            return block
+        encoded: list[list[RawId]] = []
         for history in block.histories:
             ids, num_unknown = self._of_histories.encode(history)
-            encoded.append(ids)
+            encoded.append([*ids])
             self.num_unknown += num_unknown
+        return Block(block.users, encoded)
+
+    def __call__(self, block: Block) -> Answers:
+        encoded = block.histories
         items: list[list] = []
         scores: list[list[float]] = []
         for start in range(0, len(encoded), self._batch_size):
@@ -147,6 +160,16 @@ class _Answering:
                 row[row > -np.inf].tolist() for row in found["scores"][:size]
             ]
         return Answers(block.users, items, scores)
+
+
+def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The same, each made while the one before is used."""
+    end = object()
+    with futures.ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield cast(_Item, item)
 
 
 def _begin(blocks: Path, identity: dict[str, Any]) -> None:

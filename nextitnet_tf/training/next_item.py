@@ -56,6 +56,13 @@ class NextItem(Task):
                 f"Expected sessions for each of the {count} stages, or the "
                 f"same for all. Received: {len(sessions)}"
             )
+        is_other = any(s is not sessions[0] for s in sessions)
+        if MODELS[recipe.model].needs_users and (recipe.start or is_other):
+            raise ValueError(
+                "Sessions number their users, each in its own way: expected a "
+                "model that knows no users. Received: "
+                f"model={recipe.model!r}, which was trained on other sessions"
+            )
         wanted = recipe.protocol.item_ids
         for found in (s.item_ids for s in sessions):
             if found not in (None, wanted):
@@ -64,13 +71,6 @@ class NextItem(Task):
                     f"item_ids={wanted!r}: expected sessions that were read "
                     f"so. Received: item_ids={found!r}"
                 )
-        is_other = any(s is not sessions[0] for s in sessions)
-        if MODELS[recipe.model].needs_users and (recipe.start or is_other):
-            raise ValueError(
-                "Sessions number their users, each in its own way: expected a "
-                "model that knows no users. Received: "
-                f"model={recipe.model!r}, which was trained on other sessions"
-            )
         if "skip" in recipe.model_config:
             skip_rec.check_objective(MODELS[recipe.model])
         self.recipe = recipe
