@@ -113,7 +113,9 @@ def test_exported(mode, tmp_path):
 
 
 @every_mode
-@pytest.mark.parametrize("filters", [None, "^item_"])
+@pytest.mark.parametrize(
+    "filters", [pytest.param(None, marks=pytest.mark.slow), "^item_"]
+)
 def test_a_model_around_a_model_is_kept(mode, filters, tmp_path):
     """All layers that Keras can quantize, or the items alone."""
     model = nextitnet_tf.SkipRec(
