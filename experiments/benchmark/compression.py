@@ -127,7 +127,10 @@ def _step_lines(full: dict[str, Any], tree: dict[str, Any]) -> list[str]:
     """The rows of the table of steps."""
     lines = []
     for name, step in (("full", full), (f"clusters {list(STEP[1])}", tree)):
-        own = [s["more_gb"] - s["compiling_gb"] for s in (full, step)]
+        # Reports of before do not say what compiling took.
+        own = [
+            s["more_gb"] - s.get("compiling_gb", np.nan) for s in (full, step)
+        ]
         lines.append(
             f"| {name} | {step['seconds']:.3f} "
             f"| {full['seconds'] / step['seconds']:.1f}x "
