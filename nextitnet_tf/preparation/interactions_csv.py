@@ -25,6 +25,8 @@ from nextitnet_tf.preparation.raw_ids import has_line_end
 from nextitnet_tf.preparation.watch import Watch
 
 CHUNK = 1_000_000
+# Characters of a wrong field that an error shows, at most.
+_SHOWN = 40
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -267,16 +269,19 @@ class _Problem:
                 return (
                     f"Expected {with_article(role)} on one line; a quote that "
                     "is not closed where its field ends goes on to the next "
-                    f"one. Received: {text[:40]!r}"
+                    f"one. Received: {text[:_SHOWN]!r}"
                 )
         if any("\0" in field for field in fields):
             return "Expected text. Received: a zero byte"
         if self._time_index is not None:
             text = fields[self._time_index].strip()
             if not _NUMBER.fullmatch(text) or not _fits(text):
+                # A quote that is not closed makes one of many lines.
+                is_long = has_line_end(text) or len(text) > _SHOWN
+                shown = repr(text[:_SHOWN]) if is_long else text
                 return (
                     f"Expected a number as {self._time!r}. Received: "
-                    f"{text or 'an empty field'}"
+                    f"{shown or 'an empty field'}"
                 )
             for field in fields:
                 if has_line_end(field) and self._holds_a_line(field):

@@ -264,3 +264,13 @@ def test_real_data(tmp_path, name, users, items, num):
     assert (np.diff(real.astype(int), axis=1) >= 0).all()
     assert real.sum() == meta["counts"][-1]["interactions"]
     assert real.sum(axis=1).min() >= 5
+
+
+def test_a_time_of_many_lines_is_shown_on_one(tmp_path):
+    """A quote that is closed far below makes one field of many lines."""
+    rows = "".join(f"u{i},i{i},{i}\n" for i in range(2000))
+    with pytest.raises(DataError) as raised:
+        prepare(tmp_path, f'user,item,timestamp\na,b,"1\n{rows}"\n')
+    said = str(raised.value)
+    assert "raw.csv, line 2: " in said and "'timestamp'" in said
+    assert "\n" not in said and len(said) < 400

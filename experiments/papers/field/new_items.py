@@ -12,9 +12,10 @@ new sessions.
         SEEDS=0,1,2 ARGS="--user_column=session --t=10 --min_length=2"
 
 Expected time with Globo (1 to 8 October, then the 9th): a quarter of an hour a
-seed. Expected numbers, MRR@5 of items never seen, three seeds: the mean .0553 at
-once, .0603 after 20 steps, .0591 after 100, .0355 after 1,000, which overfit on
-one day; a random start .0000, .0050, .0560, .0411; popularity .0315; anew .0417.
+seed. Expected numbers, MRR@5 of items never seen, three seeds: the mean .0553
+at once, .0603 after 20 steps, .0591 after 100, .0355 after 1,000, which overfit
+on one day; a random start .0000, .0050, .0560, .0411; popularity .0315; a model
+trained anew .0417.
 """
 
 import dataclasses
