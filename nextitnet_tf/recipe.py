@@ -22,6 +22,9 @@ from nextitnet_tf.stacking import source_blocks
 # What of a recipe's `model_config` its last stage alone has: arguments of a
 # `SkipRec` around the model, and of `distillation.teach`.
 OF_LAST_STAGE = ("skip", "distill")
+# The deepest published models of the kind have 128; a typing error would build
+# layers for hours.
+MOST_BLOCKS = 1000
 # Of very few rows a pass is too little to learn from, or to evaluate after.
 LEAST_STEPS_OF_PASS = 25
 
@@ -87,6 +90,11 @@ class Stage:
                     f"`{name}` must be at least {least}. "
                     f"Received: {name}={getattr(self, name)}"
                 )
+        if not self.num_blocks <= MOST_BLOCKS:
+            raise ValueError(
+                f"`num_blocks` must be at most {MOST_BLOCKS:,}. "
+                f"Received: num_blocks={self.num_blocks}"
+            )
         if self.eval_every > self.max_steps > 0:
             raise ValueError(
                 "A stage needs at least one evaluation: `eval_every` must "

@@ -153,6 +153,9 @@ def test_a_state_that_is_not_a_sasrecs(state, write_state, tmp_path):
     assert "extra" in message({**state, "extra": np.zeros(2)})
     wrong = {**state, "final.bias": np.zeros(5, "float32")}
     assert "final.bias" in message(wrong) and "(5,)" in message(wrong)
+    name = "transformers.3.ff.inner_cnn.weight"
+    flat = {**state, name: np.squeeze(state[name], axis=2)}
+    assert name in message(flat) and str(flat[name].shape) in message(flat)
     assert "item_embeddings.weight" in message({"a": np.zeros(2)})
     with pytest.raises(ValueError, match="which is no file"):
         release.load_state_dict(tmp_path / "nothing.npz")

@@ -59,8 +59,11 @@ def load_state_dict(npz, num_heads: int = 1, dropout_rate: float = 0.0):
                 "them"
             )
         variable = variables[key]
-        value = to_keras(key, tensor)
-        if tuple(value.shape) != tuple(variable.shape):
+        try:
+            value = to_keras(key, tensor)
+        except ValueError:  # of other dimensions
+            value = None
+        if value is None or tuple(value.shape) != tuple(variable.shape):
             raise ValueError(
                 f"{npz}: expected {key} to give {tuple(variable.shape)}. "
                 f"Received: {tensor.shape}"
@@ -100,7 +103,7 @@ def _make_model(tensors, num_heads: int, dropout_rate: float):
 def to_keras(key: str, tensor: np.ndarray) -> np.ndarray:
     """A PyTorch tensor in the shape of the Keras variable it becomes."""
     if key.endswith("cnn.weight"):  # (out, in, 1), a dense layer
-        return tensor[:, :, 0].T
+        return np.squeeze(tensor, axis=2).T
     if re.search(r"\.fc\d\.weight$", key):  # (out, in)
         return tensor.T
     if key.endswith(".rez"):
