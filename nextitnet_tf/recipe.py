@@ -22,9 +22,7 @@ from nextitnet_tf.stacking import source_blocks
 # What of a recipe's `model_config` its last stage alone has: arguments of a
 # `SkipRec` around the model, and of `distillation.teach`.
 OF_LAST_STAGE = ("skip", "distill")
-# The deepest published models of the kind have 128; a typing error would build
-# layers for hours.
-MOST_BLOCKS = 1000
+MOST_BLOCKS = 1000  # published are 128; a slip would build for hours
 # Of very few rows a pass is too little to learn from, or to evaluate after.
 LEAST_STEPS_OF_PASS = 25
 
@@ -85,16 +83,12 @@ class Stage:
             )
         for name in ("num_blocks", "max_steps", "eval_every", "patience"):
             least = 0 if name == "max_steps" else 1
-            if getattr(self, name) < least:
+            most = MOST_BLOCKS if name == "num_blocks" else math.inf
+            if not least <= getattr(self, name) <= most:
                 raise ValueError(
-                    f"`{name}` must be at least {least}. "
+                    f"`{name}` must be from {least} to {most:,}. "
                     f"Received: {name}={getattr(self, name)}"
                 )
-        if not self.num_blocks <= MOST_BLOCKS:
-            raise ValueError(
-                f"`num_blocks` must be at most {MOST_BLOCKS:,}. "
-                f"Received: num_blocks={self.num_blocks}"
-            )
         if self.eval_every > self.max_steps > 0:
             raise ValueError(
                 "A stage needs at least one evaluation: `eval_every` must "
