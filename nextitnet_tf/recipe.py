@@ -86,8 +86,9 @@ class Stage:
             most = MOST_BLOCKS if name == "num_blocks" else math.inf
             if not least <= getattr(self, name) <= most:
                 raise ValueError(
-                    f"`{name}` must be from {least} to {most:,}. "
-                    f"Received: {name}={getattr(self, name)}"
+                    f"`{name}` must be at least {least}"
+                    + f", at most {most:,}" * (most < math.inf)
+                    + f". Received: {name}={getattr(self, name)}"
                 )
         if self.eval_every > self.max_steps > 0:
             raise ValueError(

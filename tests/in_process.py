@@ -2,8 +2,9 @@
 
 That takes longer than most commands: a process for each of hundreds of calls
 would take most of the time of all tests, and what XLA compiles for a few steps
-most of the rest. Some test starts a process of each command, with XLA
-(`tests/experiments/test_signals.py`, `tests/training/test_resume.py`).
+most of the rest. What belongs to a process is tested in one:
+`tests/commands/test_processes.py`, and with XLA
+`tests/experiments/test_signals.py`, `tests/training/test_resume.py`.
 """
 
 import contextlib

@@ -180,9 +180,12 @@ def _begin(blocks: Path, identity: dict[str, Any]) -> None:
             return
     except (OSError, ValueError):
         pass
-    # A command that ended at its very beginning leaves no identity, or a part.
-    others = [p.name for p in blocks.glob("*") if p.suffix != ".json"]
-    if others and not known.is_file():
+    # A command that ended at its very beginning leaves nothing, or a part.
+    begun = set(blocks.glob(f"{known.stem}.*.part{known.suffix}"))
+    is_ours = blocks.is_dir() and (
+        known.is_file() or {*blocks.iterdir()} <= begun
+    )
+    if blocks.exists() and not is_ours:
         raise ValueError(
             "Expected a name that is free, for the blocks of answers. "
             f"Received: {blocks}, which holds something else"

@@ -251,12 +251,27 @@ def test_answers_do_not_take_the_place_of_questions(model, tmp_path):
     assert source.read_text() == "a\n"
 
 
-def test_a_folder_that_is_in_the_way(model, tmp_path):
+@pytest.mark.parametrize("name", ["mine", "mine.json", "identity.json.bak"])
+def test_a_folder_that_is_in_the_way(model, tmp_path, name):
     (tmp_path / "answers.csv.blocks").mkdir()
-    (tmp_path / "answers.csv.blocks" / "mine").write_text("")
+    (tmp_path / "answers.csv.blocks" / name).write_text("{}")
     with pytest.raises(ValueError, match="holds something else"):
         answered(model, tmp_path, "h.txt", "a")
-    assert (tmp_path / "answers.csv.blocks" / "mine").exists()
+    assert (tmp_path / "answers.csv.blocks" / name).exists()
+
+
+def test_a_file_that_is_in_the_way(model, tmp_path):
+    (tmp_path / "answers.csv.blocks").write_text("mine")
+    with pytest.raises(ValueError, match="holds something else"):
+        answered(model, tmp_path, "h.txt", "a")
+    assert (tmp_path / "answers.csv.blocks").read_text() == "mine"
+
+
+def test_what_ended_at_its_very_beginning_is_gone_on_with(model, tmp_path):
+    blocks = tmp_path / "answers.csv.blocks"
+    blocks.mkdir()
+    (blocks / "identity.0123456789ab.part.json").write_text("{")
+    answered(model, tmp_path, "h.txt", "a")
 
 
 def test_ids_with_line_ends(model, tmp_path):
