@@ -129,14 +129,16 @@ def _step_lines(full: dict[str, Any], tree: dict[str, Any]) -> list[str]:
     for name, step in (("full", full), (f"clusters {list(STEP[1])}", tree)):
         # Reports of before do not say what compiling took.
         own = [
-            s["more_gb"] - s.get("compiling_gb", np.nan) for s in (full, step)
+            s["more_gb"] - s["compiling_gb"]
+            for s in (full, step)
+            if "compiling_gb" in s
         ]
+        without = f"{own[-1]:.2f} | {own[-1] / own[0]:.2f}" if own else " | "
         lines.append(
             f"| {name} | {step['seconds']:.3f} "
             f"| {full['seconds'] / step['seconds']:.1f}x "
             f"| {step['more_gb']:.2f} "
-            f"| {step['more_gb'] / full['more_gb']:.2f} "
-            f"| {own[1]:.2f} | {own[1] / own[0]:.2f} "
+            f"| {step['more_gb'] / full['more_gb']:.2f} | {without} "
             f"| {step['num_parameters']:,} |"
         )
     return lines
