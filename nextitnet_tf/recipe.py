@@ -22,6 +22,7 @@ from nextitnet_tf.stacking import source_blocks
 # What of a recipe's `model_config` its last stage alone has: arguments of a
 # `SkipRec` around the model, and of `distillation.teach`.
 OF_LAST_STAGE = ("skip", "distill")
+DECAYS = ("constant", "cosine", "late")
 MOST_BLOCKS = 1000  # published are 128; a slip would build for hours
 # Of very few rows a pass is too little to learn from, or to evaluate after.
 LEAST_STEPS_OF_PASS = 25
@@ -51,6 +52,7 @@ class Stage:
             of any size. A pass counts `LEAST_STEPS_OF_PASS` steps at least.
         new_items: how items begin that the stage before has never seen
             (`growing.STARTS`).
+        decay: of its learning rate; None for the recipe's.
     """
 
     num_blocks: int
@@ -63,9 +65,11 @@ class Stage:
     patience: int = 5
     budget_in: str = "steps"
     new_items: str = DEFAULT_START
+    decay: str | None = None
 
     def __post_init__(self):
         make_plain(self)
+        check_choice(self, "decay", (None, *DECAYS))
         check_choice(self, "new_items", STARTS)
         check_choice(self, "budget_in", ("steps", "passes"))
         check_choice(self, "method", (None, *METHODS, "continue", "distill"))
@@ -151,8 +155,8 @@ class Recipe:
             around the model of the last stage.
         batch_size: global, over all devices.
         learning_rate: of Adam, at the start of a stage.
-        decay: "constant", or "cosine" for a learning rate that falls to a
-            hundredth along half a cosine over a stage's `max_steps`.
+        decay: of the rate: "constant", "cosine" to a hundredth of it over a
+            stage's `max_steps`, or "late", over the second half of them.
         weight_decay: of AdamW, on matrices and tables; 0 is Adam.
         label_smoothing: share of a target that is spread over all columns.
         start: the model that the first stage goes on with; None if none.
@@ -174,7 +178,7 @@ class Recipe:
 
     def __post_init__(self):
         make_plain(self)
-        check_choice(self, "decay", ("constant", "cosine"))
+        check_choice(self, "decay", DECAYS)
         if self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
             raise ValueError(
                 "`batch_size` must be at least 1, `learning_rate` positive. "
@@ -202,13 +206,13 @@ class Recipe:
                 f"stages={self.stages}, start={self.start}"
             )
         # The optimizer's count of steps is where it stands in its schedule.
-        if self.decay != "constant" and any(
+        decays = [stage.decay or self.decay for stage in self.stages]
+        if set(decays) != {"constant"} and any(
             ("optimizer", True) in stage.switches for stage in self.stages
         ):
             raise ValueError(
-                "A copied optimizer would go on at the end of the learning "
-                'rate before: expected decay="constant". '
-                f"Received: decay={self.decay!r}"
+                "A copied optimizer would keep the learning rate before: "
+                f'expected decay="constant". Received: decay={decays}'
             )
         # A depth out of reach is refused now, not after hours of training.
         for before, stage in itertools.pairwise(self.stages):

@@ -129,9 +129,9 @@ LEARNING_RATE = flags.DEFINE_float(
 DECAY = flags.DEFINE_enum(
     "decay",
     None,
-    ["constant", "cosine"],
-    "Whether the learning rate falls to a hundredth over a stage's steps; "
-    "where nobody says, it is constant.",
+    ["constant", "cosine", "late"],
+    "Whether the learning rate falls to a hundredth over a stage's steps, or "
+    "over the second half of them; where nobody says, it is constant.",
 )
 WEIGHT_DECAY = flags.DEFINE_float(
     "weight_decay",

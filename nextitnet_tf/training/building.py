@@ -125,9 +125,14 @@ def compile_model(
 
 def _make_optimizer(recipe: Recipe, max_steps: int | None):
     rate: Any = recipe.learning_rate
-    if recipe.decay == "cosine" and max_steps:
+    if recipe.decay != "constant" and max_steps:
+        held = max_steps // 2 if recipe.decay == "late" else 0
         rate = keras.optimizers.schedules.CosineDecay(
-            rate, max_steps, alpha=0.01
+            rate,
+            max_steps - held,
+            alpha=0.01,
+            warmup_target=rate if held else None,  # from `rate` to `rate`
+            warmup_steps=held,
         )
     epsilon = recipe.protocol.adam_epsilon
     if not recipe.weight_decay:

@@ -1,5 +1,6 @@
 """The task of predicting the next item of each session."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -146,9 +147,10 @@ class NextItem(Task):
         )
 
     def compile(self, index: int, model, jit_compile: bool) -> None:
+        decay = self.recipe.stages[index].decay or self.recipe.decay
         building.compile_model(
             model,
-            self.recipe,
+            dataclasses.replace(self.recipe, decay=decay),
             self.sessions[index],
             jit_compile,
             self.budget(index).max_steps,

@@ -731,6 +731,24 @@ def test_a_rate_decays_over_the_passes(sessions, tmp_path, monkeypatch):
     assert float(rate(30)) == pytest.approx(0.0001)
 
 
+def test_a_rate_that_falls_late_in_the_last_stage(sessions, tmp_path):
+    """It is held for 20 of 40 steps, and the first stage keeps it."""
+    stages = (
+        Stage(1, max_steps=10, eval_every=10),
+        Stage(2, method="adjacent", max_steps=40, eval_every=40, decay="late"),
+    )
+    recipe = make_recipe(*stages, learning_rate=0.01)
+    task = next_item.NextItem(recipe, sessions)
+    model = task.begin(0, None)
+    task.compile(0, model, jit_compile=False)
+    assert isinstance(model.optimizer._learning_rate, keras.Variable)
+    model = task.begin(0, None)
+    task.compile(1, model, jit_compile=False)
+    rate = model.optimizer._learning_rate
+    found = [float(rate(step)) for step in (0, 10, 20, 30, 40, 41)]
+    assert found == pytest.approx([0.01, 0.01, 0.01, 0.00505, 0.0001, 0.0001])
+
+
 # --- other models, errors -------------------------------------------------
 
 
@@ -879,8 +897,11 @@ def test_a_copied_optimizer_needs_a_learning_rate_that_stays():
         Stage(1),
         Stage(2, method="adjacent", switches=(("optimizer", True),)),
     )
-    with pytest.raises(ValueError, match="decay='cosine'"):
+    with pytest.raises(ValueError, match=r"decay=\['cosine', 'cosine'\]"):
         make_recipe(*stages, decay="cosine")
+    late = dataclasses.replace(stages[1], decay="late")
+    with pytest.raises(ValueError, match=r"decay=\['constant', 'late'\]"):
+        make_recipe(stages[0], late)
     assert make_recipe(*stages).decay == "constant"
 
 

@@ -59,19 +59,13 @@ def rows(choices: Choices) -> list[Row]:
         ValueError: other than two depths, the second at least twice the
             first.
     """
-    depths = choices.depths
-    if len(depths) != 2 or 2 * depths[0] > depths[1]:
-        raise ValueError(
-            "Expected two depths, from shallow to at least twice as deep. "
-            f"Received: depths={list(depths)}"
-        )
-    shallow, deep = depths
+    shallow, deep = two_depths(choices)
     total = choices.stage(deep).max_steps
-    direct = Row(NAME, "scratch", choices.recipe(_stage(choices, deep, total)))
+    direct = Row(NAME, "scratch", choices.recipe(stage(choices, deep, total)))
     ways = {"doubling": _doublings(choices, shallow, deep, total)}
     for share in _SHARES:
-        first = _stage(choices, shallow, round(share * total))
-        rest = _stage(choices, deep, total - first.max_steps)
+        first = stage(choices, shallow, round(share * total))
+        rest = stage(choices, deep, total - first.max_steps)
         copied = dataclasses.replace(rest, method="cross", preset="identity")
         name = f"one step at {share:.0%}"
         ways[name] = [first, copied]
@@ -99,12 +93,10 @@ def _doublings(
     choices: Choices, shallow: int, deep: int, total: int
 ) -> Sequence[Stage]:
     """Half of the steps for all shallow stages alike, as StackA has it."""
-    depths = [shallow]
-    while 2 * depths[-1] < deep:
-        depths.append(2 * depths[-1])
+    depths = depths_before(shallow, deep)
     each = total // (2 * len(depths))
-    stages = [_stage(choices, depth, each) for depth in depths]
-    stages.append(_stage(choices, deep, total - each * len(depths)))
+    stages = [stage(choices, depth, each) for depth in depths]
+    stages.append(stage(choices, deep, total - each * len(depths)))
     return [
         dataclasses.replace(stage, method="adjacent", preset="best")
         if i
@@ -113,7 +105,31 @@ def _doublings(
     ]
 
 
-def _stage(choices: Choices, num_blocks: int, steps: int) -> Stage:
+def two_depths(choices: Choices) -> tuple[int, int]:
+    """The shallow one and the deep one.
+
+    Raises:
+        ValueError: other than two depths, the second at least twice the
+            first.
+    """
+    depths = choices.depths
+    if len(depths) != 2 or 2 * depths[0] > depths[1]:
+        raise ValueError(
+            "Expected two depths, from shallow to at least twice as deep. "
+            f"Received: depths={list(depths)}"
+        )
+    return depths[0], depths[1]
+
+
+def depths_before(shallow: int, deep: int) -> list[int]:
+    """Those that doubling goes through to get deep."""
+    depths = [shallow]
+    while 2 * depths[-1] < deep:
+        depths.append(2 * depths[-1])
+    return depths
+
+
+def stage(choices: Choices, num_blocks: int, steps: int) -> Stage:
     """A stage that never stops early."""
     every = min(choices.stage(1).eval_every, steps)
     return choices.stage(

@@ -5,6 +5,7 @@ import pytest
 from experiments import papers
 from experiments.papers.field import depth
 from experiments.papers.field import growth
+from experiments.papers.field import growth_late
 from experiments.papers.rows import Choices
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
@@ -73,6 +74,41 @@ def test_all_ways_to_grow_train_for_the_same_steps():
     assert rows[3].last.switches == (("optimizer", True),)
     assert rows[2].last.switches == () and rows[2].preset == "identity"
     assert rows[2].compared_with is rows[0]
+
+
+def test_ways_to_grow_in_half_of_the_time():
+    assert papers.find("growth-late") is growth_late
+    options = {"max_steps": 1800, "eval_every": 10}
+    rows = growth_late.rows(Choices(CLEAN, depths=[2, 16], options=options))
+    assert [row.label for row in rows] == [
+        "NextItNet-16",
+        "NextItNet-16 (half of the time)",
+        "StackA 2 -> 4 -> 8 -> 16, doubling",
+        "StackC 2 -> 16, one step at 20%",
+        "StackC 2 -> 16, one step at 50%",
+        "StackC 2 -> 16, one step at 80%",
+    ]
+    # A step of 16 blocks takes 18 units, of 8 10, of 4 6, of 2 4, so that half
+    # of the direct model's time is 16,200 units.
+    assert [[s.max_steps for s in row.recipe.stages] for row in rows] == [
+        [1800],
+        [900],
+        [219, 219, 219, 657],
+        [213, 853],
+        [736, 737],
+        [1906, 476],
+    ]
+    units = {2: 4, 4: 6, 8: 10, 16: 18}
+    for row in rows[1:]:
+        stages = row.recipe.stages
+        spent = sum(units[s.num_blocks] * s.max_steps for s in stages)
+        assert spent == pytest.approx(16_200, rel=2e-3)
+        assert row.compared_with is rows[0]
+    for row in rows:
+        *first, last = row.recipe.stages
+        assert last.decay == "late" and {s.decay for s in first} <= {None}
+        assert row.recipe.decay == "constant"
+        assert all(s.patience == s.max_steps for s in row.recipe.stages)
 
 
 @pytest.mark.parametrize("depths", [[8], [2, 3], [2, 4, 8]])
