@@ -26,14 +26,7 @@ TITLE = "Ways to grow in half of the time"
 KIND = "growth"
 USES = ("depths",)
 REFUSES = ("patience",)  # no line stops early
-DEFAULTS = {
-    "protocol": "clean",
-    "depths": "2,16",
-    "max_steps": "4000",
-    "eval_every": "100",
-    "learning_rate": "0.003",
-    "embedding_dim": "32",
-}
+DEFAULTS = growth.DEFAULTS
 CLAIMS = growth.CLAIMS
 # How many blocks take as long as the embedding and the softmax of a step: with
 # two, 2 blocks take the fifth of 16 that was measured.
