@@ -95,7 +95,8 @@ def new_items(contents: Sequence[Content], about: About) -> Iterator[str]:
 def grown_sooner(contents: Sequence[Content], about: About) -> Iterator[str]:
     """Which ways to grow are as good as the direct model, and how soon."""
     for content in contents:
-        direct, *ways = content["rows"] or [None]
+        direct, *others = content["rows"] or [None]
+        ways = [row for row in others if row["copied"]]
         if not ways:  # a table that is still being made
             continue
         soon = {
@@ -115,7 +116,14 @@ def grown_sooner(contents: Sequence[Content], about: About) -> Iterator[str]:
             f"{len(ways)} ways to grow, most seeds of {len(soon)} get as good "
             f"(less {MARGIN:g}){': ' * bool(each)}{each}; the best is "
             f"{escape(nearest['model'])}, {nearest['last']['mean']:.4f}, in "
-            f"{nearest['whole_time']:.0%} of the time{few}."
+            f"{nearest['whole_time']:.0%} of the time"
+            + "".join(
+                f"; {escape(row['model'])}, not grown, "
+                f"{row['last']['mean']:.4f}"
+                for row in others
+                if not row["copied"]
+            )
+            + f"{few}."
         )
 
 

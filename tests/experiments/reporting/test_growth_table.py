@@ -63,9 +63,10 @@ def test_a_line_that_never_gets_there():
 
 
 def test_what_it_says_of_growing():
-    def row(model, last, whole, at, seeds=(0, 1, 2)):
+    def row(model, last, whole, at, seeds=(0, 1, 2), copied="identity"):
         return {
             "model": model,
+            "copied": copied,
             "seeds": list(seeds),
             "last": {"mean": last},
             "whole_time": whole,
@@ -88,6 +89,24 @@ def test_what_it_says_of_growing():
     assert told.endswith(
         "most seeds of 0 get as good (less 0.001); the best is doubling, "
         "0.1900, in 69% of the time; no verdict without three seeds."
+    )
+    half = row("NextItNet-4 (half)", 0.198, 0.5, None, copied="")
+    (told,) = stored_claims.grown_sooner(
+        [
+            {
+                "rows": [
+                    row("NextItNet-4", 0.2, 1.0, 0.9, copied=""),
+                    half,
+                    rows[1],
+                ]
+            }
+        ],
+        {},
+    )
+    assert "Of 1 ways to grow" in told
+    assert told.endswith(
+        "the best is doubling, 0.1900, in 69% of the time; NextItNet-4 (half), "
+        "not grown, 0.1980."
     )
     # Of tables that are still being made there is nothing to say.
     for begun in ([], rows[:1]):
