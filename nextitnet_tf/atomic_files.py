@@ -15,6 +15,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_NUM_BYTES = 6  # of the number in the name of a file that is being written
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -36,7 +38,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     partial = path.with_name(
-        f"{path.stem}.{secrets.token_hex(6)}.part{path.suffix}"
+        f"{path.stem}.{secrets.token_hex(_NUM_BYTES)}.part{path.suffix}"
     )
     with naming(path, partial):
         try:
@@ -101,10 +103,16 @@ def _made(partial: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def left_of(path: Path) -> list[Path]:
+    """What processes that write a file, or were killed, have of it."""
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    number = "[0-9a-f]" * (2 * _NUM_BYTES)  # and nobody's answers.old.part.csv
+    return list(path.parent.glob(f"{stem}.{number}.part{suffix}"))
+
+
 def _remove_abandoned(path: Path) -> None:
     """Removes what processes that were killed have left of a file."""
-    pattern = f"{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"
-    for other in path.parent.glob(pattern) if fcntl is not None else ():
+    for other in left_of(path) if fcntl is not None else ():
         with contextlib.suppress(OSError):
             descriptor = os.open(other, os.O_RDONLY | os.O_NOFOLLOW)
             try:

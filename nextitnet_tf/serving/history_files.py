@@ -10,6 +10,7 @@
 Users are carried through, and may be missing.
 """
 
+import contextlib
 import csv
 import itertools
 import json
@@ -58,6 +59,7 @@ def read_blocks(
     known: Collection[str] = (),
     has_users: bool = False,
     skip: Callable[[int], bool] = lambda number: False,
+    users_of_one_kind: bool = False,
 ) -> Iterator[Block | int]:
     """Reads a file of histories, so many at a time.
 
@@ -68,6 +70,8 @@ def read_blocks(
             known with them.
         has_users: whether a line of text begins with its user.
         skip: number of a block, from 0 -> whether it is not wanted.
+        users_of_one_kind: refuses users of whom some are integers and some
+            text, or integers beyond 64 bits, which parquet cannot hold.
 
     Yields:
         The blocks; of one that is not wanted, how many histories it has.
@@ -77,10 +81,11 @@ def read_blocks(
             pyarrow, which reads parquet, is not there.
         OSError: the file cannot be read.
     """
+    users = _Users(users_of_one_kind)
     if path.suffix == ".parquet":
-        found = _parquet_blocks(path, size, skip)
+        found = _parquet_blocks(path, size, skip, users)
     elif path.suffix == ".jsonl":
-        found = _line_blocks(path, size, skip, _of_json)
+        found = _line_blocks(path, size, skip, users, _of_json)
     else:
 
         def of_text(line: str, place: str) -> tuple[Any, list[RawId]]:
@@ -94,7 +99,7 @@ def read_blocks(
                 )
             return items[0], items[1:]
 
-        found = _line_blocks(path, size, skip, of_text)
+        found = _line_blocks(path, size, skip, users, of_text)
     is_empty = True
     for block in found:
         is_empty = False
@@ -107,7 +112,7 @@ def write_block(path: Path, answers: Answers) -> None:
     """Writes the answers of a block, in the form that the suffix says.
 
     Raises:
-        ValueError: an id with a line end, in a file of lines; users of both
+        ValueError: an id with a line end, in a file of lines; ids of both
             kinds, in parquet; pyarrow is not there.
     """
     if path.suffix == ".parquet":
@@ -115,13 +120,8 @@ def write_block(path: Path, answers: Answers) -> None:
         columns = {"items": answers.items, "scores": answers.scores}
         if answers.users is not None:
             columns = {"user": answers.users, **columns}
-        try:
+        with _of_one_kind(pa):
             pa.parquet.write_table(pa.table(columns), path)
-        except pa.ArrowException as error:
-            raise ValueError(
-                "Expected users of one kind, integers or text. Received: "
-                f"{' '.join(str(error).split())}"
-            ) from None
         return
     users = answers.users or itertools.repeat(None)
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -152,13 +152,24 @@ def join(blocks: Sequence[Path], path: Path) -> None:
     Args:
         blocks: at least one.
         path: to write.
+
+    Raises:
+        ValueError: ids of both kinds, in parquet.
     """
     if path.suffix == ".parquet":
         pa = _pyarrow(path)
-        schema = pa.unify_schemas([pa.parquet.read_schema(b) for b in blocks])
-        with pa.parquet.ParquetWriter(path, schema) as writer:
-            for block in blocks:
-                writer.write_table(pa.parquet.read_table(block).cast(schema))
+        with _of_one_kind(pa):
+            schemas = [pa.parquet.read_schema(block) for block in blocks]
+            # Users first, whatever block has some.
+            schemas.sort(key=lambda schema: "user" not in schema.names)
+            schema = pa.unify_schemas(schemas)
+            with pa.parquet.ParquetWriter(path, schema) as writer:
+                for block in blocks:
+                    found = pa.parquet.read_table(block)
+                    if len(found.schema) < len(schema):
+                        nobody = pa.nulls(len(found), schema.field(0).type)
+                        found = found.add_column(0, "user", nobody)
+                    writer.write_table(found.cast(schema))
         return
     with open(path, "wb") as whole:
         for block in blocks:
@@ -170,6 +181,7 @@ def _line_blocks(
     path: Path,
     size: int,
     skip: Callable[[int], bool],
+    all_users: "_Users",
     parse: Callable[[str, str], tuple[Any, list[RawId]]],
 ) -> Iterator[Block | int]:
     """Of a file of lines; only newlines end one."""
@@ -178,15 +190,19 @@ def _line_blocks(
             lines = list(itertools.islice(file, size))
             if not lines:
                 return
-            if skip(number):
-                yield len(lines)
-                continue
+            is_skipped = skip(number)
             users, found = [], []
-            for i, line in enumerate(lines, start=number * size + 1):
+            # What users are like is seen by a line that is not wanted, too.
+            read = lines[:1] if is_skipped else lines
+            for i, line in enumerate(read, start=number * size + 1):
                 place = f"{path}, line {i}"
                 user, history = parse(_text(line, place, i == 1), place)
+                all_users.check(user, place)
                 users.append(user)
                 found.append(history)
+            if is_skipped:
+                yield len(lines)
+                continue
             has_users = any(user is not None for user in users)
             yield Block(users if has_users else None, found)
 
@@ -222,26 +238,55 @@ def _of_json(line: str, place: str) -> tuple[Any, list[RawId]]:
     return user, history
 
 
+class _Users:
+    """What the users of a file have in common, those that are not missing.
+
+    Args:
+        are_of_one_kind: whether they must be all integers or all text.
+    """
+
+    def __init__(self, are_of_one_kind: bool):
+        self._are_of_one_kind = are_of_one_kind
+        self._kind: Any = None
+
+    def check(self, user: RawId | None, place: str) -> None:
+        """Raises if a user is of another kind than those before."""
+        if user is None or not self._are_of_one_kind:
+            return
+        self._kind = self._kind or type(user)
+        is_large = isinstance(user, int) and not -(2**63) <= user < 2**63
+        if type(user) is not self._kind or is_large:
+            raise ValueError(
+                "Expected users that are all integers of 64 bits or all text, "
+                "as parquet has them (jsonl takes any). Received: "
+                f"{place}: {user!r}"
+            )
+
+
 def _parquet_blocks(
-    path: Path, size: int, skip: Callable[[int], bool]
+    path: Path, size: int, skip: Callable[[int], bool], users: _Users
 ) -> Iterator[Block | int]:
     pa = _pyarrow(path)
     try:
         with pa.parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if "history" not in names:
+            schema = file.schema_arrow
+            if "history" not in schema.names:
                 raise ValueError(
                     "Expected a column `history` of lists. Received: "
-                    f"{path} with {', '.join(names)}"
+                    f"{path} with {', '.join(schema.names)}"
                 )
-            wanted = [name for name in ("user", "history") if name in names]
+            wanted = [n for n in ("user", "history") if n in schema.names]
+            for name in wanted:
+                _check_type(pa, name, schema.field(name).type, path)
             batches = file.iter_batches(size, columns=wanted)
+            first = 1
             for number, batch in enumerate(batches):
                 if skip(number):
                     yield batch.num_rows
-                    continue
-                columns = batch.to_pydict()
-                yield Block(columns.get("user"), _lists(columns, path))
+                else:
+                    columns = batch.to_pydict()
+                    yield _rows(columns, f"{path}, row", first, users)
+                first += batch.num_rows
     except pa.ArrowException as error:
         raise ValueError(
             f"Expected a parquet file. Received: {path}: "
@@ -249,14 +294,52 @@ def _parquet_blocks(
         ) from None
 
 
-def _lists(columns: dict[str, list], path: Path) -> list[list[RawId]]:
-    found = columns["history"]
-    if not all(isinstance(history, list) for history in found):
+def _check_type(pa, name: str, kind, path: Path) -> None:
+    """Ids are integers or text, whatever a column is of."""
+    found = kind
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if is_list:
+        found = kind.value_type
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    is_id = (
+        pa.types.is_integer(found)
+        or pa.types.is_string(found)
+        or pa.types.is_large_string(found)
+    )
+    if is_list != (name == "history") or not is_id:
         raise ValueError(
-            f"Expected lists in the column `history`. Received: {path} with "
-            "something else"
+            f"Expected a column `{name}` of "
+            + "lists of " * (name == "history")
+            + f"integers or of text. Received: {path} with {kind}"
         )
-    return found
+
+
+def _rows(
+    columns: dict[str, list], place: str, first: int, all_users: _Users
+) -> Block:
+    """Checks the rows of a block, the first of which has a number."""
+    users = columns.get("user")
+    for i, history in enumerate(columns["history"]):
+        if history is None or None in history:
+            raise ValueError(
+                f"Expected a list of ids. Received: {place} {first + i}: "
+                "without one"
+            )
+        if users is not None:
+            all_users.check(users[i], f"{place} {first + i}")
+    return Block(users, columns["history"])
+
+
+@contextlib.contextmanager
+def _of_one_kind(pa) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OverflowError) as error:
+        raise ValueError(
+            "Expected ids of one kind, integers or text, as parquet has them "
+            f"(jsonl takes both). Received: {' '.join(str(error).split())}"
+        ) from None
 
 
 def _pyarrow(path: Path):

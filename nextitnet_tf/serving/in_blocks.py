@@ -18,6 +18,7 @@ from typing import cast
 import numpy as np
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf import locks
 from nextitnet_tf.models import raw_ids
 from nextitnet_tf.models import recommending
 from nextitnet_tf.models import saved
@@ -60,7 +61,8 @@ def recommend_file(
     Raises:
         ValueError: a history that cannot be read, with its line; k below 1; a
             model that cannot be frozen.
-        OSError: a file cannot be read or written.
+        OSError: a file cannot be read or written; another process answers
+            into the same file.
     """
     for known in (model_path, source):
         if target.resolve() == known.resolve():
@@ -68,48 +70,60 @@ def recommend_file(
                 f"Expected another file for the answers than {known}, which "
                 f"would be lost. Received: {target}"
             )
-    model = saved.load_model(model_path)
-    recommending.at_most(k, model)
     blocks = target.with_name(f"{target.name}.blocks")
-    _begin(
-        blocks,
-        {
-            "model": atomic_files.file_digest(model_path),
-            "source": atomic_files.file_digest(source),
-            "suffix": target.suffix,
-            "k": k,
-            "exclude_seen": exclude_seen,
-            "has_users": has_users,
-            "block": BLOCK,
-        },
-    )
+    with locks.holding(blocks):
+        model = saved.load_model(model_path)
+        recommending.at_most(k, model)
+        _begin(
+            blocks,
+            {
+                "model": atomic_files.file_digest(model_path),
+                "source": atomic_files.file_digest(source),
+                "suffix": target.suffix,
+                "k": k,
+                "exclude_seen": exclude_seen,
+                "has_users": has_users,
+                "block": BLOCK,
+            },
+        )
+        answer = _Answering(model, k, exclude_seen)
 
-    def place(number: int) -> Path:
-        return blocks / f"{number:08d}{target.suffix}"
+        def place(number: int) -> Path:
+            return blocks / f"{number:08d}{target.suffix}"
 
-    answer = _Answering(model, k, exclude_seen)
+        found = history_files.read_blocks(
+            source,
+            BLOCK,
+            answer.known,
+            has_users,
+            lambda number: place(number).exists(),
+            users_of_one_kind=target.suffix == ".parquet",
+        )
+        num_blocks = _answer_blocks(answer, found, place, progress)
+        with atomic_files.replacing(target) as partial:
+            history_files.join([place(i) for i in range(num_blocks)], partial)
+        shutil.rmtree(blocks)
+        return answer.num_unknown
+
+
+def _answer_blocks(
+    answer: "_Answering",
+    found: Iterator[Block | int],
+    place: Callable[[int], Path],
+    progress: Callable[[int], None],
+) -> int:
+    """Writes the answers of each block that is wanted; how many there are."""
     num_done = number = 0
-    blocks_read = history_files.read_blocks(
-        source,
-        BLOCK,
-        answer.known,
-        has_users,
-        lambda number: place(number).exists(),
-    )
-    for number, block in enumerate(_one_ahead(map(answer.encode, blocks_read))):
+    for number, block in enumerate(_one_ahead(map(answer.encode, found)), 1):
         if isinstance(block, int):
             num_done += block
-            progress(num_done)
-            continue
-        answers = answer(block)
-        with atomic_files.replacing(place(number)) as partial:
-            history_files.write_block(partial, answers)
-        num_done += len(block.histories)
+        else:
+            answers = answer(block, num_done)
+            with atomic_files.replacing(place(number - 1)) as partial:
+                history_files.write_block(partial, answers)
+            num_done += len(block.histories)
         progress(num_done)
-    with atomic_files.replacing(target) as partial:
-        history_files.join([place(i) for i in range(number + 1)], partial)
-    shutil.rmtree(blocks)
-    return answer.num_unknown
+    return number
 
 
 class _Answering:
@@ -140,7 +154,8 @@ class _Answering:
             self.num_unknown += num_unknown
         return Block(block.users, encoded)
 
-    def __call__(self, block: Block) -> Answers:
+    def __call__(self, block: Block, first: int) -> Answers:
+        """Answers a block whose first history has a number in the file."""
         encoded = block.histories
         items: list[list] = []
         scores: list[list[float]] = []
@@ -155,7 +170,9 @@ class _Answering:
                 self._k,
                 np.full((len(item_ids), 1), self._exclude_seen),
             )
-            items += raw_ids.decode(found, size, self._vocabulary, start)
+            items += raw_ids.decode(
+                found, size, self._vocabulary, first + start
+            )
             scores += [
                 row[row > -np.inf].tolist() for row in found["scores"][:size]
             ]
@@ -181,7 +198,7 @@ def _begin(blocks: Path, identity: dict[str, Any]) -> None:
     except (OSError, ValueError):
         pass
     # A command that ended at its very beginning leaves nothing, or a part.
-    begun = set(blocks.glob(f"{known.stem}.*.part{known.suffix}"))
+    begun = set(atomic_files.left_of(known))
     is_ours = blocks.is_dir() and (
         known.is_file() or {*blocks.iterdir()} <= begun
     )

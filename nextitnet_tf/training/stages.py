@@ -13,11 +13,11 @@ import keras
 
 from nextitnet_tf import atomic_files
 from nextitnet_tf import distribution
+from nextitnet_tf import locks
 from nextitnet_tf import metrics
 from nextitnet_tf.models import saved
 from nextitnet_tf.training import fitting
 from nextitnet_tf.training import journal
-from nextitnet_tf.training import locks
 from nextitnet_tf.training import ranks as of_ranks
 from nextitnet_tf.training import runs
 from nextitnet_tf.training.checkpoint import Checkpoints

@@ -155,7 +155,7 @@ OTHER_WRITERS = {
     "nextitnet_tf.serving.answering": "to nowhere",
     "nextitnet_tf.serving.history_files": "tests/serving/test_in_blocks.py",
     "nextitnet_tf.training.journal": "tests/training/test_faults.py",
-    "nextitnet_tf.training.locks": "tests/training/test_faults.py",
+    "nextitnet_tf.locks": "tests/training/test_faults.py",
     "nextitnet_tf.vocabulary": "here, within prepared sessions",
     # Their own data, in folders that go with them.
     "experiments.benchmark.batch": "temporary",

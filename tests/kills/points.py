@@ -23,7 +23,7 @@ POINTS = {
     "sessions' rename": ("os", "rename"),
     # between stages
     "stage": ("nextitnet_tf.training.stages", "_run_stage"),
-    "lock": ("nextitnet_tf.training.locks", "_is_still_there"),
+    "lock": ("nextitnet_tf.locks", "_is_still_there"),
     "load": ("nextitnet_tf.models.saved", "load_model"),
     # training
     "step": (

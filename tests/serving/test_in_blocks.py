@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -238,6 +239,95 @@ def test_parquet_that_is_none(model, tmp_path):
     with pytest.raises(ValueError, match="a column `history` of lists"):
         in_blocks.recommend_file(
             model, tmp_path / "g.parquet", tmp_path / "o.csv"
+        )
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"user": [1.0]}, "column `user` of integers or of text.*double"),
+        ({"user": [b"u"]}, "column `user` of integers or of text.*binary"),
+        ({"user": [[1]]}, "column `user` of integers or of text.*list"),
+        ({"history": [[1.5]]}, "column `history` of lists of .*double"),
+        ({"history": ["a"]}, "column `history` of lists of .*string"),
+        ({"history": [["a", None]]}, "h.parquet, row 1: without one"),
+        ({"history": [["a"], ["a"], ["a"], None]}, "h.parquet, row 4: with"),
+    ],
+)
+def test_columns_that_are_no_ids(model, tmp_path, column, message):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"history": [["a"]], **column})
+    pa.parquet.write_table(table, tmp_path / "h.parquet")
+    with pytest.raises(ValueError, match=message):
+        in_blocks.recommend_file(
+            model, tmp_path / "h.parquet", tmp_path / "o.jsonl"
+        )
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_users_from_the_second_block_on(model, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    lines = ['{"history": []}'] * 4 + ['{"user": "u", "history": []}']
+    answered(model, tmp_path, "h.jsonl", "\n".join(lines), "o.parquet", k=1)
+    found = pa.parquet.read_table(tmp_path / "o.parquet").to_pydict()
+    assert found["user"] == [None, None, None, None, "u"]
+    assert list(found)[0] == "user" and found["items"] == [["a"]] * 5
+
+
+@pytest.mark.parametrize("user", ['"u"', str(2**63)])
+def test_users_that_parquet_cannot_hold(model, tmp_path, user):
+    """The line is named before anything is answered of its block."""
+    pytest.importorskip("pyarrow.parquet")
+    lines = ['{"user": 1, "history": []}'] * 3
+    lines.append(f'{{"user": {user}, "history": []}}')
+    with pytest.raises(ValueError, match=r"line 4: ('u'|9223372036854775808)"):
+        answered(model, tmp_path, "h.jsonl", "\n".join(lines), "o.parquet")
+    # What was answered before is there, and the message is the same.
+    with pytest.raises(ValueError, match="line 4: "):
+        answered(model, tmp_path, "h.jsonl", "\n".join(lines), "o.parquet")
+    shutil.rmtree(tmp_path / "o.parquet.blocks")
+    found, _ = answered(
+        model, tmp_path, "h.jsonl", "\n".join(lines), "o.jsonl", k=1
+    )
+    last = json.loads(found.decode().splitlines()[-1])
+    assert last["user"] == json.loads(user)
+
+
+def test_two_commands_with_one_output(model, tmp_path):
+    source, target = tmp_path / "h.txt", tmp_path / "answers.csv"
+    source.write_text(LINES)
+
+    def meanwhile(num_done):
+        with pytest.raises(OSError, match=f"process {os.getpid()} on"):
+            in_blocks.recommend_file(model, source, target, k=5)
+
+    in_blocks.recommend_file(model, source, target, k=2, progress=meanwhile)
+    assert target.read_text().split()[0] == "b,c"
+    assert sorted(tmp_path.iterdir()) == [target, source]
+
+
+def test_what_somebody_else_calls_a_part_stays(model, tmp_path):
+    (tmp_path / "answers.old.part.csv").write_text("mine")
+    (tmp_path / "h.txt").write_text("a\n")
+    in_blocks.recommend_file(
+        model, tmp_path / "h.txt", tmp_path / "answers.csv"
+    )
+    assert (tmp_path / "answers.old.part.csv").read_text() == "mine"
+
+
+def test_the_history_that_has_no_scores_is_named(model, tmp_path):
+    """By its place in the file, not in its block."""
+    broken = nextitnet_tf.load_model(model)
+    weights = broken.item_embedding.get_weights()
+    weights[0][4] = np.nan  # of the item d
+    broken.item_embedding.set_weights(weights)
+    broken.save(tmp_path / "broken.keras")
+    (tmp_path / "h.txt").write_text("a\nb\na\nb\nd\n")
+    with pytest.raises(FloatingPointError, match=r"histories\[4\]"):
+        in_blocks.recommend_file(
+            tmp_path / "broken.keras", tmp_path / "h.txt", tmp_path / "o.csv"
         )
 
 

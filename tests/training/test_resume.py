@@ -15,13 +15,13 @@ import pytest
 
 from nextitnet_tf import atomic_files
 from nextitnet_tf import data
+from nextitnet_tf import locks
 from nextitnet_tf import training
 from nextitnet_tf.models import SkipRec
 from nextitnet_tf.models import saved
 from nextitnet_tf.recipe import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
-from nextitnet_tf.training import locks
 from nextitnet_tf.training import provenance
 from nextitnet_tf.training import stages
 from nextitnet_tf.training.checkpoint import Checkpoints

@@ -1,4 +1,4 @@
-"""One process at a time in the folder of a run."""
+"""One process at a time in a folder."""
 
 import contextlib
 import fcntl
@@ -16,16 +16,16 @@ def is_left(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
-    """Keeps other processes from training into a folder.
+    """Keeps other processes from working in a folder.
 
     The lock is a file beside the folder that the system releases when its
     process ends, however that ends; so there are no stale locks.
 
     Args:
-        folder: of a run; it need not exist.
+        folder: of a run, or of answers; it need not exist.
 
     Raises:
-        OSError: another process trains there; the message names it.
+        OSError: another process works there; the message names it.
     """
     path = _path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,16 +54,15 @@ def _locked(path: Path) -> Iterator:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OSError(
-                    f"{path.with_suffix('')} is being trained by "
-                    f"{_owner(path)}: wait for it, or name another folder of "
-                    "results (--output)"
+                    f"{path.with_suffix('')} is in use by {_owner(path)}: "
+                    "wait for it, or name another --output"
                 ) from None
             except OSError as error:
                 path.unlink(missing_ok=True)
                 raise OSError(
                     error.errno,
                     f"{error.strerror}: expected a file system that can lock "
-                    "files; name another folder of results (--output)",
+                    "files; name another --output",
                     str(path),
                 ) from None
             if _is_still_there(file, path):
