@@ -29,7 +29,14 @@ _SMALL = 1 << 20
 _DEEPEST = 30
 # Of its arguments, those that no weight answers for.
 _FREE = ("seed", "kernel_seed", "shared_object_id")
-_MODULES = ("keras", "builtins")
+# What Keras has that is no layer and no model: those can be of any size.
+_MODULES = (
+    *("builtins", "keras", "keras.dtype_policies", "keras.initializers"),
+    *("keras.losses", "keras.metrics", "keras.optimizers"),
+    *("keras.optimizers.legacy", "keras.optimizers.schedules"),
+    *("keras.quantizers", "keras.regularizers", "keras.constraints"),
+)
+_MODELS_OF_KERAS = ("Model", "Functional", "Sequential")
 
 
 class Suspicious(ValueError):
@@ -72,6 +79,9 @@ def check_claims(archive: zipfile.ZipFile) -> str:
     """
     config = json.loads(archive.read(CONFIG))
     name = str(config["class_name"])
+    kind = keras.saving.get_registered_object(config.get("registered_name"))
+    if kind is not None and not hasattr(kind, "recommend"):
+        raise Suspicious(f"it holds a {name}, which recommends nothing")
     for part in _parts(config):
         _check_class(part)
     num_weights = _check_weights(archive)
@@ -97,9 +107,15 @@ def _check_class(part: dict) -> None:
     module, registered = part.get("module"), part.get("registered_name")
     if keras.saving.get_registered_object(registered) is not None:
         return
-    if module is not None and str(module).split(".")[0] not in _MODULES:
+    name = part["class_name"]
+    if name in _MODELS_OF_KERAS or str(module).startswith("keras.layers"):
         raise Suspicious(
-            f"it names {module}.{part['class_name']}, which is not registered "
+            f"it holds a {name} of Keras: expected models and layers that are "
+            "registered"
+        )
+    if module is not None and module not in _MODULES:
+        raise Suspicious(
+            f"it names {module}.{name}, which is not registered "
             "(import the module that defines it first)"
         )
 
@@ -129,11 +145,38 @@ def _check_sizes(config: Any, limit: int, num_weights: int) -> None:
         raise Suspicious(
             f"num_blocks={sizes['num_blocks']:,} with {num_weights} weights"
         )
+    compression = config.get("compression")
+    for name, needed in _least(sizes, bool(compression)).items():
+        if needed > limit:
+            raise Suspicious(
+                f"{name}={sizes[name]:,} of embedding_dim={width:,}, for which "
+                "its weights are too few"
+            )
     if not 0 <= sizes.get("padding_id", 0) <= columns:
         raise Suspicious(
             f"padding_id={sizes['padding_id']:,}, none of the columns 0 to "
             f"{columns:,}"
         )
+
+
+def _least(sizes: dict[str, int], may_share: bool) -> dict[str, int]:
+    """Numbers that a model has at least in the layers between items.
+
+    Args:
+        sizes: arguments of the model that are integers.
+        may_share: whether blocks may have one kernel among them.
+    """
+    width = sizes.get("embedding_dim", 0)
+    depth = sizes.get("num_blocks") or sizes.get("num_layers") or 0
+    found = {
+        name: sizes[name] * width
+        for name in ("max_length", "num_horizontal", "num_vertical", "window")
+        if name in sizes
+    }
+    if depth:
+        kernel = sizes.get("kernel_size", 1) * width * width
+        found["embedding_dim"] = kernel * (1 if may_share else depth)
+    return found
 
 
 def _check_weights(archive: zipfile.ZipFile) -> int:

@@ -41,14 +41,7 @@ def teach(student, teacher, soft_labels=1.0, topology=0.0, temperature=1.0):
             f"num_items={student.num_items} and {teacher.num_items}"
         )
     for model in (student, teacher):
-        for name in ("encode_for_loss", "compute_loss"):
-            usual = getattr(SequentialRecommender, name)
-            if getattr(type(model), name) is not usual:
-                raise ValueError(
-                    "Expected a student and a teacher that are trained on "
-                    "histories as they are. Received: a "
-                    f"{type(model).__name__}"
-                )
+        check_model(type(model))
     if min(soft_labels, topology) < 0 or temperature <= 0:
         raise ValueError(
             "`soft_labels` and `topology` must be at least 0, `temperature` "
@@ -80,6 +73,16 @@ def teach(student, teacher, soft_labels=1.0, topology=0.0, temperature=1.0):
 
     # Of this model alone, past Keras, which would save what it tracks.
     object.__setattr__(student, "compute_loss", compute_loss)
+
+
+def check_model(kind) -> None:
+    """Raises ValueError for a class that neither teaches nor is taught."""
+    for name in ("encode_for_loss", "compute_loss"):
+        if getattr(kind, name) is not getattr(SequentialRecommender, name):
+            raise ValueError(
+                "Expected a student and a teacher that are trained on "
+                f"histories as they are. Received: a {kind.__name__}"
+            )
 
 
 def _soft_label_loss(logits, of_teacher):

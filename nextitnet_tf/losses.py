@@ -164,7 +164,7 @@ def _softmax_loss(
     # Weights are tiny where they sum to 1 over a batch. In half precision the
     # gradient of a logit would vanish, so they are scaled to at most 1 and
     # the result is scaled back in float32.
-    largest = ops.maximum(ops.max(weights), np.finfo("float32").tiny)
+    largest = ops.maximum(ops.max(ops.abs(weights)), np.finfo("float32").tiny)
     shares = weights / largest
 
     @ops.custom_gradient

@@ -11,9 +11,16 @@ def optimizer_slots(model):
         {id(variable): its slots}; for Adam the first and second moment.
 
     Raises:
-        ValueError: an optimizer that keeps them in another order.
+        ValueError: an optimizer that keeps them in another order, or scales
+            the loss.
     """
     optimizer = model.optimizer
+    if hasattr(optimizer, "inner_optimizer"):
+        raise ValueError(
+            "Copying optimizer slots needs an optimizer that scales no loss: "
+            "expected another dtype than mixed_float16. Received: "
+            f"{type(optimizer).__name__}"
+        )
     # A fresh optimizer has its own few variables (iterations, learning rate);
     # building appends the slots, all those of one model variable together.
     fresh = type(optimizer).from_config(optimizer.get_config())
@@ -54,7 +61,10 @@ def copy_optimizer(model, deep, pairs):
         )
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     deep.compile(
-        optimizer=optimizer, num_sampled=model.num_sampled, l2=model.l2
+        optimizer=optimizer,
+        num_sampled=model.num_sampled,
+        l2=model.l2,
+        label_smoothing=model.label_smoothing,
     )
     optimizer.iterations.assign(model.optimizer.iterations)
     shallow_slots = optimizer_slots(model)

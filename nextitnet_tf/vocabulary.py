@@ -123,20 +123,21 @@ class Vocabulary:
         >>> new.with_items_of(old).raw_ids
         [None, 'b', 'c', 'a']
 
+        Ids that are text in one of them are text in all of it.
+
         Args:
             other: of other data.
-
-        Raises:
-            ValueError: raw ids that are numbers here and text there.
         """
-        is_text = any(isinstance(raw, str) for raw in self.raw_ids)
-        more: list[RawId] = [
-            str(raw) if is_text else raw
+        more: list[RawId | None] = [
+            raw
             for raw in other.raw_ids
             if raw is not None and str(raw) not in self.ids
         ]
+        raw_ids = [*self.raw_ids, *more]
+        if any(isinstance(raw, str) for raw in raw_ids):
+            raw_ids = [None if raw is None else str(raw) for raw in raw_ids]
         return Vocabulary(
-            [*self.raw_ids, *more],
+            raw_ids,
             [*self.counts, *[0] * len(more)],
             self.padding_id,
             self.history_length,

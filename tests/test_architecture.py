@@ -15,6 +15,7 @@ PACKAGES = ("datasets", "experiments", "nextitnet_tf")
 
 MAY_IMPORT = {
     "atomic_files": set(),
+    "locks": set(),
     "memory": set(),
     "archive": {"memory"},
     "vocabulary": set(),
@@ -42,7 +43,14 @@ MAY_IMPORT = {
         "vocabulary",
         "weight_decay",
     },
-    "serving": {"atomic_files", "histories", "models", "vocabulary"},
+    "serving": {
+        "atomic_files",
+        "histories",
+        "locks",
+        "models",
+        "preparation",
+        "vocabulary",
+    },
     "fewer_blocks": {"models"},
     "distillation": {"models", "target_weights"},
     "optimizer_slots": set(),
@@ -70,6 +78,7 @@ MAY_IMPORT = {
         "distillation",
         "distribution",
         "growing",
+        "locks",
         "memory",
         "metrics",
         "models",

@@ -57,6 +57,11 @@ def change_json(name, **changes):
         ),
         ({"dilation_rates": [1, 10**9]}, "dilation_rates=1,000,000,000, for"),
         ({"kernel_size": 10**8}, "kernel_size=100,000,000, for which"),
+        # Kernels between items, which no number of items answers for.
+        (
+            {"num_items": 1, "embedding_dim": 2000},
+            "embedding_dim=2,000 of embedding_dim=2,000, for which",
+        ),
         ({"padding_id": 4}, "padding_id=4, none of the columns 0 to 3"),
         ({"padding_id": -1}, "padding_id=-1, none of the columns 0 to 3"),
     ],
@@ -64,6 +69,29 @@ def change_json(name, **changes):
 def test_sizes_that_no_weights_answer_for(path, changes, message):
     rewrite(path, change_json(CONFIG, **changes))
     assert message in refused(path)
+
+
+def test_layers_of_any_size(path, tmp_path):
+    """A model of Keras' own is not built to find out that it is none."""
+    layer = keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((2,)), layer])
+    model.save(tmp_path / "other.keras")
+    assert "a Sequential of Keras" in refused(tmp_path / "other.keras")
+    part = keras.saving.serialize_keras_object(layer)
+    rewrite(path, change_json(CONFIG, use_alpha=part))
+    assert "a Dense of Keras" in refused(path)
+
+
+def test_what_is_registered_and_no_model(path):
+    def change(part, content):
+        if part != CONFIG:
+            return content
+        value = json.loads(content)
+        value["registered_name"] = "nextitnet_tf>DilatedConv"
+        return json.dumps(value)
+
+    rewrite(path, change)
+    assert "which recommends nothing" in refused(path)
 
 
 @pytest.mark.parametrize(

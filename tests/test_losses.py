@@ -541,3 +541,15 @@ def test_what_does_not_count_changes_nothing(num_counted):
             atol=1e-5 * max(1, abs(by_hand).max()),
             err_msg=name,
         )
+
+
+def test_negative_weights():
+    """Nothing is scaled by a largest weight that there is not."""
+    generator = np.random.default_rng(0)
+    hidden = generator.normal(size=(6, 4)).astype("float32")
+    layer = ItemSoftmax(9)
+    layer.build((None, 4))
+    targets = generator.integers(1, 10, 6).astype("int32")
+    ones = np.ones(6, "float32")
+    found = float(layer.loss(hidden, targets, -ones))
+    assert found == pytest.approx(-float(layer.loss(hidden, targets, ones)))

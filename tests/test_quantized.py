@@ -188,3 +188,21 @@ def test_a_tree_says_that_it_stays_as_it_is():
     with pytest.warns(UserWarning, match="TreeSoftmax"):
         model.quantize("int8", filters="^item_")
     assert not model.is_quantized
+
+
+@every_mode
+def test_what_was_answered_before_is_not_answered_again(mode):
+    """Neither histories nor sessions have the numbers of before."""
+    model = nextitnet_tf.NextItNet(30, num_blocks=1, embedding_dim=9)
+    model.vocabulary = Vocabulary([None, *range(1, 31)], [1] * 31, 0, 6)
+    generator = np.random.default_rng(2)
+    for weight in model.weights:
+        weight.assign(generator.normal(scale=0.4, size=weight.shape))
+    before = model.recommend([[1, 2]], k=5)
+    model.start([1, 2]).top(5)
+    model.quantize(mode, filters="^item_")
+    model.item_softmax.few_bits.store(np.full((31, 9), 1e-9, "float32"))
+    model.item_softmax.bias.assign(np.arange(31))
+    assert before != [[30, 29, 28, 27, 26]]
+    assert model.recommend([[1, 2]], k=5) == [[30, 29, 28, 27, 26]]
+    assert model.start([1, 2]).top(5) == [30, 29, 28, 27, 26]

@@ -577,6 +577,19 @@ def test_what_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             model.encode(np.ones((len(keep), 3), int), keep=keep)
+    item_ids = np.ones((4, 3), int)
+    for num_rows in (1, 2, 8):
+        for one in (model, model.backbone):
+            with pytest.raises(ValueError, match="a row for each of the 4"):
+                one.encode(item_ids, keep=np.ones((num_rows, 2), "float32"))
+    for value in (0.5, 2.0, np.nan):
+        keep = keras.ops.full((4, 2), value)
+        with pytest.raises(ValueError, match="`keep` is 1 where a block runs"):
+            model.encode(item_ids, keep=keep)
+    np.testing.assert_array_equal(
+        model.encode(item_ids, keep=[[1, 0]] * 4),
+        model.encode(item_ids, keep=np.array([[1, 0]] * 4)),
+    )
     with pytest.raises(ValueError, match="needs a model with blocks"):
         Stacker("adjacent").stack(model)
 

@@ -14,6 +14,21 @@ from nextitnet_tf.serving import in_blocks
 _SHOWN = 3
 
 
+def lines_of(path: str) -> dict[str, str]:
+    """Histories as text, by their places in a file.
+
+    Raises:
+        ValueError: a file that is no lines of items.
+        OSError: it cannot be read.
+    """
+    if path.endswith((".jsonl", ".parquet")):
+        raise ValueError(
+            "A file of jsonl or parquet is answered into a file: expected "
+            f"--output=FILE. Received: --input={path}"
+        )
+    return histories.read_lines(path)
+
+
 def print_answers(
     path: str,
     k: int,

@@ -17,6 +17,7 @@ from nextitnet_tf.commands import downloads
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import preparation_flags
 from nextitnet_tf.preparation import prepare
+from nextitnet_tf.preparation import raw_files
 from nextitnet_tf.preparation import sessions as sessions_on_disk
 from nextitnet_tf.preparation import synthetic
 
@@ -281,13 +282,12 @@ def dataset_name() -> str:
                 f"and '-'. Received: --dataset={DATASET.value}"
             )
         return DATASET.value
-    source = RAW.value or SESSIONS.value
-    if not source:
-        raise ValueError(
-            "Expected --raw=FILE, --sessions=FOLDER or --dataset=ml20. "
-            "Received: none of them"
-        )
-    return Path(source).name.split(".")[0] or "data"
+    if source := SESSIONS.value or RAW.value:
+        return raw_files.name_of(source)
+    raise ValueError(
+        "Expected --raw=FILE, --sessions=FOLDER or --dataset=ml20. "
+        "Received: none of them"
+    )
 
 
 def is_generated() -> bool:
@@ -324,7 +324,7 @@ def sessions_folder(
             f"--dataset={name} needs --raw=FILE, or --sessions=FOLDER if it "
             "was prepared before. Received: neither"
         )
-    as_found = as_found and not preparation_flags.given()
+    as_found &= not preparation_flags.given()
     if as_found and sessions_on_disk.is_of(folder, raw):
         return folder
     return prepare(raw, folder, **how)

@@ -190,8 +190,9 @@ def _use(folder: Path) -> str:
         f"or `nextitnet-tf recommend --model={_plain(folder)}/model.keras "
         "--history=...`. For ranking the items above to users of the service "
         "that the data are of, as long as what they do is as it was then: "
-        "evaluate it again on newer sessions, and train it on (new items are "
-        "unknown to it)."
+        "train it on with newer data, which says what it is worth there "
+        "(`nextitnet-tf train --raw=newer.csv --from=model.keras`; items that "
+        "are new are unknown to it until then)."
     )
 
 

@@ -23,7 +23,6 @@ command that was interrupted goes on where it was.
 from absl import flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
-from nextitnet_tf import histories
 from nextitnet_tf.commands import answering
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
@@ -80,7 +79,7 @@ def main() -> None:
         raise ValueError("--users needs --output=FILE. Received: no --output")
     lines = {"--history": _HISTORY.value}
     if _INPUT.value is not None:
-        lines = histories.read_lines(_INPUT.value)
+        lines = answering.lines_of(_INPUT.value)
     answering.print_answers(*asked, lines, _EXPLAIN.value)
 
 

@@ -64,6 +64,11 @@ class Source:
         return len(getattr(self.model, "backbone", self.model).blocks) or 1
 
     @property
+    def t(self) -> int:
+        """Items of a session that it was trained on."""
+        return self.model.history_vocabulary.history_length + 1
+
+    @property
     def name(self) -> str:
         """What a recipe calls its class.
 

@@ -50,7 +50,8 @@ absl_flags.adopt_module_key_flags(starting)
 def main() -> None:
     source = starting.read()
     recipe = starting.recipe(source)
-    folder = flags.sessions_folder()
+    usual = {"t": source.t} if source else None
+    folder = flags.sessions_folder(usual)
     output = flags.output_folder(is_made=False)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:

@@ -46,5 +46,6 @@ def rows_of_users(sessions: Sessions) -> tuple[Sessions, np.ndarray]:
         sessions,
         rows=np.concatenate([histories(2), histories(1), histories(0)]),
         users=np.tile(known, 3),
+        times=None,  # of a row's latest item: known of the last one alone
     )
     return arranged, lengths >= MIN_ITEMS

@@ -16,6 +16,7 @@ import numpy as np
 from nextitnet_tf import release
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.data.splits import Split
+from nextitnet_tf.data.splits import check_apart
 from nextitnet_tf.data.splits import split_users
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.vocabulary import Vocabulary
@@ -148,6 +149,7 @@ def split_pairs(pairs: Pairs, fine_tuning: FineTuning) -> Split:
 
     Raises:
         ValueError: too few of them.
+        RuntimeError: pairs, or users, on two sides: an error of the library's.
     """
     if fine_tuning.split == "users":
         parts = split_users(pairs.users)
@@ -160,6 +162,12 @@ def split_pairs(pairs: Pairs, fine_tuning: FineTuning) -> Split:
                 f"Too few pairs: none is left for the {name} set. "
                 f"Received: {len(pairs.targets)} pairs"
             )
+    sides = {"train": parts.train, "test": parts.test}
+    if fine_tuning.split == "users":
+        sides["validation"] = parts.validation
+        of_users = {name: pairs.users[rows] for name, rows in sides.items()}
+        check_apart("users", of_users)
+    check_apart("pairs", sides)
     return parts
 
 

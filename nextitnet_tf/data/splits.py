@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,15 +177,26 @@ def check_disjoint(parts: Split, protocol: Protocol) -> None:
             name: parts.rows.users[rows] for name, rows in sides.items()
         }
     for kind, of_sides in kinds.items():
-        for (one, its), (other, others) in itertools.combinations(
-            of_sides.items(), 2
-        ):
-            shared = np.intersect1d(its, others)
-            if len(shared):
-                raise RuntimeError(
-                    f"Expected {one} and {other} without {kind} in common. "
-                    f"Received: {len(shared)} of them, such as {shared[0]}"
-                )
+        check_apart(kind, of_sides)
+
+
+def check_apart(kind: str, sides: Mapping[str, np.ndarray]) -> None:
+    """Raises if two sides have something in common.
+
+    Args:
+        kind: of what must not be on two sides.
+        sides: numbers, by name of the side.
+
+    Raises:
+        RuntimeError: some are: this is an error of the library's.
+    """
+    for (one, its), (other, others) in itertools.combinations(sides.items(), 2):
+        shared = np.intersect1d(its, others)
+        if len(shared):
+            raise RuntimeError(
+                f"Expected {one} and {other} without {kind} in common. "
+                f"Received: {len(shared)} of them, such as {shared[0]}"
+            )
 
 
 def _fraction(train, data_ratio: float, protocol: Protocol) -> np.ndarray:

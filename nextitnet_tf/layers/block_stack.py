@@ -74,7 +74,7 @@ class BlockStack:
         Yields:
             (B, T, D), L + 1 times.
         """
-        self._check_keep(keep)
+        self._check_keep(keep, hidden.shape[0])
         arguments = {"training": training}
         if item_mask is not None:
             arguments["item_mask"] = item_mask
@@ -126,7 +126,7 @@ class BlockStack:
         Returns:
             (B, 1, D), what a call gives at position -1.
         """
-        self._check_keep(keep)
+        self._check_keep(keep, hidden.shape[0])
         for i, (block, field) in enumerate(
             zip(self.blocks, fields, strict=True)
         ):
@@ -188,12 +188,19 @@ class BlockStack:
             grown += past
         return hidden, ops.concatenate(grown, axis=1)
 
-    def _check_keep(self, keep):
-        if keep is not None and keep.shape[-1] != len(self.blocks):
+    def _check_keep(self, keep, num_rows=None):
+        if keep is None:
+            return
+        if keep.shape[-1] != len(self.blocks):
             raise ValueError(
                 "`keep` must have a column for each of the "
                 f"{len(self.blocks)} blocks. "
                 f"Received: keep of shape {tuple(keep.shape)}"
+            )
+        if None not in (num_rows, keep.shape[0]) and num_rows != keep.shape[0]:
+            raise ValueError(
+                f"`keep` must have a row for each of the {num_rows} "
+                f"histories. Received: keep of shape {tuple(keep.shape)}"
             )
 
     def _share_kernels(self):

@@ -256,6 +256,8 @@ class SkipRec(PolicyTraining, SequentialRecommender):
     def _decide(self, item_ids, training, keep):
         """(B, L): which blocks run, if that is not given."""
         if keep is not None:
+            if not hasattr(keep, "shape"):
+                keep = np.array(keep)
             self._check_keep(keep)
             return keep
         if training:
@@ -269,17 +271,24 @@ class SkipRec(PolicyTraining, SequentialRecommender):
         return self.backbone.parts()
 
     def _check_keep(self, keep):
-        """Of what is in a graph only the shape is known."""
+        """Of what is in a graph only the shape is known.
+
+        The backbone sees whether there are as many rows as histories.
+        """
         num_blocks = len(self.backbone.blocks)
         if len(keep.shape) != 2 or keep.shape[1] != num_blocks:
             raise ValueError(
                 f"`keep` must have a column for each of the {num_blocks} "
                 f"blocks. Received: keep of shape {tuple(keep.shape)}"
             )
-        if isinstance(keep, np.ndarray) and not np.isin(keep, (0, 1)).all():
+        try:
+            found = ops.convert_to_numpy(keep)
+        except (NotImplementedError, TypeError, ValueError):
+            return  # a tensor of a graph
+        if not np.isin(found, (0, 1)).all():
             raise ValueError(
                 "`keep` is 1 where a block runs, else 0. Received: keep with "
-                f"{np.setdiff1d(keep, (0, 1))[:3].tolist()}"
+                f"{np.setdiff1d(found, (0, 1))[:3].tolist()}"
             )
 
     def get_config(self):

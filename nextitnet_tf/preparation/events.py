@@ -10,6 +10,7 @@ from nextitnet_tf.preparation.columns import find_columns
 from nextitnet_tf.preparation.columns import has_times
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions_csv import check_ids
+from nextitnet_tf.preparation.interactions_csv import check_times
 
 
 def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
@@ -42,11 +43,13 @@ def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
     numbers, known = pd.factorize(users)
     order = np.arange(len(users))
     if columns.time is not None:
-        times = pd.Series(table[columns.time])
-        if times.isna().any():
-            row = int(np.flatnonzero(times.isna())[0])
+        column = pd.Series(table[columns.time])
+        if column.isna().any():
+            row = int(np.flatnonzero(column.isna())[0])
             raise DataError(f"Expected a time of each event. Received: {row=}")
-        order = np.argsort(times.to_numpy(), kind="stable")
+        times = column.to_numpy()
+        check_times(times)
+        order = np.argsort(times, kind="stable")
     found: list[list[Any]] = [[] for _ in known]
     values = items.tolist()
     for i in order.tolist():

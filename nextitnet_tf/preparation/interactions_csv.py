@@ -95,6 +95,25 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
     return found
 
 
+def check_times(times: np.ndarray) -> None:
+    """Raises if a column of times cannot be put in order.
+
+    Args:
+        times: (num_events,).
+
+    Raises:
+        DataError: neither numbers nor dates; one that is missing or infinite.
+    """
+    if times.dtype.kind not in "iufM":
+        raise DataError(
+            "Expected numbers or dates as times (pandas.to_datetime makes "
+            f"dates of text). Received: {times.dtype=}"
+        )
+    if not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise DataError(f"Expected finite times. Received: {row=}")
+
+
 def check_ids(series: pd.Series, role: str) -> None:
     """Raises DataError for raw ids that are empty, or that have decimals.
 
@@ -129,11 +148,8 @@ def code_interactions(
         coded.append((ids, ids.encode(series.to_numpy())))
         if "" in ids:
             raise DataError(f"Expected no empty {role}. Received: ''")
-    if times is not None and times.dtype.kind not in "iufM":
-        raise DataError(f"Expected numbers as times. Received: {times.dtype=}")
-    if times is not None and not np.isfinite(times).all():
-        row = int(np.flatnonzero(~np.isfinite(times))[0])
-        raise DataError(f"Expected finite times. Received: {row=}")
+    if times is not None:
+        check_times(times)
     return _ordered(*coded[0], *coded[1], times)
 
 

@@ -23,6 +23,24 @@ from nextitnet_tf.preparation import archives
 from nextitnet_tf.preparation.archives import base_name
 from nextitnet_tf.preparation.errors import DataError
 
+# Endings that say of what kind a file is; dates and the like do not.
+_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".json", ".jsonl"),
+    *(".parquet", ".gz", ".zip", ".bz2", ".xz"),
+)
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """What the data of a file are called.
+
+    >>> name_of("raw/sales.2024-01.csv.gz")
+    'sales.2024-01'
+    """
+    name = pathlib.Path(path).name
+    while pathlib.Path(name).suffix.lower() in _SUFFIXES:
+        name = pathlib.Path(name).stem
+    return name.strip(".") or "data"
+
 
 class ForeignComma(ValueError):
     """A comma in a file whose fields another separator separates."""

@@ -49,6 +49,7 @@ PathLike = str | os.PathLike[str]
 
 _NUMBERS = ("format_version", "t", "num_rows", "num_users", "num_items")
 _AGAIN = "prepare it again with --force"
+_OF_FILES = "sha256 of the raw files"
 
 
 def write_sessions(
@@ -286,14 +287,10 @@ def is_prepared(
     if force or not folder.exists() or not any(folder.iterdir()):
         return False
     there = read_meta(folder)
-    wanted = {**choices, "sha256 of the raw files": list(sha256)}
+    wanted = {**choices, _OF_FILES: list(sha256)}
     try:
-        found = {
-            **there.get("choices", {}),
-            "sha256 of the raw files": [
-                file["sha256"] for file in there.get("raw", [])
-            ],
-        }
+        of_files = [file["sha256"] for file in there.get("raw", [])]
+        found = {**there.get("choices", {}), _OF_FILES: of_files}
     except (TypeError, KeyError):
         raise DataError(
             "Expected choices and the sha256 of raw files in "
@@ -302,12 +299,15 @@ def is_prepared(
     # Tuples and lists are the same thing once they went through json.
     wanted = json.loads(json.dumps(wanted))
     differing = sorted(
-        name
-        for name in wanted.keys() | found.keys()
-        if wanted.get(name) != found.get(name)
+        n for n in wanted | found if wanted.get(n) != found.get(n)
     )
+    name = differing[0] if differing else ""
+    if name == _OF_FILES:
+        raise DataError(
+            f"Expected the file that {folder} was prepared of. Received: "
+            f"another; name its data (--dataset=NAME), or {_AGAIN}"
+        )
     if differing:
-        name = differing[0]
         raise DataError(
             f"Expected {name}={_shown(found.get(name))} because {folder} was "
             f"prepared with it. Received: {name}={_shown(wanted.get(name))}; "

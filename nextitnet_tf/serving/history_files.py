@@ -7,10 +7,10 @@
 | `.parquet` | columns `user`, `history` (lists) | `user`, `items`, `scores` |
 | any other | `1,2`, as csv has it; with users `7,1,2` | `3`; with users `7,3` |
 
-Users are carried through, and may be missing.
+Users are carried through, and may be missing; `user_id` and the like are they,
+too.
 """
 
-import contextlib
 import csv
 import itertools
 import json
@@ -21,36 +21,14 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import NamedTuple
 
 from nextitnet_tf import histories
+from nextitnet_tf.serving import parquet_files
+from nextitnet_tf.serving.blocks import Answers
+from nextitnet_tf.serving.blocks import Block
+from nextitnet_tf.serving.blocks import Users
+from nextitnet_tf.serving.blocks import user_name
 from nextitnet_tf.vocabulary import RawId
-
-
-class Block(NamedTuple):
-    """Some histories that follow each other in a file.
-
-    Attributes:
-        users: of each; None in a file without.
-        histories: raw ids of each, oldest first.
-    """
-
-    users: list[Any] | None
-    histories: list[list[RawId]]
-
-
-class Answers(NamedTuple):
-    """What the histories of a block get.
-
-    Attributes:
-        users: as in the block.
-        items: raw ids of each, likeliest first.
-        scores: of those.
-    """
-
-    users: list[Any] | None
-    items: list[list[RawId]]
-    scores: list[list[float]]
 
 
 def read_blocks(
@@ -81,9 +59,9 @@ def read_blocks(
             pyarrow, which reads parquet, is not there.
         OSError: the file cannot be read.
     """
-    users = _Users(users_of_one_kind)
+    users = Users(users_of_one_kind)
     if path.suffix == ".parquet":
-        found = _parquet_blocks(path, size, skip, users)
+        found = parquet_files.read_blocks(path, size, skip, users)
     elif path.suffix == ".jsonl":
         found = _line_blocks(path, size, skip, users, _of_json)
     else:
@@ -116,12 +94,7 @@ def write_block(path: Path, answers: Answers) -> None:
             kinds, in parquet; pyarrow is not there.
     """
     if path.suffix == ".parquet":
-        pa = _pyarrow(path)
-        columns = {"items": answers.items, "scores": answers.scores}
-        if answers.users is not None:
-            columns = {"user": answers.users, **columns}
-        with _of_one_kind(pa):
-            pa.parquet.write_table(pa.table(columns), path)
+        parquet_files.write_block(path, answers)
         return
     users = answers.users or itertools.repeat(None)
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -157,19 +130,7 @@ def join(blocks: Sequence[Path], path: Path) -> None:
         ValueError: ids of both kinds, in parquet.
     """
     if path.suffix == ".parquet":
-        pa = _pyarrow(path)
-        with _of_one_kind(pa):
-            schemas = [pa.parquet.read_schema(block) for block in blocks]
-            # Users first, whatever block has some.
-            schemas.sort(key=lambda schema: "user" not in schema.names)
-            schema = pa.unify_schemas(schemas)
-            with pa.parquet.ParquetWriter(path, schema) as writer:
-                for block in blocks:
-                    found = pa.parquet.read_table(block)
-                    if len(found.schema) < len(schema):
-                        nobody = pa.nulls(len(found), schema.field(0).type)
-                        found = found.add_column(0, "user", nobody)
-                    writer.write_table(found.cast(schema))
+        parquet_files.join(blocks, path)
         return
     with open(path, "wb") as whole:
         for block in blocks:
@@ -181,7 +142,7 @@ def _line_blocks(
     path: Path,
     size: int,
     skip: Callable[[int], bool],
-    all_users: "_Users",
+    all_users: Users,
     parse: Callable[[str, str], tuple[Any, list[RawId]]],
 ) -> Iterator[Block | int]:
     """Of a file of lines; only newlines end one."""
@@ -228,7 +189,7 @@ def _of_json(line: str, place: str) -> tuple[Any, list[RawId]]:
             'Expected {"user": ..., "history": [...]}. Received: '
             f"{place}: {line[:60]!r}"
         )
-    user = found.get("user")
+    user = found.get(user_name(found))
     for raw in (*history, *([] if user is None else [user])):
         if isinstance(raw, bool) or not isinstance(raw, int | str):
             raise ValueError(
@@ -236,119 +197,3 @@ def _of_json(line: str, place: str) -> tuple[Any, list[RawId]]:
                 f"{place}: {raw!r}"
             )
     return user, history
-
-
-class _Users:
-    """What the users of a file have in common, those that are not missing.
-
-    Args:
-        are_of_one_kind: whether they must be all integers or all text.
-    """
-
-    def __init__(self, are_of_one_kind: bool):
-        self._are_of_one_kind = are_of_one_kind
-        self._kind: Any = None
-
-    def check(self, user: RawId | None, place: str) -> None:
-        """Raises if a user is of another kind than those before."""
-        if user is None or not self._are_of_one_kind:
-            return
-        self._kind = self._kind or type(user)
-        is_large = isinstance(user, int) and not -(2**63) <= user < 2**63
-        if type(user) is not self._kind or is_large:
-            raise ValueError(
-                "Expected users that are all integers of 64 bits or all text, "
-                "as parquet has them (jsonl takes any). Received: "
-                f"{place}: {user!r}"
-            )
-
-
-def _parquet_blocks(
-    path: Path, size: int, skip: Callable[[int], bool], users: _Users
-) -> Iterator[Block | int]:
-    pa = _pyarrow(path)
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            if "history" not in schema.names:
-                raise ValueError(
-                    "Expected a column `history` of lists. Received: "
-                    f"{path} with {', '.join(schema.names)}"
-                )
-            wanted = [n for n in ("user", "history") if n in schema.names]
-            for name in wanted:
-                _check_type(pa, name, schema.field(name).type, path)
-            batches = file.iter_batches(size, columns=wanted)
-            first = 1
-            for number, batch in enumerate(batches):
-                if skip(number):
-                    yield batch.num_rows
-                else:
-                    columns = batch.to_pydict()
-                    yield _rows(columns, f"{path}, row", first, users)
-                first += batch.num_rows
-    except pa.ArrowException as error:
-        raise ValueError(
-            f"Expected a parquet file. Received: {path}: "
-            f"{' '.join(str(error).split())[:200]}"
-        ) from None
-
-
-def _check_type(pa, name: str, kind, path: Path) -> None:
-    """Ids are integers or text, whatever a column is of."""
-    found = kind
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if is_list:
-        found = kind.value_type
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    is_id = (
-        pa.types.is_integer(found)
-        or pa.types.is_string(found)
-        or pa.types.is_large_string(found)
-    )
-    if is_list != (name == "history") or not is_id:
-        raise ValueError(
-            f"Expected a column `{name}` of "
-            + "lists of " * (name == "history")
-            + f"integers or of text. Received: {path} with {kind}"
-        )
-
-
-def _rows(
-    columns: dict[str, list], place: str, first: int, all_users: _Users
-) -> Block:
-    """Checks the rows of a block, the first of which has a number."""
-    users = columns.get("user")
-    for i, history in enumerate(columns["history"]):
-        if history is None or None in history:
-            raise ValueError(
-                f"Expected a list of ids. Received: {place} {first + i}: "
-                "without one"
-            )
-        if users is not None:
-            all_users.check(users[i], f"{place} {first + i}")
-    return Block(users, columns["history"])
-
-
-@contextlib.contextmanager
-def _of_one_kind(pa) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OverflowError) as error:
-        raise ValueError(
-            "Expected ids of one kind, integers or text, as parquet has them "
-            f"(jsonl takes both). Received: {' '.join(str(error).split())}"
-        ) from None
-
-
-def _pyarrow(path: Path):
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError(
-            "Expected pyarrow, which reads and writes parquet files: pip "
-            f"install pyarrow. Received: {path} without it"
-        ) from None
-    return pyarrow

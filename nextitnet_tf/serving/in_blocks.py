@@ -23,8 +23,8 @@ from nextitnet_tf.models import raw_ids
 from nextitnet_tf.models import recommending
 from nextitnet_tf.models import saved
 from nextitnet_tf.serving import history_files
-from nextitnet_tf.serving.history_files import Answers
-from nextitnet_tf.serving.history_files import Block
+from nextitnet_tf.serving.blocks import Answers
+from nextitnet_tf.serving.blocks import Block
 from nextitnet_tf.vocabulary import RawId
 
 _Item = TypeVar("_Item")
@@ -70,6 +70,11 @@ def recommend_file(
                 f"Expected another file for the answers than {known}, which "
                 f"would be lost. Received: {target}"
             )
+    if target.is_dir() or not target.parent.is_dir():
+        raise ValueError(
+            "Expected a file for the answers, in a folder that is there. "
+            f"Received: {target}"
+        )
     blocks = target.with_name(f"{target.name}.blocks")
     with locks.holding(blocks):
         model = saved.load_model(model_path)

@@ -196,7 +196,8 @@ class Service:
             else:
                 _LOG.exception("a batch could not be answered")
             for waiting, _, _ in batch:
-                if not waiting.future.done():
+                # Whoever gives up meanwhile must not end the thread either.
+                if waiting.future.set_running_or_notify_cancel():
                     waiting.future.set_exception(error)
             return
         for waiting, _, stop in batch:

@@ -9,12 +9,17 @@ from nextitnet_tf import data
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
+from nextitnet_tf.models import skip_rec
 from nextitnet_tf.recipe import OF_LAST_STAGE
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.weight_decay import DecayOfKernels
 
 # Splits whose test has users that training has not.
 _NEW_USERS = ("users", "temporal")
+_NEW_OPTIMIZER = (
+    'A policy begins with a new optimizer: expected the switch "optimizer" off '
+    "in the stage that it begins in. Received: the one of the stage before"
+)
 
 
 def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
@@ -46,6 +51,13 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     return with_policy(model, recipe)
 
 
+def check_policy(recipe: Recipe) -> None:
+    """Raises ValueError for a recipe whose policy could not begin."""
+    skip_rec.check_objective(MODELS[recipe.model])
+    if ("optimizer", True) in recipe.stages[-1].switches:
+        raise ValueError(_NEW_OPTIMIZER)
+
+
 def with_policy(model, recipe: Recipe, is_trained: bool = False):
     """The model, in a `SkipRec` if the recipe asks for one.
 
@@ -63,11 +75,7 @@ def with_policy(model, recipe: Recipe, is_trained: bool = False):
     if not skip:
         return model
     if getattr(model, "optimizer", None):
-        raise ValueError(
-            "A policy begins with a new optimizer: expected the switch "
-            '"optimizer" off in the stage that it begins in. Received: a model '
-            "with the optimizer of the stage before"
-        )
+        raise ValueError(_NEW_OPTIMIZER)
     skipping = SkipRec(model, **skip)
     if is_trained and skipping.can_start_from_backbone:
         skipping.start_policy_from_backbone()
@@ -104,12 +112,17 @@ def compile_model(
         jit_compile: whether XLA compiles the steps.
         max_steps: of the stage, along which a learning rate decays; None
             where nothing is trained.
+
+    Raises:
+        ValueError: the optimizer that it keeps is not as the recipe says.
     """
     protocol = recipe.protocol
     num_sampled = int(protocol.sampled_fraction * (sessions.num_items + 1))
-    optimizer = getattr(model, "optimizer", None) or _make_optimizer(
-        recipe, max_steps
-    )
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer:
+        _check_kept(optimizer, recipe)
+    else:
+        optimizer = _make_optimizer(recipe, max_steps)
     model.compile(
         optimizer=optimizer,
         num_sampled=num_sampled or None,
@@ -121,6 +134,25 @@ def compile_model(
         ),
         jit_compile=jit_compile,
     )
+
+
+def _check_kept(optimizer, recipe: Recipe) -> None:
+    """What a run says of its training must be so."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    expected = _make_optimizer(recipe, None)
+    kept, wanted = optimizer.get_config(), expected.get_config()
+    differing = [
+        name
+        for name, value in wanted.items()
+        if name != "name" and kept.get(name) != value
+    ]
+    if type(optimizer) is not type(expected) or differing:
+        name = differing[0] if differing else "class"
+        raise ValueError(
+            "An optimizer that is kept goes on as it was: expected a recipe "
+            f"of {name}={kept.get(name, type(optimizer).__name__)!r}. "
+            f"Received: {wanted.get(name, type(expected).__name__)!r}"
+        )
 
 
 def _make_optimizer(recipe: Recipe, max_steps: int | None):

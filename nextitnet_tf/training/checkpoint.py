@@ -109,7 +109,10 @@ class Checkpoints:
                 "progress": asdict(progress),
             }
         )
-        arrays = [keras.ops.convert_to_numpy(v) for v in _variables(model)]
+        arrays: list[Any] = [
+            _in_numpy_s_own(keras.ops.convert_to_numpy(v))
+            for v in _variables(model)
+        ]
         path = self.folder / STATE.format(step=progress.all_steps)
         with (
             atomic_files.replacing(path) as partial,
@@ -158,6 +161,8 @@ class Checkpoints:
             if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
                 raise _unusable(f"{path} is of a model with other variables")
             for variable, value in zip(variables, arrays, strict=True):
+                if variable.dtype == "bfloat16":
+                    value = value.view("bfloat16")
                 variable.assign(value)
             self._last = {path, best}
             if problems:
@@ -230,6 +235,11 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         if str(file["sha256"]) != _sha256(text, arrays):
             raise ValueError("another checksum")
     return about, arrays
+
+
+def _in_numpy_s_own(array: np.ndarray) -> np.ndarray:
+    """The same bits, in a type that a file of NumPy's can say."""
+    return array.view("uint16") if array.dtype.name == "bfloat16" else array
 
 
 def _sha256(about: str, arrays: list[np.ndarray]) -> str:

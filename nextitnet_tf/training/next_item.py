@@ -14,7 +14,6 @@ from nextitnet_tf import memory
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
-from nextitnet_tf.models import skip_rec
 from nextitnet_tf.recipe import LEAST_STEPS_OF_PASS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.training import beginning
@@ -73,7 +72,9 @@ class NextItem(Task):
                     f"so. Received: item_ids={found!r}"
                 )
         if "skip" in recipe.model_config:
-            skip_rec.check_objective(MODELS[recipe.model])
+            building.check_policy(recipe)
+        if any(stage.method == "distill" for stage in recipe.stages):
+            distillation.check_model(MODELS[recipe.model])
         self.recipe = recipe
         self.sessions = sessions
         self.seed = recipe.seed

@@ -24,7 +24,8 @@ def versions() -> dict[str, str]:
 def commit() -> str | None:
     """The commit of this checkout, "-dirty" if its code was changed.
 
-    None where there is no checkout. Results that a run writes are no change.
+    None where there is no checkout, and where the package is installed into
+    somebody else's. Results that a run writes are no change.
     """
     package = Path(__file__).parent
 
@@ -38,6 +39,7 @@ def commit() -> str | None:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).parent.parent.name)
         code = (":/nextitnet_tf", ":/datasets", ":/experiments")
         changed = git("status", "--porcelain", "--", *code)
         return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)

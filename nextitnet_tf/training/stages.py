@@ -132,7 +132,7 @@ def _run_stage(
         _name_model(folder)
         if (folder / runs.MODEL).is_file():
             return
-        work = folder.with_name(f"{folder.name}.again")
+        work = _again(folder)
     work.mkdir(parents=True, exist_ok=True)
     for partial in work.glob("*.part.*"):  # of a process that was killed
         partial.unlink()
@@ -264,15 +264,23 @@ def _test(ranker: Ranker, test: Evaluation, folder: Path) -> dict[str, Any]:
     }
 
 
+def _again(folder: Path) -> Path:
+    """Where a run is trained again whose model was thrown away."""
+    return folder.with_name(f"{folder.name}.again")
+
+
 def _tidy_up(folder: Path) -> None:
     """Ends what a process that was killed has left of a run that is done."""
     checkpoints = Checkpoints(folder, folder.name)
-    if not (locks.is_left(folder) or checkpoints.are_left()):
+    again = _again(folder)
+    is_left = checkpoints.are_left() or again.exists()
+    if not (locks.is_left(folder) or is_left):
         return
     with contextlib.suppress(OSError), locks.holding(folder):
         _name_model(folder)
         if (folder / runs.MODEL).is_file():
             checkpoints.clear()
+            shutil.rmtree(again, ignore_errors=True)
 
 
 def _name_model(folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nextitnet_tf import distribution
 from nextitnet_tf.data.sessions import Sessions
 from nextitnet_tf.models import COUNTED
@@ -137,7 +139,7 @@ def recipe_for(
                 f"{num_blocks=}"
             )
     if num_blocks is not None:
-        depths = [num_blocks] if isinstance(num_blocks, int) else num_blocks
+        depths = np.atleast_1d(num_blocks).tolist()
     config = {**base.model_config, **(model_config or {})}
     # Neither a sampled softmax nor a tree has smoothed labels.
     if usual.sampled_fraction or config.get("compression"):

@@ -129,6 +129,14 @@ def test_an_error_is_one_line(tmp_path, model):
     assert f"{broken}', which was cut short" in line
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_file_that_is_no_lines_needs_an_output(tmp_path, model, suffix):
+    path = tmp_path / f"ask.{suffix}"
+    path.write_text('{"user": 7, "history": ["plain"]}\n')
+    status, said, warned = run(f"--model={model}", f"--input={path}")
+    assert (status, said) == (1, "") and "expected --output=FILE" in warned
+
+
 def test_which_blocks_ran(tmp_path, model):
     backbone = nextitnet_tf.NextItNet(2, num_blocks=3, embedding_dim=4)
     skipping = nextitnet_tf.SkipRec(backbone)

@@ -95,6 +95,36 @@ def test_a_model_goes_on(train, tmp_path):
     assert code == 0, err
 
 
+def test_sessions_are_as_long_as_they_were(train, call, tmp_path):
+    """Where nobody says: a Transformer has no positions for more."""
+    code, _, err = train(
+        *("old", "--model=sasrec", "--num_blocks=1", "--embedding_dim=4"),
+        "--output=attending",
+    )
+    assert code == 0, err
+    # Of text that is numbers, half of it known.
+    text = (tmp_path / "new.csv").read_text().replace(",i", ",")
+    (tmp_path / "numbers.csv").write_text(text.replace("v", "9"))
+    text = (tmp_path / "old.csv").read_text().replace(",i", ",")
+    mixed = text.replace("u", "8") + "1,x,1000\n" * 12
+    (tmp_path / "mixed.csv").write_text(mixed)
+    short = ("--max_steps=4", "--eval_every=2", "--nofloor")
+    code, _, err = call(
+        *("train", "--raw=new.csv", "--from=attending/model.keras", *short),
+    )
+    assert code == 0, err
+    meta = json.loads((tmp_path / "data" / "new" / "meta.json").read_text())
+    assert meta["t"] == 6
+    code, _, err = train("mixed", "--num_blocks=1", "--embedding_dim=4")
+    assert code == 0, err
+    code, _, err = call(
+        "train", "--raw=numbers.csv", "--from=results/mixed/model.keras", *short
+    )
+    assert code == 0, err
+    model = saved.load_model(tmp_path / "results" / "numbers" / "model.keras")
+    assert {"2", "6"} <= set(model.vocabulary.raw_ids)
+
+
 def test_a_deeper_model(train, tmp_path):
     code, out, err = train("new", FROM, "--num_blocks=2,4", "--method=cross")
     assert code == 0, err

@@ -61,3 +61,15 @@ def test_other_splits_are_of_the_sessions_themselves():
     for split in ("rows", "users"):
         protocol = dataclasses.replace(PROTOCOLS["clean"], split=split)
         assert data.split(sessions, protocol).rows is sessions
+
+
+def test_times_are_those_of_other_rows():
+    """A joined row's is not known, and no other's is taken for it."""
+    times = np.arange(4.0)
+    sessions = dataclasses.replace(make_sessions(ROWS, USERS), times=times)
+    protocol = PROTOCOLS["leave_one_out"]
+    parts = data.split(sessions, protocol)
+    assert parts.first_time_of_evaluation is None
+    for name, expected in (("validation", [0, 1]), ("test", [0, 1])):
+        found = data.part(sessions, name, protocol)
+        assert found.users.tolist() == expected and found.times is None

@@ -1,7 +1,10 @@
 """Events of a table become histories, by hand."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.events import histories_of
 
 FRAME = pd.DataFrame(
@@ -29,3 +32,12 @@ def test_ids_keep_their_kind():
     users, histories = histories_of(table)
     assert (users, histories) == ([7, 3], [[1], [2]])
     assert type(users[0]) is type(histories[0][0]) is int
+
+
+@pytest.mark.parametrize(
+    "times", [["9", "10", "11"], ["x", 1, 2], [1.0, 2.0, np.inf]]
+)
+def test_times_that_have_no_order(times):
+    table = {"user": [1, 1, 1], "item": [1, 2, 3], "time": times}
+    with pytest.raises(DataError, match="times"):
+        histories_of(pd.DataFrame(table))

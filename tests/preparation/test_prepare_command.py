@@ -106,7 +106,7 @@ def test_other_choices_and_other_files_are_not_reused(tmp_path, raw):
     with pytest.raises(DataError, match='cut_from="end".*cut_from="start"'):
         prepare(raw, folder, t=3, cut_from="start", **SMALL)
     raw.write_text("user,item,timestamp\n1,5,2\n")
-    with pytest.raises(DataError, match="sha256"):
+    with pytest.raises(DataError, match="name its data"):
         prepare(raw, folder, t=3, **SMALL)
     assert prepare(raw, folder, t=4, force=True, **SMALL) == folder
 

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import threading
 import time
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -284,3 +285,27 @@ def test_what_cannot_be_served(tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(ValueError, match="vocabulary=None"):
         Service(tmp_path / "model.keras")
+
+
+def test_who_gives_up_as_the_batch_fails(service, monkeypatch):
+    """The only thread that computes goes on."""
+    futures = []
+
+    def fail(histories, *others):
+        (future,) = futures
+        # Given up just before it is told that it failed.
+        monkeypatch.setattr(future, "done", lambda: not future.cancel())
+        raise OSError("gone")
+
+    with monkeypatch.context() as patched:
+        begun = threading.Event()
+        patched.setattr(
+            service.loaded,
+            "answer",
+            lambda *given: begun.wait(PATIENCE) and fail(*given),
+        )
+        futures.append(service.ask(Question([[31]], k=1)))
+        begun.set()
+        with pytest.raises((OSError, CancelledError)):
+            futures[0].result(PATIENCE)
+    assert items_of(service.ask(Question([[31]], k=1))) == [[35]]

@@ -886,6 +886,41 @@ def test_keras_own_evaluation_agrees_with_ranks(two_stages, sessions):
     assert of_ranks == pytest.approx(expected, abs=1e-6)
 
 
+def test_what_cannot_be_taught_is_refused_at_once(sessions, tmp_path):
+    """Not after the stages before have been trained."""
+    stages = (Stage(2), Stage(1, method="distill"))
+    with pytest.raises(ValueError, match="histories as they are.*GRec"):
+        run(make_recipe(*stages, model="grec"), sessions, tmp_path)
+    kept = Stage(2, method="adjacent", switches=(("optimizer", True),))
+    recipe = make_recipe(
+        Stage(1), kept, model_config={**MODEL, "skip": {"policy": "cnn"}}
+    )
+    with pytest.raises(ValueError, match="A policy begins with a new"):
+        run(recipe, sessions, tmp_path)
+    assert not list(tmp_path.glob("nextitnet-*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.02}, "learning_rate=0.00999.*Received: 0.0199"),
+        ({"weight_decay": 0.1}, "weight_decay=None.*Received: 0.1"),
+    ],
+)
+def test_an_optimizer_that_is_kept_is_as_the_recipe_says(
+    sessions, changes, message
+):
+    recipe = make_recipe(learning_rate=0.01)
+    model = training.make_model(recipe, 1, sessions)
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    kept = model.optimizer
+    training.compile_model(model, recipe, sessions, jit_compile=False)
+    assert model.optimizer is kept
+    other = dataclasses.replace(recipe, **changes)
+    with pytest.raises(ValueError, match=message):
+        training.compile_model(model, other, sessions, jit_compile=False)
+
+
 def test_smoothed_labels_need_the_full_softmax():
     with pytest.raises(ValueError, match="label_smoothing=0.1, sampled"):
         make_recipe(label_smoothing=0.1, protocol=PROTOCOLS["release"])

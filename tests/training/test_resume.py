@@ -398,6 +398,31 @@ def test_killed_while_a_run_is_replaced(folder, tmp_path, monkeypatch, at):
     assert found.load_model().num_items == 30
     assert found.summary["test"] == done.summary["test"]
     np.testing.assert_array_equal(found.read_ranks(), done.read_ranks())
+    again()
+    assert [p.name for p in tmp_path.iterdir()] == [done.folder.name]
+
+
+def test_a_state_in_bfloat16(folder, tmp_path):
+    """NumPy's files know no such type."""
+    sessions = data.read_sessions(folder)
+    config = {"embedding_dim": 8, "dtype": "bfloat16"}
+    recipe = make_recipe(model_config=config)
+    models = []
+    for weights in (0.0, 1.5):
+        model = training.make_model(recipe, 1, sessions)
+        training.compile_model(model, recipe, sessions, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
+        for variable in model.trainable_variables:
+            variable.assign(np.full(variable.shape, weights))
+        models.append(model)
+    states = Checkpoints(tmp_path, "identity")
+    before, after = models[1], models[0]
+    states.save(before, Progress())
+    Checkpoints(tmp_path, "identity").restore(after)
+    for one, other in zip(before.weights, after.weights, strict=True):
+        np.testing.assert_array_equal(
+            np.array(one, "float32"), np.array(other, "float32")
+        )
 
 
 def test_a_state_without_its_best_weights_is_of_no_use(interrupted):

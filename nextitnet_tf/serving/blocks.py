@@ -1,0 +1,66 @@
+"""What files of histories and of answers have in common."""
+
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+from nextitnet_tf.preparation.columns import ALIASES
+from nextitnet_tf.preparation.columns import plain_name
+from nextitnet_tf.vocabulary import RawId
+
+
+class Block(NamedTuple):
+    """Some histories that follow each other in a file.
+
+    Attributes:
+        users: of each; None in a file without.
+        histories: raw ids of each, oldest first.
+    """
+
+    users: list[Any] | None
+    histories: list[list[RawId]]
+
+
+class Answers(NamedTuple):
+    """What the histories of a block get.
+
+    Attributes:
+        users: as in the block.
+        items: raw ids of each, likeliest first.
+        scores: of those.
+    """
+
+    users: list[Any] | None
+    items: list[list[RawId]]
+    scores: list[list[float]]
+
+
+class Users:
+    """What the users of a file have in common, those that are not missing.
+
+    Args:
+        are_of_one_kind: whether they must be all integers or all text.
+    """
+
+    def __init__(self, are_of_one_kind: bool):
+        self._are_of_one_kind = are_of_one_kind
+        self._kind: Any = None
+
+    def check(self, user: RawId | None, place: str) -> None:
+        """Raises if a user is of another kind than those before."""
+        if user is None or not self._are_of_one_kind:
+            return
+        self._kind = self._kind or type(user)
+        is_large = isinstance(user, int) and not -(2**63) <= user < 2**63
+        if type(user) is not self._kind or is_large:
+            raise ValueError(
+                "Expected users that are all integers of 64 bits or all text, "
+                "as parquet has them (jsonl takes any). Received: "
+                f"{place}: {user!r}"
+            )
+
+
+def user_name(names: Iterable[str]) -> str:
+    """What the users are called, if there are any: `user`, `user_id`, ..."""
+    known = (n for n in names if plain_name(n) in ALIASES["user"])
+    return next(known, "user")
