@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from nextitnet_tf import data
+from nextitnet_tf import memory
 from nextitnet_tf import metrics
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.models import SkipRec
@@ -45,10 +46,20 @@ def make_model(recipe: Recipe, num_blocks: int, sessions: data.Sessions):
     config |= recipe.model_config
     for name in OF_LAST_STAGE:
         config.pop(name, None)
+    _check_fits(config, num_blocks, sessions.num_items)
     model = model_class(num_items=sessions.num_items, **config)
     if model.compression and model.compression.clusters:
         _check_falling(sessions.vocabulary, recipe)
     return with_policy(model, recipe)
+
+
+def _check_fits(config, num_blocks: int, num_items: int) -> None:
+    """Refuses a width by a slip of the hand before its tables are made."""
+    width = config.get("embedding_dim", 0)
+    numbers = num_blocks * width**2
+    if not config.get("compression"):
+        numbers += (num_items + 1) * width
+    memory.check_fits(4 * numbers, f"a model of embedding_dim={width:,}")
 
 
 def check_policy(recipe: Recipe) -> None:

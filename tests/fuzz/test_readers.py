@@ -24,8 +24,11 @@ def test_reader(name, kept, tmp_path):
 def test_flags(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     readers.write(tmp_path / "my.csv", readers.CSV)
-    # 128: a batch of more sessions than there are numbers of 64 bits.
-    refused = odd_flags.try_flags(40) + odd_flags.try_flags(1, start=128)
+    # 128: a batch of more sessions than there are numbers of 64 bits; 1071: a
+    # width of 10^9.
+    refused = odd_flags.try_flags(40)
+    for seed in (128, 1071):
+        refused += odd_flags.try_flags(1, start=seed)
     assert refused > 10
     usual, told = odd_flags.run([*odd_flags.USUAL])
     assert usual == odd_flags.REACHED, told
