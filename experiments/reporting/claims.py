@@ -26,7 +26,10 @@ paired bootstrap over users and seeds, where all ranks of both sides were kept.
 **holds**: the difference is on the paper's side and the range
 leaves out 0. **does not hold**: it is on the other side, and so is the range.
 **not told apart**: anything else. A verdict takes three seeds: **one seed**
-or **two seeds** stand where there are no more.
+or **two seeds** stand where there are no more. Three seeds say little of how
+far seeds differ: where they differ by more than the test's own error, a range
+over three is too narrow, and where there is no difference up to one verdict in
+four is by chance (that three seeds agree in sign).
 """
 
 

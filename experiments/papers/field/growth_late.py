@@ -9,8 +9,12 @@ is constant until the second half of the last stage, and falls there.
     make reproduce-growth-late DATASET=ml1m RAW=interactions.csv.gz \
         ARGS="--depths=4,16 --embedding_dim=64 --learning_rate=0.001"
 
-Expected time on 2 cores with `deep` (generated): half an hour a seed. Nobody
-has published such numbers.
+Expected time on 2 cores with `deep` (generated): half an hour a seed. Expected
+numbers: nobody has published any; on `deep` we have MRR@5 .1978 of the direct
+model (.1951 where the rate stays constant), and in half of its time .1934 of
+the same model, .1934 of one step at 20 %, .1923 of doublings, three seeds; of
+the last evaluations .2000, .1914, .1935 and .1920. Growing is worth little more
+there than training for half as long, and less than a rate that falls.
 """
 
 import dataclasses
