@@ -102,12 +102,15 @@ def test_sessions_are_as_long_as_they_were(train, call, tmp_path):
         "--output=attending",
     )
     assert code == 0, err
-    # Of text that is numbers, half of it known.
-    text = (tmp_path / "new.csv").read_text().replace(",i", ",")
-    (tmp_path / "numbers.csv").write_text(text.replace("v", "9"))
-    text = (tmp_path / "old.csv").read_text().replace(",i", ",")
-    mixed = text.replace("u", "8") + "1,x,1000\n" * 12
-    (tmp_path / "mixed.csv").write_text(mixed)
+    # Ids that are text in the old data, and happen to be numbers in the new.
+    for name, raw, user, more in (
+        ("mixed", "old", "8", "1,x,1000\n" * 12),
+        ("numbers", "new", "9", ""),
+    ):
+        head, *rows = (tmp_path / f"{raw}.csv").read_text().splitlines()
+        rows = [user + row[1:].replace(",i", ",") for row in rows]
+        text = "\n".join([head, *rows, more])
+        (tmp_path / f"{name}.csv").write_text(text)
     short = ("--max_steps=4", "--eval_every=2", "--nofloor")
     code, _, err = call(
         *("train", "--raw=new.csv", "--from=attending/model.keras", *short),

@@ -154,6 +154,7 @@ OTHER_WRITERS = {
     "nextitnet_tf.preparation.sessions": "here",
     "nextitnet_tf.serving.answering": "to nowhere",
     "nextitnet_tf.serving.history_files": "tests/serving/test_in_blocks.py",
+    "nextitnet_tf.serving.parquet_files": "tests/serving/test_in_blocks.py",
     "nextitnet_tf.training.journal": "tests/training/test_faults.py",
     "nextitnet_tf.locks": "tests/training/test_faults.py",
     "nextitnet_tf.vocabulary": "here, within prepared sessions",
