@@ -39,7 +39,7 @@ def commit() -> str | None:
         ).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", Path(__file__).parent.parent.name)
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         code = (":/nextitnet_tf", ":/datasets", ":/experiments")
         changed = git("status", "--porcelain", "--", *code)
         return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(changed)
