@@ -349,7 +349,7 @@ def test_a_finished_run_stays_while_it_is_trained_again(
     assert [p.name for p in tmp_path.iterdir()] == [done.folder.name]
 
 
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 7))
 def test_killed_while_a_run_is_replaced(folder, tmp_path, monkeypatch, at):
     """At each of the steps by which the new run takes the old one's place."""
     sessions = data.read_sessions(folder)
