@@ -206,3 +206,14 @@ def test_what_was_answered_before_is_not_answered_again(mode):
     assert before != [[30, 29, 28, 27, 26]]
     assert model.recommend([[1, 2]], k=5) == [[30, 29, 28, 27, 26]]
     assert model.start([1, 2]).top(5) == [30, 29, 28, 27, 26]
+
+
+def test_a_model_within_a_model_forgets_its_answers_too():
+    backbone = nextitnet_tf.NextItNet(30, num_blocks=1, embedding_dim=9)
+    backbone.vocabulary = Vocabulary([None, *range(1, 31)], [1] * 31, 0, 6)
+    model = nextitnet_tf.SkipRec(backbone)
+    backbone.recommend([[1, 2]], k=5)
+    model.quantize("int8", filters="^item_")
+    backbone.item_softmax.few_bits.store(np.full((31, 9), 1e-9, "float32"))
+    backbone.item_softmax.bias.assign(np.arange(31) * 1e-3)
+    assert backbone.recommend([[1, 2]], k=5) == [[30, 29, 28, 27, 26]]

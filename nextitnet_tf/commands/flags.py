@@ -130,7 +130,7 @@ LEARNING_RATE = flags.DEFINE_float(
 DECAY = flags.DEFINE_enum(
     "decay",
     None,
-    ["constant", "cosine", "late"],
+    list(recipe.DECAYS),
     "Whether the learning rate falls to a hundredth over a stage's steps, or "
     "over the second half of them; where nobody says, it is constant.",
 )

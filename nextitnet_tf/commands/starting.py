@@ -64,9 +64,10 @@ class Source:
         return len(getattr(self.model, "backbone", self.model).blocks) or 1
 
     @property
-    def t(self) -> int:
-        """Items of a session that it was trained on."""
-        return self.model.history_vocabulary.history_length + 1
+    def t(self) -> int | None:
+        """Items of a session that it was trained on, if it says so."""
+        known = self.model.history_vocabulary
+        return None if known is None else known.history_length + 1
 
     @property
     def name(self) -> str:

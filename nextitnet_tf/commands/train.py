@@ -50,7 +50,7 @@ absl_flags.adopt_module_key_flags(starting)
 def main() -> None:
     source = starting.read()
     recipe = starting.recipe(source)
-    usual = {"t": source.t} if source else None
+    usual = {"t": source.t} if source and source.t else None
     folder = flags.sessions_folder(usual)
     output = flags.output_folder(is_made=False)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)

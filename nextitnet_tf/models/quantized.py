@@ -37,9 +37,11 @@ class Quantizable(keras.Model):
                 f"Received: mode={mode!r}, config={config!r}"
             )
         super().quantize(mode, filters=filters, **kwargs)
-        # What answers was compiled with the weights in full.
-        for made in ("_top_items", "_encode_of_sessions"):
-            self.__dict__.pop(made, None)
+        # What answers was compiled with the weights in full, of a model within
+        # this one, too.
+        for layer in self._flatten_layers():
+            for made in ("_top_items", "_encode_of_sessions"):
+                layer.__dict__.pop(made, None)
 
     def make_train_function(self, *args, **kwargs):
         # A part of few bits would stay as it is, without a word.

@@ -1,6 +1,6 @@
 """What files of histories and of answers have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 
@@ -60,7 +60,9 @@ class Users:
             )
 
 
-def user_name(names: Iterable[str]) -> str:
-    """What the users are called, if there are any: `user`, `user_id`, ..."""
+def user_name(names: Collection[str]) -> str:
+    """What the users are called, if there are any: `user`, or `user_id`."""
+    if "user" in names:
+        return "user"
     known = (n for n in names if plain_name(n) in ALIASES["user"])
     return next(known, "user")

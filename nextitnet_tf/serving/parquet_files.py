@@ -83,7 +83,8 @@ def _check_type(pa, name: str, kind, path: Path) -> None:
     if pa.types.is_dictionary(found):
         found = found.value_type
     is_id = (
-        pa.types.is_integer(found)
+        pa.types.is_null(found)  # there is none: nobody, or nothing taken
+        or pa.types.is_integer(found)
         or pa.types.is_string(found)
         or pa.types.is_large_string(found)
     )

@@ -10,6 +10,7 @@ import pytest
 
 from nextitnet_tf import NextItNet
 from nextitnet_tf import Vocabulary
+from nextitnet_tf.commands import starting
 from nextitnet_tf.models import saved
 from tests import in_process
 from tests.experiments.conftest import call as call
@@ -186,3 +187,8 @@ def test_a_model_without_run_json(train, tmp_path):
     grown = saved.load_model(tmp_path / "out" / "model.keras")
     assert grown.embedding_dim == 4
     assert np.isfinite(grown(np.ones((1, 5), "int32"))).all()
+
+
+def test_a_model_without_a_vocabulary_says_no_length():
+    model = NextItNet(5, num_blocks=1, embedding_dim=4)
+    assert starting.Source(pathlib.Path("model.keras"), model, None).t is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nextitnet_tf import data
+from nextitnet_tf.data import pairs as of_pairs
 from nextitnet_tf.recipe import FINE_TUNINGS
 from tests.data.domains import make_sessions
 from tests.data.domains import many_pairs
@@ -92,3 +93,14 @@ def test_the_release_splits_pairs(csv):
     np.testing.assert_array_equal(parts.train, order[:80])
     np.testing.assert_array_equal(parts.test, order[80:])
     np.testing.assert_array_equal(parts.validation, order[80:])
+
+
+def test_users_on_two_sides_are_no_split(csv, monkeypatch):
+    """Whoever divides them, nobody is tested on training."""
+    loaded = data.read_pairs(
+        csv("10,30,20,30,,A7,x\n" * 4), make_sessions(), CLEAN
+    )
+    parts = data.Split(np.array([0, 2]), np.array([4]), np.array([1]))
+    monkeypatch.setattr(of_pairs, "split_users", lambda users: parts)
+    with pytest.raises(RuntimeError, match="train and test without users"):
+        data.split_pairs(loaded, CLEAN)

@@ -266,6 +266,28 @@ def test_columns_that_are_no_ids(model, tmp_path, column, message):
     assert not (tmp_path / "o.jsonl").exists()
 
 
+def test_columns_without_an_id(model, tmp_path):
+    """Arrow says of them that they are of no type."""
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"user": [None, None], "history": [[], []]})
+    pa.parquet.write_table(table, tmp_path / "h.parquet")
+    target = tmp_path / "o.jsonl"
+    in_blocks.recommend_file(model, tmp_path / "h.parquet", target, k=1)
+    answers = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [a["items"] for a in answers] == [["a"], ["a"]]
+
+
+def test_users_by_another_name(model, tmp_path):
+    """What is called `user` is the user, whatever comes before."""
+    lines = [
+        '{"user_id": 7, "history": []}',
+        '{"uid": 1, "user": 8, "history": []}',
+    ]
+    found, _ = answered(model, tmp_path, "h.jsonl", "\n".join(lines), "o.csv")
+    assert found.decode().splitlines() == ["7,a,b", "8,a,b"]
+
+
 def test_users_from_the_second_block_on(model, tmp_path):
     pa = pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow.parquet")
