@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_RESAMPLINGS = 2000
-
 
 def reciprocal_ranks(ranks: np.ndarray, at: int = 5) -> np.ndarray:
     """What each session adds to MRR@N: 1 / (rank + 1), or 0 from N on."""
@@ -18,48 +16,78 @@ def discounted_gains(ranks: np.ndarray, at: int = 10) -> np.ndarray:
     return np.where(ranks < at, 1.0 / np.log2(ranks + 2.0), 0.0)
 
 
-def paired_bootstrap(
+def paired_difference(
     scores: np.ndarray,
     others: np.ndarray,
-    seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
-    """How sure a difference of means is, over sessions and seeds.
+    """A difference of means and its 95 % confidence interval.
 
-    Sessions are drawn with replacement, the same for both sides, and so are
-    the seeds: what only this draw of either shows is noise.
+    Users and seeds are both drawn at random, and crossed: each seed is
+    evaluated on the same sessions. The variance of the mean is that between
+    users, plus what the seeds differ by beyond it (two-way random effects,
+    Searle, Casella and McCulloch, Variance Components, 1992); the interval is
+    Student's t with Satterthwaite's degrees of freedom, so that three seeds
+    that differ much make it as wide as two degrees of freedom demand. One
+    seed tells nothing of others: the interval is of users alone.
 
     Args:
         scores: (seeds, sessions), of one model.
         others: the same of another, on the same sessions and seeds.
-        seed: of the resampling.
-        groups: (sessions,) of whom each is: sessions of one user are drawn
-            together, because they are alike. None where each is of another.
+        groups: (sessions,) of whom each is: sessions of one user are alike,
+            and are one draw together. None where each is of another.
 
     Returns:
-        The difference of the means, and the 2.5 and 97.5 % points of what
-        resampling makes of it.
+        The difference of the means, and the ends of its interval, which are
+        the difference itself where nothing varies.
     """
-    differences = scores - others  # (seeds, sessions)
-    num_seeds, num_sessions = differences.shape
-    totals, sizes = differences, np.ones(num_sessions)
+    differences = (scores - others).astype("float64")  # (seeds, sessions)
+    deviations = differences - differences.mean(axis=1, keepdims=True)
     if groups is not None:
         _, group_of = np.unique(groups, return_inverse=True)
-        sizes = np.bincount(group_of).astype("float64")
-        totals = np.stack([np.bincount(group_of, row) for row in differences])
-    generator = np.random.default_rng(seed)
-    # Few different values occur: how often each is drawn is all that matters,
-    # whatever the number of sessions.
-    values, counts = np.unique(
-        np.vstack([totals, sizes]), axis=1, return_counts=True
-    )
-    drawn = generator.multinomial(len(sizes), counts / len(sizes), _RESAMPLINGS)
-    sums = drawn @ values.T  # (resamplings, seeds + 1)
-    means = sums[:, :-1] / sums[:, -1:]
-    of_seeds = generator.integers(0, num_seeds, (_RESAMPLINGS, num_seeds))
-    resampled = np.take_along_axis(means, of_seeds, axis=1).mean(axis=1)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(differences.mean()), float(low), float(high)
+        deviations = np.stack(
+            [np.bincount(group_of, row) for row in deviations]
+        )
+        # Of a mean over sessions, as parts of a mean over users.
+        deviations *= deviations.shape[1] / differences.shape[1]
+    num_seeds, num_users = deviations.shape
+    mean = float(differences.mean())
+    freedom_of_users, freedom_of_seeds = num_users - 1, num_seeds - 1
+    if freedom_of_users < 1:
+        return mean, mean, mean
+
+    of_users = deviations.mean(axis=0)
+    variance = np.sum(of_users**2) / freedom_of_users / num_users
+    freedom = float(freedom_of_users)
+    if freedom_of_seeds:
+        of_seeds = differences.mean(axis=1).var(ddof=1) / num_seeds
+        # What users and seeds have apart from either is in both of the above.
+        rest = np.sum((deviations - of_users) ** 2)
+        rest /= freedom_of_users * freedom_of_seeds * num_users * num_seeds
+        if of_seeds > rest:
+            inverse = variance**2 / freedom_of_users
+            inverse += of_seeds**2 / freedom_of_seeds
+            variance += of_seeds - rest
+            freedom = max(freedom_of_seeds, float(variance**2 / inverse))
+    half = students_t(freedom) * float(np.sqrt(variance))
+    return mean, mean - half, mean + half
+
+
+def students_t(freedom: float) -> float:
+    """How many standard errors 95 % of Student's t lie within, either side.
+
+    With t = sqrt(freedom) * tan(angle) the density is that of the angle,
+    cos(angle) ** (freedom - 1), which is added up.
+
+    Args:
+        freedom: degrees of freedom, at least 1.
+    """
+    widest = min(np.pi / 2, 10 / np.sqrt(freedom))
+    angles = np.linspace(0.0, widest, 20_001)
+    density = np.cos(angles) ** (freedom - 1)
+    below = np.append(0.0, np.cumsum((density[1:] + density[:-1]) / 2))
+    angle = np.interp(0.95 * below[-1], below, angles)
+    return float(np.sqrt(freedom) * np.tan(angle))
 
 
 def compare_ranks(
@@ -73,7 +101,7 @@ def compare_ranks(
     Args:
         ranks: (num_sessions,) a seed, of one model.
         others: the same of another.
-        groups: as for `paired_bootstrap`.
+        groups: as for `paired_difference`.
         score: what each session adds to the metric; default to MRR@5.
 
     Returns:
@@ -83,7 +111,7 @@ def compare_ranks(
         np.stack([score(of_seed) for of_seed in side])
         for side in (ranks, others)
     )
-    difference, low, high = paired_bootstrap(scores, of_others, groups=groups)
+    difference, low, high = paired_difference(scores, of_others, groups)
     return {"difference": difference, "low": low, "high": high}
 
 

@@ -41,8 +41,8 @@ def over_seeds(ranking: str, metric: str) -> Callable[[Any], str]:
 ABOVE = (
     "Counted models are shown with the setting that validates best among those "
     "tried; the floor is the counted model that validates best. Above the "
-    "floor: the difference of MRR@5 with 95 % of a paired bootstrap over users "
-    "and seeds, and a verdict where there are three seeds."
+    "floor: the difference of MRR@5 with its 95 % range over users and seeds "
+    "(paired, Student's t), and a verdict where there are three seeds."
 )
 COLUMNS = (
     Column("Model", lambda r: r["model"]),

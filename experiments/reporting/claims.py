@@ -21,15 +21,14 @@ HEAD = """\
 Written by `make conclusions` from the tables and figures in the folders here,
 which `make reproduce-table2`, `-table3`, ... wrote from the runs below them;
 `index.html` (`make report`) has them all on one page. MRR@5 on the test
-sessions, means over seeds; a difference is followed by the 95 % range of a
-paired bootstrap over users and seeds, where all ranks of both sides were kept.
+sessions, means over seeds; a difference is followed by its 95 % range over
+users and seeds (paired; Student's t, so that three seeds that differ make it
+as wide as three seeds must), where all ranks of both sides were kept.
 **holds**: the difference is on the paper's side and the range
 leaves out 0. **does not hold**: it is on the other side, and so is the range.
 **not told apart**: anything else. A verdict takes three seeds: **one seed**
-or **two seeds** stand where there are no more. Three seeds say little of how
-far seeds differ: where they differ by more than the test's own error, a range
-over three is too narrow, and where there is no difference up to one verdict in
-four is by chance (that three seeds agree in sign).
+or **two seeds** stand where there are no more. Where there is
+no difference, one verdict in twenty is by chance.
 """
 
 

@@ -288,8 +288,8 @@ def _notes(
         *notes.protocols(done[0][0].recipe.protocol.name),
         *notes.leaks(row.recipe.protocol for row, _ in done),
         "Against full: the difference of MRR@5 to the line that is stored in "
-        "full, of the same seeds, with 95 % of a paired bootstrap over users "
-        "and seeds.",
+        "full, of the same seeds, with its 95 % range over users and seeds "
+        "(paired, Student's t).",
         *[_LEAD] * any(record["policy_leads"] for record in records),
         against_counting.ABOVE,
         *against_counting.left_out(done, store),

@@ -148,8 +148,8 @@ def _note(
     return (
         f"Floor, protocol {protocol}, ranking {ranking}: the best of counting "
         f"is {', '.join(shown)}. Each line is compared with that of as much "
-        f"data: {'; '.join(told)} (by 95 % of a paired bootstrap over users "
-        "and seeds, where ranks were kept)."
+        f"data: {'; '.join(told)} (by 95 % over users and seeds, paired, "
+        "where ranks were kept)."
     )
 
 

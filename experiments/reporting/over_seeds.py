@@ -26,8 +26,8 @@ _EXPLANATION = (
     "the median over the seeds that reach the best validation MRR@5 of "
     "the model from scratch; Reached: how many do. Difference: of MRR@5 "
     "on the test sessions (of a baseline to the NextItNet on all data "
-    "that validates best), with 95 % of a paired bootstrap over users "
-    "(the sessions of one are drawn together) and seeds, where all ranks "
+    "that validates best), with its 95 % range over users (the sessions of "
+    "one are one draw) and seeds (paired, Student's t), where all ranks "
     "were kept; * where that leaves out 0."
 )
 
@@ -83,7 +83,7 @@ def summarize(
         deviation, smallest and largest; the median speed-up of the seeds
         that reach what the model from scratch reaches, and how many do;
         `difference` of MRR@5 to the model from scratch, `low` and `high`
-        (`paired_bootstrap`; None unless all ranks of both sides were kept),
+        (`paired_difference`; None unless all ranks of both sides were kept),
         where that has all these seeds; the same three after `alpha_`, to the
         row without alpha, and after `rise_`, to the shallow row.
     """

@@ -81,7 +81,7 @@ def _document(links: str, bodies: str) -> str:
 <p>What the commands of this project measured, beside the figures of the paper
 (StackRec, SIGIR 2021). Every number here was written by a command;
 <code>make report</code> made this page of their files. <span>Coloured</span>
-differences are those that a paired bootstrap tells from noise.</p>
+differences are those whose 95 % range leaves out 0.</p>
 <nav><ul>
 {links}
 </ul></nav>

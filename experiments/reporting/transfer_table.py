@@ -153,7 +153,7 @@ def _notes(lines: Sequence[TransferLine], pairs: PairsOf) -> list[str]:
         "metrics: after fine-tuning all parameters.",
         "Worth of pre-training: target MRR@5 less that of the equally deep "
         "model that was not pre-trained (Difference to scratch, over the "
-        "seeds), with 95 % of a paired bootstrap over the users of the test "
+        "seeds), with its 95 % range over the users of the test "
         "pairs; * where that leaves out 0.",
         "Steps: of fine-tuning, to the best evaluation. Pairs: how many were "
         f"ranked. Fine-tuning took {seconds:.0f} s in the median, all "

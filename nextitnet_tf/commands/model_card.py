@@ -121,7 +121,7 @@ def _results(
         names.append(f"{MODELS[counted.recipe.model].__name__} (counted)")
     columns = [f"{name}: {head}" for name in names for head in heads]
     lines = [
-        f"| Test, 95 % of a bootstrap over users | {' | '.join(columns)} |",
+        f"| Test, 95 % over users | {' | '.join(columns)} |",
         "|---" * (len(columns) + 1) + "|",
     ]
     for metric, (score, at) in _METRICS.items():
@@ -145,10 +145,10 @@ def _range(ranks: np.ndarray | None, score, at: int, users: np.ndarray) -> str:
     if ranks is None:
         return "not kept"
     scores = score(ranks, at)[None]
-    mean, low, high = comparing.paired_bootstrap(
+    mean, low, high = comparing.paired_difference(
         scores, np.zeros_like(scores), groups=users[: len(ranks)]
     )
-    return f"{mean:.4f} ({low:.4f} to {high:.4f})"
+    return f"{mean:.4f} ({max(low, 0):.4f} to {min(high, 1):.4f})"
 
 
 def _speed(

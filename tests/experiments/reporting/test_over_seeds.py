@@ -167,24 +167,63 @@ def test_a_range_is_of_all_seeds_or_of_none():
         assert "*" not in shown
 
 
-def test_noise_is_not_marked():
+@pytest.mark.parametrize(
+    ("of_seeds", "of_users", "of_both", "num_seeds"),
+    [
+        (0.0, 1.0, 1.0, 1),
+        (0.0, 1.0, 1.0, 3),
+        (0.0, 0.0, 1.0, 3),
+        (0.1, 1.0, 0.5, 3),
+        (0.5, 0.0, 1.0, 3),
+        (0.1, 1.0, 0.5, 5),
+    ],
+)
+def test_noise_is_told_in_one_case_of_twenty(
+    of_seeds, of_users, of_both, num_seeds
+):
+    """Whether users differ, or seeds, which a bootstrap over three misses."""
     generator = np.random.default_rng(0)
-    marked = 0
-    for seed in range(40):
-        ours, theirs = generator.integers(0, 10, (2, 2, 300))
-        _, low, high = comparing.paired_bootstrap(
-            *(comparing.reciprocal_ranks(x) for x in (ours, theirs)), seed=seed
-        )
-        marked += low > 0 or high < 0
-    # 2 are expected of 40; with two seeds an interval is a little narrow.
-    assert marked <= 8
+    told = 0
+    for _ in range(1000):
+        noise = of_seeds * generator.normal(size=(num_seeds, 1))
+        noise = noise + of_users * generator.normal(size=(1, 200))
+        noise = noise + of_both * generator.normal(size=(num_seeds, 200))
+        _, low, high = comparing.paired_difference(noise, np.zeros_like(noise))
+        told += low > 0 or high < 0
+    # 50 are expected, 7 is a standard error; fewer where users alone vary.
+    assert 15 <= told <= 75
+
+
+@pytest.mark.parametrize(
+    ("freedom", "expected"),
+    [(1, 12.706), (2, 4.303), (5, 2.571), (30, 2.042), (200_000, 1.960)],
+)
+def test_students_t(freedom, expected):
+    """As printed in any table of it."""
+    assert comparing.students_t(freedom) == pytest.approx(expected, abs=5e-4)
+
+
+def test_an_interval_by_hand():
+    """Seeds at 1, 2 and 6, whatever the user: t of 2 degrees of freedom."""
+    scores = np.repeat([[1.0], [2.0], [6.0]], 50, axis=1)
+    mean, low, high = comparing.paired_difference(scores, np.zeros((3, 50)))
+    # Deviations -2, -1, 3: variance 7, of a mean of three 7 / 3.
+    half = 4.3027 * (7 / 3) ** 0.5
+    assert (mean, low, high) == pytest.approx((3, 3 - half, 3 + half), rel=1e-4)
+
+
+def test_where_nothing_varies_there_is_no_width():
+    same = np.full((3, 7), 0.5)
+    assert comparing.paired_difference(same, same - 0.25) == (0.25, 0.25, 0.25)
+    one = np.array([[0.5]])
+    assert comparing.paired_difference(one, one) == (0.0, 0.0, 0.0)
 
 
 def test_seeds_that_disagree_are_noise():
     """+1 in one seed and -0.9 in the other is no difference."""
     scores = np.stack([np.ones(500), np.zeros(500)])
     others = np.stack([np.zeros(500), np.full(500, 0.9)])
-    difference, low, high = comparing.paired_bootstrap(scores, others)
+    difference, low, high = comparing.paired_difference(scores, others)
     assert difference == pytest.approx(0.05)
     assert low < 0 < high
 
@@ -196,8 +235,8 @@ def test_sessions_of_one_user_are_drawn_together():
     scores = np.repeat(of_users, 3)[None]
     users = np.repeat(np.arange(400), 3)
     zeros = np.zeros_like(scores)
-    mean, low, high = comparing.paired_bootstrap(scores, zeros, groups=users)
-    alone = comparing.paired_bootstrap(of_users[None], zeros[:, :400])
+    mean, low, high = comparing.paired_difference(scores, zeros, groups=users)
+    alone = comparing.paired_difference(of_users[None], zeros[:, :400])
     assert mean == pytest.approx(of_users.mean())
     # 1.96 standard errors to either side, s / sqrt(400).
     width = 2 * 1.96 * of_users.std() / 20
@@ -206,9 +245,13 @@ def test_sessions_of_one_user_are_drawn_together():
 
 
 def test_users_with_more_sessions_count_more():
-    """3 sessions of 1.0 and one of 0: the mean of any draw is a share."""
-    scores = np.array([[1.0, 1.0, 1.0, 0.0]])
-    mean, low, high = comparing.paired_bootstrap(
-        scores, np.zeros_like(scores), groups=np.array([5, 5, 5, 9])
+    """3 sessions of 1.0 and one of 0, 100 times: the mean is of sessions."""
+    scores = np.tile([[1.0, 1.0, 1.0, 0.0]], 100)
+    users = np.repeat(np.arange(200), np.tile([3, 1], 100))
+    mean, low, high = comparing.paired_difference(
+        scores, np.zeros_like(scores), groups=users
     )
-    assert (mean, low, high) == (0.75, 0.0, 1.0)
+    # Of users the deviations are 3 * .25 and -.75, at 2 sessions a user:
+    # a standard error of .75 / 2 / sqrt(200), less one for the mean.
+    half = 1.97196 * 0.375 / 199**0.5
+    assert (mean, low, high) == pytest.approx((0.75, 0.75 - half, 0.75 + half))
