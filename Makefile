@@ -56,8 +56,11 @@ GIVEN := $(foreach v,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(v)))),$(v)))
 UNKNOWN := $(filter-out PYTHON GPU ARGS KERAS_BACKEND $(VARIABLES),$(GIVEN))
 ifneq ($(strip $(UNKNOWN)),)
+MEANT := $(shell $(PYTHON) -c 'import difflib, sys; \
+	print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
+	$(firstword $(UNKNOWN)) PYTHON GPU ARGS $(VARIABLES) 2>/dev/null)
 $(error expected variables among PYTHON GPU ARGS $(VARIABLES). \
-	Received: $(strip $(UNKNOWN)))
+	Received: $(strip $(UNKNOWN))$(if $(MEANT),. Did you mean $(MEANT)?))
 endif
 define check
 UNUSED := $$(filter-out PYTHON GPU ARGS KERAS_BACKEND $(2),$$(GIVEN))

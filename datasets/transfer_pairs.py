@@ -19,6 +19,7 @@ import os
 import pathlib
 import re
 from collections.abc import Container
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -135,7 +136,7 @@ def make_pairs(
     }
 
 
-def _read(path, time: str, columns: dict[str, str | None]) -> Interactions:
+def _read(path, time: str, columns: dict[str, Any]) -> Interactions:
     raw = RawFile(pathlib.Path(path))
     found = find_columns(column_names(raw), raw.label, time=time, **columns)
     return sort_interactions(read_interactions(raw, found))

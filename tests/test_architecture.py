@@ -114,7 +114,7 @@ BASE_MODEL = "sequential_recommender"
 BELOW_THE_BASE = {
     *("class_weight", "evaluating", "exported", "frozen", "incremental"),
     "quantized",
-    *("raw_ids", "recommending", "served_model"),
+    *("answers", "raw_ids", "recommending", "served_model"),
 }
 # A model that is another's network with an objective of its own, and one
 # whose training is a module for itself.

@@ -371,6 +371,12 @@ def test_a_frame_of_events():
     found = model.recommend(frame, k=2)
     assert found == dict(zip(["u2", "u1"], expected, strict=True))
     assert list(found) == ["u2", "u1"]
+    assert model.freeze().recommend(frame, k=2) == found
+    other = frame.rename(columns={"user": "who", "item": "what", "time": "at"})
+    named = {"user": "who", "item": "what", "time": "at"}
+    assert model.recommend(other, k=2, **named) == found
+    with pytest.raises(ValueError, match="Expected a table where columns"):
+        model.recommend([["a"]], user="who")
     in_order = frame.drop(columns="time").iloc[::-1]
     expected = model.recommend([["a", "b"], ["c", "a"]], k=2)
     assert model.recommend(in_order, k=2) == dict(

@@ -8,6 +8,7 @@ from pathlib import Path
 from nextitnet_tf import histories
 from nextitnet_tf.commands.progress import Progress
 from nextitnet_tf.models import saved
+from nextitnet_tf.serving import blocks
 from nextitnet_tf.serving import in_blocks
 
 # Unknown items of a line that are named.
@@ -18,7 +19,7 @@ def lines_of(path: str) -> dict[str, str]:
     """Histories as text, by their places in a file.
 
     Raises:
-        ValueError: a file that is no lines of items.
+        ValueError: a file that is no lines of items, or a table.
         OSError: it cannot be read.
     """
     if path.endswith((".jsonl", ".parquet")):
@@ -26,7 +27,10 @@ def lines_of(path: str) -> dict[str, str]:
             "A file of jsonl or parquet is answered into a file: expected "
             f"--output=FILE. Received: --input={path}"
         )
-    return histories.read_lines(path)
+    lines = histories.read_lines(path)
+    first, *_ = lines
+    blocks.check_is_no_table(lines[first], first)
+    return lines
 
 
 def print_answers(

@@ -21,8 +21,13 @@ def shown(recipe: Recipe, sessions: data.Sessions) -> str:
 
     Returns:
         Lines for people: a stage each, their sum, and memory.
+
+    Raises:
+        ValueError: a start that the recipe cannot begin from.
     """
     task = next_item.NextItem(recipe, sessions)
+    if recipe.start is not None:
+        task.begin(0, None)
     lines, minutes = [], 0.0
     for i, stage in enumerate(recipe.stages):
         seconds = training.measure_step_seconds(

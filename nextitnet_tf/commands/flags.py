@@ -33,8 +33,8 @@ DATASET = flags.DEFINE_string(
 RAW = flags.DEFINE_string(
     "raw",
     None,
-    "Raw data: a csv of interactions (gz too), a csv of sessions, or "
-    "MovieLens' zip, folder or ratings file.",
+    "Raw data: a csv of interactions (gz too) or of sessions, parquet, "
+    "MovieLens' zip, folder or ratings file, or another of --format.",
 )
 SESSIONS = flags.DEFINE_string(
     "sessions",

@@ -62,6 +62,10 @@ def run(
                 file=sys.stderr,
             )
             return 2
+        # TensorFlow's Python remarks by absl on what it writes; absl's start
+        # has just put this at 0.
+        if not flags.FLAGS["verbosity"].present:
+            flags.FLAGS.verbosity = -1
         before = {
             signum: signal.signal(signum, handler)
             for signum, handler in _HANDLERS.items()

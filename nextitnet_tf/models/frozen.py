@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from nextitnet_tf.layers.pruned_top_items import leaf_reaches
+from nextitnet_tf.models import answers
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import raw_ids
 from nextitnet_tf.models import recommending
@@ -118,10 +119,11 @@ class FrozenModel:
         exclude_seen=True,
         batch_size=256,
         explain=False,
+        **columns,
     ):
         """The items likeliest to follow: as `ServedModel.recommend`."""
         self._check_unchanged()
-        return recommending.recommend(
+        return answers.recommend(
             self._model,
             histories,
             k,
@@ -129,6 +131,7 @@ class FrozenModel:
             batch_size,
             explain,
             make_finder=self.finder,
+            **columns,
         )
 
     def start(self, history):

@@ -1,6 +1,6 @@
 """The items likeliest to follow, found in the graph.
 
-`recommend`, `export_recommender` and whoever else asks for the best items of
+`answers`, `export_recommender` and whoever else asks for the best items of
 a model go through `top_items`. It orders items as `metrics.rank_among` ranks
 them: ties go to the lower id, columns that are no items and items that were
 seen have no place.
@@ -66,7 +66,7 @@ def top_items(
     """
     vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
-        _check_chooses(model)
+        check_chooses(model)
     is_asked = ops.is_tensor(k)
     if not is_asked:
         k = at_most(k, model)
@@ -183,49 +183,6 @@ class TopOfHidden(TopItems):
         )
 
 
-def recommend(
-    model,
-    histories,
-    k=10,
-    exclude_seen=True,
-    batch_size=256,
-    explain=False,
-    make_finder=None,
-):
-    """Raw ids after raw ids: see `ServedModel.recommend`.
-
-    Args:
-        model: with a vocabulary.
-        histories: as there, like all others.
-        k: how many items.
-        exclude_seen: leave out the items of the history itself.
-        batch_size: users scored at a time, at most.
-        explain: also tell which blocks ran.
-        make_finder: what is asked for a `TopItems`, by default `finder`.
-    """
-    vocabulary, of_histories = raw_ids.vocabularies(model)
-    if explain:
-        _check_chooses(model)
-    _check_at_least_1(batch_size, "batch_size")
-    encoded = raw_ids.encode(histories, of_histories)
-    find = (make_finder or finder)(model, k, exclude_seen, explain)
-    batch_size = min(batch_size, largest_batch(len(vocabulary.raw_ids)))
-    find.look_at_weights(len(encoded))
-    answers, choices = [], []
-    for start in range(0, len(encoded), batch_size):
-        batch = encoded[start : start + batch_size]
-        found = find.predict_on_batch(raw_ids.padded(batch, of_histories))
-        answers += raw_ids.decode(found, len(batch), vocabulary, start)
-        if explain:
-            choices.append(found["keep"][: len(batch)])
-    if not explain:
-        return answers
-    num_blocks = len(model.backbone.blocks)
-    return answers, np.concatenate(
-        [np.zeros((0, num_blocks), "int32"), *choices]
-    )
-
-
 def is_tree(model) -> bool:
     """Whether a model's items are leaves below parents (CpRec)."""
     return isinstance(getattr(model, "item_softmax", None), TreeSoftmax)
@@ -249,7 +206,12 @@ def item_ids_spec():
     return keras.InputSpec(dtype="int32", shape=(None, None), name="item_ids")
 
 
-def _check_at_least_1(value, name) -> int:
+def check_at_least_1(value, name) -> int:
+    """A whole number.
+
+    Raises:
+        ValueError: it is none, or below 1; the message has its name.
+    """
     is_number = isinstance(value, int | np.integer)
     if not is_number or isinstance(value, bool) or value < 1:
         raise ValueError(
@@ -259,7 +221,7 @@ def _check_at_least_1(value, name) -> int:
     return int(value)
 
 
-def _check_chooses(model):
+def check_chooses(model):
     """Raises ValueError for a model that runs all its blocks, or has none."""
     if not hasattr(model, "keep"):
         raise ValueError(
@@ -275,7 +237,7 @@ def at_most(k, model) -> int:
     Raises:
         ValueError: k below 1.
     """
-    return min(_check_at_least_1(k, "k"), model.vocabulary.num_items)
+    return min(check_at_least_1(k, "k"), model.vocabulary.num_items)
 
 
 def finder(model, k, exclude_seen, explain=False, kind=TopItems) -> TopItems:

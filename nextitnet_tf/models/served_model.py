@@ -6,6 +6,7 @@ import os
 import keras
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf.models import answers
 from nextitnet_tf.models import evaluating
 from nextitnet_tf.models import exported
 from nextitnet_tf.models import frozen
@@ -34,6 +35,7 @@ class ServedModel(keras.Model):
         exclude_seen=True,
         batch_size=256,
         explain=False,
+        **columns,
     ):
         """The items likeliest to follow, in raw ids.
 
@@ -43,37 +45,34 @@ class ServedModel(keras.Model):
 
         Args:
             histories: one sequence of raw ids a user, oldest first; or a
-                DataFrame (pandas, polars) of one row an event, with columns
-                of usual names, in order of time if it has none of times.
+                table (pandas, polars, Arrow) of one row an event, in order of
+                time if it has no column of times.
             k: how many items a user gets.
             exclude_seen: leave out every item of the user's history.
             batch_size: users scored at a time, at most; fewer where there
                 are so many items that their scores would need much memory.
             explain: whether to tell, too, which blocks ran for whom; of a
                 model that chooses them (`SkipRec`).
+            **columns: `user`, `item` and `time` of a table, names of its
+                columns where they are no usual ones, as for
+                `Sessions.from_interactions`.
 
         Returns:
             One list a user of at most k raw ids, likeliest first; of a
-            DataFrame a dictionary of those by user. With
-            `explain` a pair of that and of a (users, L) int32 array, 1 where
-            a block ran for a user; of one who gets the most popular items
-            none did.
+            table a dictionary of those by user. With `explain` a pair of that
+            and of a (users, L) int32 array, 1 where a block ran for a user;
+            of one who gets the most popular items none did.
 
         Raises:
             ValueError: a model without a vocabulary; a history that is no
-                sequence of raw ids; k below 1; `explain` of a model that
+                sequence of raw ids; columns that a table has not; k below 1;
+                `explain` of a model that
                 runs all its blocks.
             FloatingPointError: scores that are NaN or infinite.
         """
-        users = None
-        if hasattr(histories, "columns") and not explain:
-            from nextitnet_tf.preparation import events  # needs pandas
-
-            users, histories = events.histories_of(histories)
-        found = recommending.recommend(
-            self, histories, k, exclude_seen, batch_size, explain
+        return answers.recommend(
+            self, histories, k, exclude_seen, batch_size, explain, **columns
         )
-        return found if users is None else dict(zip(users, found, strict=True))
 
     def evaluate_sessions(
         self, sessions, exclude_seen=False, batch_size=256

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,14 @@ ALIASES = {
     "order": ("order",),
 }
 
+# What may stand between fields, beside commas.
+_SEPARATORS = {";": "';'", "\t": "tab", "|": "'|'"}
+# How columns are named on a command line, and where a table is in memory.
+_FLAGS = {role: f"--{role}_column" for role in ALIASES}
+_ARGUMENTS = {"user": "user=", "item": "item=", "timestamp": "time="}
+
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?(\D|$)|\d{4}/\d\d?/\d\d?(\D|$)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|")
 # So many rows without an item twice are no coincidence.
 _MANY = 50
 
@@ -110,6 +118,8 @@ def find_columns(
     timestamp_column: str | None = None,
     order_column: str | None = None,
     time: str = "auto",
+    in_python: bool = False,
+    or_else: str = "",
 ) -> Columns:
     """Finds the columns of users, items and times.
 
@@ -121,10 +131,13 @@ def find_columns(
         timestamp_column: its name; not read if there is an order column.
         order_column: its name; order wins over timestamps.
         time: "auto", or "file" if the lines are in order of time.
+        in_python: whether messages name arguments instead of flags.
+        or_else: what else to do where a column is missing.
 
     Raises:
         DataError: a column is missing, or more than one could be meant.
     """
+    called = _ARGUMENTS if in_python else _FLAGS
     if time not in ("auto", "file"):
         raise DataError(f"Expected time 'auto' or 'file'. Received: {time=}")
 
@@ -138,7 +151,7 @@ def find_columns(
         if len(matching) > 1:
             raise DataError(
                 f"Expected one {role} column in {where}; name it with "
-                f"--{role}_column. Received: {_listed(matching)}"
+                f"{called.get(role, role)}. Received: {_listed(matching)}"
             )
         if name is not None and not matching:
             raise DataError(
@@ -149,26 +162,62 @@ def find_columns(
 
     user = find("user", user_column)
     item = find("item", item_column)
-    if user is None or item is None:
-        role = "user" if user is None else "item"
-        raise DataError(
-            f"Expected a header with {with_article(role)} column in {where}; "
-            f"name it with --{role}_column. Received: columns {_listed(names)}"
-        )
-    if time == "file":
-        return Columns(user, item, None)
-    found = find("order", order_column)
-    is_timestamp = found is None
-    if found is None or timestamp_column is not None:
-        timestamp = find("timestamp", timestamp_column)
-        found = timestamp if found is None else found
-    if found is None:
-        raise DataError(
-            f"Expected a timestamp or an order column in {where}; name it "
-            "with --timestamp_column or --order_column, or pass --time=file "
-            f"if the lines are in order. Received: columns {_listed(names)}"
-        )
+    found, is_timestamp = None, False
+    if time != "file":
+        found = find("order", order_column)
+        is_timestamp = found is None
+        if found is None or timestamp_column is not None:
+            timestamp = find("timestamp", timestamp_column)
+            found = timestamp if found is None else found
+    missing = [
+        role
+        for role, name in (("user", user), ("item", item), ("timestamp", found))
+        if name is None and (role != "timestamp" or time != "file")
+    ]
+    if missing:
+        raise _missing_columns(missing, names, where, called, or_else)
+    assert user is not None and item is not None
     return Columns(user, item, found, is_timestamp)
+
+
+def _missing_columns(
+    missing: Sequence[str],
+    names: Sequence[str],
+    where: str,
+    called: Mapping[str, str],
+    or_else: str,
+) -> DataError:
+    """The error where columns are not found, which says what to type."""
+    told = {
+        "user": "a user",
+        "item": "an item",
+        "timestamp": "a timestamp or an order",
+    }
+    how = [called[role] for role in missing]
+    advice = f"name {'it' if len(how) == 1 else 'them'} with {_and(how)}"
+    if "timestamp" in missing:
+        in_order = "pass --time=file if the lines are in order"
+        if called is _ARGUMENTS:
+            in_order = "pass time=None if the rows are in order"
+        advice += f", or {in_order}"
+    if len(names) == 1:
+        for separator, shown in _SEPARATORS.items():
+            if separator in names[0]:
+                advice = (
+                    f"pass --separator={shown} if that is what separates its "
+                    "fields"
+                )
+    if or_else:
+        advice += f"; {or_else}"
+    return DataError(
+        f"Expected a header with {_and([told[role] for role in missing])} "
+        f"column in {where}; {advice}. Received: columns {_listed(names)}"
+    )
+
+
+def looks_like_header(fields: Sequence[str]) -> bool:
+    """Whether a first line names columns: none of its fields is a number."""
+    return not any(_NUMBER.fullmatch(field.strip()) for field in fields)
 
 
 def has_times(names: Sequence[str]) -> bool:
@@ -185,6 +234,12 @@ def with_article(role: str) -> str:
 def plain_name(name: str) -> str:
     """A name as the aliases have it: `user_id`, `userId` -> `userid`."""
     return re.sub(r"[\W_]", "", name.lower())
+
+
+def _and(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _listed(names: Sequence[str]) -> str:

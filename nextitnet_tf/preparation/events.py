@@ -13,13 +13,21 @@ from nextitnet_tf.preparation.interactions_csv import check_ids
 from nextitnet_tf.preparation.interactions_csv import check_times
 
 
-def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
+def histories_of(
+    table: Any,
+    user: str | None = None,
+    item: str | None = None,
+    time: str | None = "auto",
+) -> tuple[list[Any], list[list[Any]]]:
     """Users of a table and what each has taken, oldest first.
 
     Args:
         table: a pandas DataFrame, a polars or Arrow table, or a mapping of
-            columns, with columns of usual names for users and items, and for
-            times or the order; without, rows are in order.
+            columns.
+        user: name of the column of users; by default a usual one.
+        item: likewise.
+        time: likewise, of times or of an order; "auto" takes a usual one, and
+            the order of the rows where there is none, as None does.
 
     Returns:
         Users in the order in which they first occur, and their raw item ids.
@@ -31,8 +39,17 @@ def histories_of(table: Any) -> tuple[list[Any], list[list[Any]]]:
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
     names: Sequence[str] = tuple(table)
+    has_time = has_times(names) if time == "auto" else time is not None
     columns = find_columns(
-        names, "the table", time="auto" if has_times(names) else "file"
+        names,
+        "the table",
+        user_column=user,
+        item_column=item,
+        timestamp_column=None if time == "auto" else time,
+        # A named column is the one of times, whatever else there is.
+        order_column=time if time in names else None,
+        time="auto" if has_time else "file",
+        in_python=True,
     )
     users, items = (
         pd.Series(table[name]).reset_index(drop=True)

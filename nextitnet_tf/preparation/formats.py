@@ -5,7 +5,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from nextitnet_tf.preparation.columns import find_columns
 from nextitnet_tf.preparation.columns import is_header
+from nextitnet_tf.preparation.columns import looks_like_header
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
 from nextitnet_tf.preparation.movielens import prepare_movielens
@@ -95,6 +97,14 @@ def detect_format(
             "MovieLens' .dat files have them; name the columns of a csv "
             "without a header with --columns=user,item,timestamp,... "
             f"Received: {line[:60]!r}"
+        )
+    if looks_like_header(fields):
+        # Says at once what else is missing.
+        find_columns(
+            fields,
+            str(path),
+            time=(options or {}).get("time", "auto"),
+            or_else="or pass --format=sessions if each line is a session",
         )
     raise DataError(
         f"Expected a header with a user and an item column in {path}, or a "

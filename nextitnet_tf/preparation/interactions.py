@@ -136,6 +136,7 @@ class _Plan:
             timestamp_column=choices.timestamp_column,
             order_column=choices.order_column,
             time=choices.time,
+            in_python=file is None,
         )
         if source is None:
             source = "memory" if file is None else file.path.name

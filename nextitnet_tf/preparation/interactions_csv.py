@@ -3,8 +3,6 @@
 import csv
 import dataclasses
 import io
-import math
-import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nextitnet_tf.preparation import csv_times
 from nextitnet_tf.preparation.columns import Columns
 from nextitnet_tf.preparation.columns import column_names
 from nextitnet_tf.preparation.columns import with_article
@@ -28,8 +27,6 @@ CHUNK = 1_000_000
 # Characters of a wrong field that an error shows, at most.
 _SHOWN = 40
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
 
 @dataclasses.dataclass(frozen=True)
 class Interactions:
@@ -38,8 +35,8 @@ class Interactions:
     Args:
         users: `(num_interactions,)` index into `user_ids`.
         items: `(num_interactions,)` index into `item_ids`.
-        times: `(num_interactions,)` numbers that order a user's interactions,
-            or None if they are in order.
+        times: `(num_interactions,)` numbers or dates that order a user's
+            interactions, or None if they are in order.
         user_ids: raw ids in ascending order.
         item_ids: raw ids in ascending order.
     """
@@ -70,8 +67,8 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
     otherwise strings. Files of plain integers take a fast way.
 
     Raises:
-        DataError: a field is missing, empty or no number; the message names
-            the line.
+        DataError: a field is missing or empty, a time is neither a number
+            nor a date; the message names the line.
     """
     names = column_names(raw)
     try:
@@ -85,7 +82,8 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
         raise damaged(raw, error) from None
     if found is None:
         raise _first_problem(raw, names, columns) or DataError(
-            f"Expected numbers in column {columns.time!r} of {raw.label}. "
+            f"Expected numbers or dates in column {columns.time!r} of "
+            f"{raw.label}. "
             "Received: values of another kind"
         )
     if not len(found):
@@ -158,7 +156,8 @@ def _read(
 ) -> Interactions | None:
     """Reads the file in chunks; None where it cannot be read this way."""
     user_ids, item_ids = RawIds(), RawIds()
-    users, items, times = [], [], []
+    users, items = [], []
+    times: list[np.ndarray] = []
     num_rows = 0
     with raw.open() as stream:
         if raw.header is None:
@@ -178,12 +177,10 @@ def _read(
             users.append(user_ids.encode(user.to_numpy()))
             items.append(item_ids.encode(item.to_numpy()))
             if columns.time is not None:
-                time = chunk[wanted[2]]
-                if time.dtype not in (np.int64, np.float64):
+                time = csv_times.parse(chunk[wanted[2]])
+                if time is None or csv_times.differ([*times[-1:], time]):
                     return None
-                if not np.isfinite(time.to_numpy()).all():
-                    return None
-                times.append(time.to_numpy())
+                times.append(time)
             num_rows += len(chunk)
     if num_rows == 0:
         empty = np.zeros(0, np.int32)
@@ -265,6 +262,8 @@ class _Problem:
             for role, name in (("user", columns.user), ("item", columns.item))
         ]
         self._time = columns.time
+        # Of the times so far.
+        self._kinds: set[str] = set()
         self._time_index = (
             None if columns.time is None else names.index(columns.time)
         )
@@ -291,14 +290,19 @@ class _Problem:
             return "Expected text. Received: a zero byte"
         if self._time_index is not None:
             text = fields[self._time_index].strip()
-            if not _NUMBER.fullmatch(text) or not _fits(text):
+            kind = csv_times.kind(text)
+            if kind is None or self._kinds - {kind}:
                 # A quote that is not closed makes one of many lines.
                 is_long = has_line_end(text) or len(text) > _SHOWN
                 shown = repr(text[:_SHOWN]) if is_long else text
+                (expected,) = self._kinds or {
+                    f"a number or a date, such as {csv_times.EXAMPLE},"
+                }
                 return (
-                    f"Expected a number as {self._time!r}. Received: "
+                    f"Expected {expected} as {self._time!r}. Received: "
                     f"{shown or 'an empty field'}"
                 )
+            self._kinds = {kind}
             for field in fields:
                 if has_line_end(field) and self._holds_a_line(field):
                     return (
@@ -313,8 +317,3 @@ class _Problem:
         return any(
             fields and self(fields) is None for fields in csv.reader(inner)
         )
-
-
-def _fits(text: str) -> bool:
-    number = float(text)
-    return math.isfinite(number) and abs(number) < 2.0**63

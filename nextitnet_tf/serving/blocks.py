@@ -5,6 +5,7 @@ from typing import Any
 from typing import NamedTuple
 
 from nextitnet_tf.preparation.columns import ALIASES
+from nextitnet_tf.preparation.columns import is_header
 from nextitnet_tf.preparation.columns import plain_name
 from nextitnet_tf.vocabulary import RawId
 
@@ -66,3 +67,25 @@ def user_name(names: Collection[str]) -> str:
         return "user"
     known = (n for n in names if plain_name(n) in ALIASES["user"])
     return next(known, "user")
+
+
+def check_is_no_table(line: str, place: str) -> None:
+    """Raises if a first line names the columns of a table of interactions.
+
+    Each of its lines would be answered, as a history of a user, an item and a
+    time.
+
+    Args:
+        line: the first.
+        place: where it stands, for the error.
+
+    Raises:
+        ValueError: it names a column of users and one of items.
+    """
+    if is_header(line.split(",")):
+        raise ValueError(
+            "Expected a history a line: its items, oldest first. Received: "
+            f"{place}, {line[:60]!r}, a table with a row an interaction; "
+            "nextitnet_tf.load_model(MODEL).recommend(pandas.read_csv(FILE)) "
+            "answers its users"
+        )

@@ -27,6 +27,7 @@ from nextitnet_tf.serving import parquet_files
 from nextitnet_tf.serving.blocks import Answers
 from nextitnet_tf.serving.blocks import Block
 from nextitnet_tf.serving.blocks import Users
+from nextitnet_tf.serving.blocks import check_is_no_table
 from nextitnet_tf.serving.blocks import user_name
 from nextitnet_tf.vocabulary import RawId
 
@@ -56,6 +57,7 @@ def read_blocks(
 
     Raises:
         ValueError: a history that cannot be read, with its line; no history;
+            a table of interactions;
             pyarrow, which reads parquet, is not there.
         OSError: the file cannot be read.
     """
@@ -65,8 +67,11 @@ def read_blocks(
     elif path.suffix == ".jsonl":
         found = _line_blocks(path, size, skip, users, _of_json)
     else:
+        first_line = _place(path, 1)
 
         def of_text(line: str, place: str) -> tuple[Any, list[RawId]]:
+            if place == first_line:
+                check_is_no_table(line, place)
             items: list[RawId] = [*histories.parse(line, place, known)]
             if not has_users:
                 return None, items
@@ -147,8 +152,11 @@ def _line_blocks(
 ) -> Iterator[Block | int]:
     """Of a file of lines; only newlines end one."""
     with open(path, "rb") as file:
+        all_lines = iter(file)
+        if parse is _of_json:
+            all_lines = _until_blank(all_lines)
         for number in itertools.count():
-            lines = list(itertools.islice(file, size))
+            lines = list(itertools.islice(all_lines, size))
             if not lines:
                 return
             is_skipped = skip(number)
@@ -156,7 +164,7 @@ def _line_blocks(
             # What users are like is seen by a line that is not wanted, too.
             read = lines[:1] if is_skipped else lines
             for i, line in enumerate(read, start=number * size + 1):
-                place = f"{path}, line {i}"
+                place = _place(path, i)
                 user, history = parse(_text(line, place, i == 1), place)
                 all_users.check(user, place)
                 users.append(user)
@@ -166,6 +174,22 @@ def _line_blocks(
                 continue
             has_users = any(user is not None for user in users)
             yield Block(users if has_users else None, found)
+
+
+def _place(path: Path, number: int) -> str:
+    return f"{path}, line {number}"
+
+
+def _until_blank(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the blank lines that many a program leaves at the end."""
+    blank = []
+    for line in lines:
+        if not line.strip():
+            blank.append(line)
+            continue
+        yield from blank
+        blank.clear()
+        yield line
 
 
 def _text(line: bytes, place: str, is_first: bool) -> str:

@@ -104,7 +104,13 @@ def recommend_file(
             lambda number: place(number).exists(),
             users_of_one_kind=target.suffix == ".parquet",
         )
-        num_blocks = _answer_blocks(answer, found, place, progress)
+        try:
+            num_blocks = _answer_blocks(answer, found, place, progress)
+        except BaseException:
+            # What is there is gone on with; nothing leaves nothing behind.
+            if not place(0).exists():
+                shutil.rmtree(blocks)
+            raise
         with atomic_files.replacing(target) as partial:
             history_files.join([place(i) for i in range(num_blocks)], partial)
         shutil.rmtree(blocks)

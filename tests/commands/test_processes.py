@@ -46,3 +46,13 @@ def test_an_answer_is_all_that_is_said(tmp_path):
     model = save_model(tmp_path / "model.keras", ["a", "b", "c"])
     status, said, told = start("recommend", f"--model={model}", "--history=a")
     assert (status, said, told) == (0, "b,c\n", "")
+
+
+def test_an_export_says_what_it_wrote(tmp_path):
+    """And nothing of what TensorFlow remarks of what it writes."""
+    model = save_model(tmp_path / "model.keras", ["a", "b", "c"])
+    output = tmp_path / "exported"
+    done = start("export", f"--model={model}", f"--output={output}")
+    status, said, told = done
+    assert (status, told) == (0, "") and said.startswith(f"wrote {output}: ")
+    assert said.count("\n") == 1

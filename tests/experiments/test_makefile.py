@@ -24,8 +24,12 @@ def make(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["reproduce-table2", "SEED=1"], ["SEEDS", "Received: SEED."]),
-        (["test", "ARG=-x"], ["Received: ARG."]),
+        (
+            ["reproduce-table2", "SEED=1"],
+            ["Received: SEED. Did you mean SEEDS?"],
+        ),
+        (["train", "RWA=x"], ["Received: RWA. Did you mean RAW?"]),
+        (["test", "ARG=-x"], ["Received: ARG. Did you mean ARGS?"]),
         (["train", "RAW=x", "SEEDS=1"], ["make train", "Received: SEEDS."]),
         (["reproduce-figure1", "MODEL=x"], ["PRESETS", "Received: MODEL."]),
         (["report", "OUTPUT=x"], ["make report", "Received: OUTPUT."]),

@@ -41,3 +41,32 @@ def test_times_that_have_no_order(times):
     table = {"user": [1, 1, 1], "item": [1, 2, 3], "time": times}
     with pytest.raises(DataError, match="times"):
         histories_of(pd.DataFrame(table))
+
+
+def test_columns_of_other_names():
+    other = FRAME.rename(columns={"user": "who", "item": "what", "time": "at"})
+    found = histories_of(other, user="who", item="what", time="at")
+    assert found == histories_of(FRAME)
+    in_order = histories_of(FRAME, time=None)
+    assert in_order == histories_of(FRAME.drop(columns="time"))
+    # A column that is named is the one, even where there is an order.
+    both = other.assign(order=[0, 1, 2, 3])
+    found = histories_of(both, user="who", item="what", time="at")
+    assert found == histories_of(FRAME)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({}, "a user and an item column in the table; .* user= and item="),
+        ({"user": "who"}, "an item column in the table; name it with item="),
+        ({"user": "who", "item": "nobody"}, "a column 'nobody'"),
+        ({"user": "who", "item": "what", "time": "never"}, "a column 'never'"),
+    ],
+)
+def test_columns_that_are_not_there(names, message):
+    """In the words of who calls a function."""
+    other = pd.DataFrame({"who": [1], "what": [2], "at": [3]})
+    with pytest.raises(DataError, match=message) as caught:
+        histories_of(other, **names)
+    assert "--" not in str(caught.value)

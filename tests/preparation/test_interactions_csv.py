@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from nextitnet_tf import preparation
 from nextitnet_tf.preparation import interactions_csv
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
@@ -190,7 +191,12 @@ HEADER = "user,item,timestamp\n"
         (HEADER + "1,2,-Infinity\n", "line 2: .*: -Infinity"),
         (HEADER + "1,2,1e999\n", "line 2: .*: 1e999"),
         (HEADER + "1,2,True\n", "line 2: .*: True"),
-        (HEADER + "1,2,2020-01-01\n", "line 2: .*: 2020-01-01"),
+        (HEADER + "1,2,12/31/2020\n", "line 2: .*date, such as .*: 12/31/2020"),
+        (HEADER + "1,2,now\n", "line 2: .*: now"),
+        (HEADER + "1,2,2020-13-01\n", "line 2: .*: 2020-13-01"),
+        (HEADER + "1,2,2020-12-01\n1,3,7\n", "line 3: Expected a date.*: 7"),
+        (HEADER + "1,2,7\n1,3,2020-12-01\n", "line 3: Expected a number.*-01"),
+        (HEADER + "1,2,2020-12-01\n1,3,\n", "line 3: .* an empty field"),
         (HEADER + "1,2,99999999999999999999\n", "line 2: .*: 9999"),
         (HEADER + "1,2,3\n1,2\n", "line 3: Expected 3 fields. Received: 2"),
         (HEADER + "1,2,3\n1,2,3,4\n", "line 3: Expected 3 fields.*: 4"),
@@ -225,6 +231,44 @@ def test_bad_files(tmp_path, text, message):
     assert "Received: " in text
     assert "\n" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
+@pytest.mark.parametrize("user", ["{}", "u{}"])
+def test_dates(tmp_path, monkeypatch, chunk, user):
+    """In order of time, whatever the zone; as seconds since 1970."""
+    monkeypatch.setattr(interactions_csv, "CHUNK", chunk)
+    lines = [
+        (1, 20, "2024-01-02"),
+        (1, 10, "2024-01-02T00:30:00+01:00"),  # half an hour before
+        (2, 10, "2024-02-01 00:00:00.5"),
+        (2, 30, "2024/02/01 00:01"),
+        (2, 20, "2024-02-01T00:00:59Z"),
+    ]
+    text = "user,item,timestamp\n" + "".join(
+        f"{user.format(who)},{item},{at}\n" for who, item, at in lines
+    )
+    folder = prepare(tmp_path, text)
+    assert rows_of(folder) == [["10", "20"], ["10", "20", "30"]]
+    # 2024-01-02 is day 19,724 since 1970, the first of February 19,754.
+    expected = [19724 * 86400, 19754 * 86400 + 60]
+    assert np.load(folder / "times.npy").tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("who,what,when", "a user, an item and a timestamp.*--user_column, "),
+        ("user,what,when", "an item and a timestamp .*--item_column and --ti"),
+        ("user,item,when", "a timestamp or an order column .*--time=file"),
+        ("user;item;time", "--separator=';'"),
+        ("user\titem\ttime", "--separator=tab"),
+    ],
+)
+def test_what_is_missing_is_told_at_once(tmp_path, header, message):
+    (tmp_path / "raw.csv").write_text(f"{header}\n1{header[4]}2\n")
+    with pytest.raises(DataError, match=message):
+        preparation.prepare(tmp_path / "raw.csv", tmp_path / "sessions")
 
 
 @pytest.mark.parametrize("time", ["timestamp", "order"])

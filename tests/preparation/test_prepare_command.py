@@ -61,7 +61,7 @@ def test_detection(tmp_path, name, text, expected):
 def test_an_unclear_format(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("who,what,when\n1,2,3\n")
-    with pytest.raises(DataError, match="pass --format.*'who,what,when'"):
+    with pytest.raises(DataError, match="pass --format.*'who', 'what', 'when'"):
         prepare(path, tmp_path / "s")
     named = {
         "user_column": "who",

@@ -1,0 +1,77 @@
+"""What a model answers to users: of sequences of raw ids, or of a table."""
+
+import numpy as np
+
+from nextitnet_tf.models import raw_ids
+from nextitnet_tf.models import recommending
+
+
+def recommend(
+    model,
+    histories,
+    k=10,
+    exclude_seen=True,
+    batch_size=256,
+    explain=False,
+    make_finder=None,
+    **columns,
+):
+    """Raw ids after raw ids: see `ServedModel.recommend`.
+
+    Args:
+        model: with a vocabulary.
+        histories: as there, like all others.
+        k: how many items.
+        exclude_seen: leave out the items of the history itself.
+        batch_size: users scored at a time, at most.
+        explain: also tell which blocks ran.
+        make_finder: what is asked for a `TopItems`, by default
+            `recommending.finder`.
+        **columns: of a table.
+    """
+    users = None
+    if hasattr(histories, "columns"):
+        from nextitnet_tf.preparation import events  # needs pandas
+
+        users, histories = events.histories_of(histories, **columns)
+    elif columns:
+        raise ValueError(
+            "Expected a table where columns are named. Received: histories of "
+            f"type {type(histories).__name__}, {', '.join(columns)}"
+        )
+    found = _recommend(
+        model, histories, k, exclude_seen, batch_size, explain, make_finder
+    )
+    if users is None:
+        return found
+    answers = dict(zip(users, found[0] if explain else found, strict=True))
+    return (answers, found[1]) if explain else answers
+
+
+def _recommend(
+    model, histories, k, exclude_seen, batch_size, explain, make_finder
+):
+    """Answers to sequences."""
+    vocabulary, of_histories = raw_ids.vocabularies(model)
+    if explain:
+        recommending.check_chooses(model)
+    recommending.check_at_least_1(batch_size, "batch_size")
+    encoded = raw_ids.encode(histories, of_histories)
+    find = (make_finder or recommending.finder)(model, k, exclude_seen, explain)
+    batch_size = min(
+        batch_size, recommending.largest_batch(len(vocabulary.raw_ids))
+    )
+    find.look_at_weights(len(encoded))
+    answers, choices = [], []
+    for start in range(0, len(encoded), batch_size):
+        batch = encoded[start : start + batch_size]
+        found = find.predict_on_batch(raw_ids.padded(batch, of_histories))
+        answers += raw_ids.decode(found, len(batch), vocabulary, start)
+        if explain:
+            choices.append(found["keep"][: len(batch)])
+    if not explain:
+        return answers
+    num_blocks = len(model.backbone.blocks)
+    return answers, np.concatenate(
+        [np.zeros((0, num_blocks), "int32"), *choices]
+    )
