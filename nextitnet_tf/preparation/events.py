@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nextitnet_tf.preparation import times as times_of
 from nextitnet_tf.preparation.columns import find_columns
 from nextitnet_tf.preparation.columns import has_times
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions_csv import check_ids
-from nextitnet_tf.preparation.interactions_csv import check_times
 
 
 def histories_of(
@@ -64,8 +64,8 @@ def histories_of(
         if column.isna().any():
             row = int(np.flatnonzero(column.isna())[0])
             raise DataError(f"Expected a time of each event. Received: {row=}")
-        times = column.to_numpy()
-        check_times(times)
+        times = times_of.of_column(column)
+        times_of.check(times)
         order = np.argsort(times, kind="stable")
     found: list[list[Any]] = [[] for _ in known]
     values = items.tolist()

@@ -11,6 +11,7 @@ from nextitnet_tf.preparation.columns import looks_like_header
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
 from nextitnet_tf.preparation.movielens import prepare_movielens
+from nextitnet_tf.preparation.parquet import Parts
 from nextitnet_tf.preparation.parquet import prepare_parquet
 from nextitnet_tf.preparation.published_formats import prepare_recbole
 from nextitnet_tf.preparation.published_formats import prepare_user_item
@@ -45,11 +46,12 @@ def detect_format(
 ) -> str:
     """Tells the format of a raw file by its name and first line.
 
-    A folder, an archive or a `.dat` file with `::` is "movielens", `.inter`
-    "recbole", `.parquet` itself; any option that names columns, or a header
-    with a user and an item column, means "interactions"; a first line of
-    integers means "sessions", and with spaces between them "user_item" if
-    there are two, else "user_items".
+    A folder with parquet files is "parquet"; another one, an archive or a
+    `.dat` file with `::` is "movielens", `.inter` "recbole", `.parquet`
+    itself; any option that names columns, or a header with a user and an item
+    column, means "interactions"; a first line of integers means "sessions",
+    and with spaces between them "user_item" if there are two, else
+    "user_items".
 
     Args:
         raw: the file or folder.
@@ -61,7 +63,7 @@ def detect_format(
     path = pathlib.Path(raw)
     name = path.name.lower().removesuffix(".gz")
     if path.is_dir():
-        return "movielens"
+        return "parquet" if Parts(path).files() else "movielens"
     for suffix, format_ in _BY_SUFFIX.items():
         if name.endswith(suffix):
             return format_

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nextitnet_tf.preparation import sessions
+from nextitnet_tf.preparation import times as times_of
 from nextitnet_tf.preparation.choices import Choices
 from nextitnet_tf.preparation.columns import Columns
 from nextitnet_tf.preparation.columns import column_names
@@ -194,10 +195,7 @@ def _read(
     else:
         times = None
         if columns.time is not None:
-            series = pd.Series(table[columns.time])
-            if isinstance(series.dtype, pd.DatetimeTZDtype):
-                series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-            times = series.to_numpy()
+            times = times_of.of_column(pd.Series(table[columns.time]))
         found = code_interactions(
             table[columns.user], table[columns.item], times
         )

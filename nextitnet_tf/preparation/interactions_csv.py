@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nextitnet_tf.preparation import csv_times
+from nextitnet_tf.preparation import times as times_of
 from nextitnet_tf.preparation.columns import Columns
 from nextitnet_tf.preparation.columns import column_names
 from nextitnet_tf.preparation.columns import with_article
@@ -93,25 +93,6 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
     return found
 
 
-def check_times(times: np.ndarray) -> None:
-    """Raises if a column of times cannot be put in order.
-
-    Args:
-        times: (num_events,).
-
-    Raises:
-        DataError: neither numbers nor dates; one that is missing or infinite.
-    """
-    if times.dtype.kind not in "iufM":
-        raise DataError(
-            "Expected numbers or dates as times (pandas.to_datetime makes "
-            f"dates of text). Received: {times.dtype=}"
-        )
-    if not np.isfinite(times).all():
-        row = int(np.flatnonzero(~np.isfinite(times))[0])
-        raise DataError(f"Expected finite times. Received: {row=}")
-
-
 def check_ids(series: pd.Series, role: str) -> None:
     """Raises DataError for raw ids that are empty, or that have decimals.
 
@@ -147,7 +128,7 @@ def code_interactions(
         if "" in ids:
             raise DataError(f"Expected no empty {role}. Received: ''")
     if times is not None:
-        check_times(times)
+        times_of.check(times)
     return _ordered(*coded[0], *coded[1], times)
 
 
@@ -177,8 +158,8 @@ def _read(
             users.append(user_ids.encode(user.to_numpy()))
             items.append(item_ids.encode(item.to_numpy()))
             if columns.time is not None:
-                time = csv_times.parse(chunk[wanted[2]])
-                if time is None or csv_times.differ([*times[-1:], time]):
+                time = times_of.parse(chunk[wanted[2]])
+                if time is None or times_of.differ([*times[-1:], time]):
                     return None
                 times.append(time)
             num_rows += len(chunk)
@@ -290,13 +271,13 @@ class _Problem:
             return "Expected text. Received: a zero byte"
         if self._time_index is not None:
             text = fields[self._time_index].strip()
-            kind = csv_times.kind(text)
+            kind = times_of.kind(text)
             if kind is None or self._kinds - {kind}:
                 # A quote that is not closed makes one of many lines.
                 is_long = has_line_end(text) or len(text) > _SHOWN
                 shown = repr(text[:_SHOWN]) if is_long else text
                 (expected,) = self._kinds or {
-                    f"a number or a date, such as {csv_times.EXAMPLE},"
+                    f"a number or a date, such as {times_of.EXAMPLE},"
                 }
                 return (
                     f"Expected {expected} as {self._time!r}. Received: "

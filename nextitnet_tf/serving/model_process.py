@@ -20,6 +20,9 @@ KINDS: dict[str, type[Exception]] = {
     kind.__name__: kind for kind in (ValueError, FloatingPointError, OSError)
 }
 _PROGRAM = "nextitnet_tf.serving.answering"
+# Of the time that a request may wait: a batch that takes longer will never be
+# answered, and all that wait behind it have given up.
+_PATIENCE = 3
 
 
 class ModelProcess:
@@ -38,6 +41,7 @@ class ModelProcess:
     """
 
     def __init__(self, path: Path, limits: Limits):
+        self._patience = _PATIENCE * limits.timeout
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -69,18 +73,21 @@ class ModelProcess:
 
         Raises:
             FloatingPointError: as there.
-            EOFError: the process has ended.
+            EOFError: the process has ended, or was ended because it was
+                silent for too long.
         """
-        return self._ask((histories, k, exclude_seen))
+        return self._ask((histories, k, exclude_seen), self._patience)
 
     def close(self) -> None:
         """Ends the process, which has nothing to do."""
         self._connection.close()
         self._process.wait()
 
-    def _ask(self, question: tuple) -> Any:
+    def _ask(self, question: tuple, patience: float | None = None) -> Any:
         try:
             self._connection.send(question)
+            if not self._connection.poll(patience):
+                self._process.kill()
             kind, content = self._connection.recv()
         except (EOFError, OSError) as error:
             raise EOFError(

@@ -1,5 +1,7 @@
 """Events of a table become histories, by hand."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +43,21 @@ def test_times_that_have_no_order(times):
     table = {"user": [1, 1, 1], "item": [1, 2, 3], "time": times}
     with pytest.raises(DataError, match="times"):
         histories_of(pd.DataFrame(table))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2024-01-03", "2024-01-02 10:00", "2024-01-02", "2024-01-01"],
+        [datetime.date(2024, 1, day) for day in (3, 2, 2, 1)],
+        [
+            datetime.datetime(2024, 1, day, tzinfo=datetime.UTC)
+            for day in (3, 2, 2, 1)
+        ],
+    ],
+)
+def test_dates(times):
+    assert histories_of(FRAME.assign(time=times)) == histories_of(FRAME)
 
 
 def test_columns_of_other_names():

@@ -1,5 +1,6 @@
 """Interactions as other projects publish them, and in parquet."""
 
+import datetime
 import gzip
 import json
 
@@ -145,6 +146,37 @@ def test_parquet(tmp_path):
     raw.write_bytes(raw.read_bytes()[:50])
     with pytest.raises(DataError, match=r"Expected a parquet file.*my.parquet"):
         prepared(raw, tmp_path / "t")
+
+
+def test_a_folder_of_parquet(tmp_path):
+    """As Spark writes it: parts, a mark of success, columns in names."""
+    pytest.importorskip("pyarrow")
+    raw = tmp_path / "my.parquet"
+    frame = pd.DataFrame(
+        {
+            "user_id": [7, 7, 7, 3],
+            "item_id": ["b", "a", "a", "b"],
+            "ts": [datetime.date(1970, 1, day) for day in (3, 4, 2, 1)],
+        }
+    )
+    for name, part in (
+        ("part-00000.snappy.parquet", frame[:2]),
+        ("part-00001.snappy.parquet", frame[2:]),
+    ):
+        (raw / "shop=a").mkdir(parents=True, exist_ok=True)
+        part.to_parquet(raw / "shop=a" / name)
+    (raw / "_SUCCESS").touch()
+    (raw / ".part-00000.snappy.parquet.crc").write_bytes(b"crc")
+    rows, ids, meta = prepared(raw, tmp_path / "s")
+    assert (rows, ids) == (ROWS, ["a", "b"])
+    # Seconds of the first and of the fourth day.
+    assert np.load(tmp_path / "s" / "times.npy").tolist() == [0, 3 * 86400]
+    (before,) = meta["raw"]
+    assert before["name"] == "my.parquet"
+    # Another part is another source.
+    frame[:1].to_parquet(raw / "shop=a" / "part-00002.snappy.parquet")
+    with pytest.raises(DataError, match="prepared"):
+        prepared(raw, tmp_path / "s")
 
 
 def test_parquet_without_its_reader(tmp_path, monkeypatch):

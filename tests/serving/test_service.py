@@ -258,11 +258,14 @@ def test_a_question_is_answered_by_the_model_it_was_asked(
     assert old.result().model == before.about["model"] != new.result().model
 
 
-def test_a_process_that_ends_is_begun_again(path):
-    service = Service(path, Limits(max_batch=1), reload_every=0.05)
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_ends_is_begun_again(path, signum):
+    """Or that hangs, once it has been silent for 3 seconds."""
+    limits = Limits(max_batch=1, timeout=1)
+    service = Service(path, limits, reload_every=0.05)
     try:
         assert items_of(service.ask(Question([[31]], k=1))) == [[35]]
-        os.kill(service.loaded.pid, signal.SIGKILL)
+        os.kill(service.loaded.pid, signum)
         before = service.loaded
         with pytest.raises(EOFError):
             items_of(service.ask(Question([[31]], k=1)))

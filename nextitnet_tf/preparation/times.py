@@ -1,4 +1,4 @@
-"""Times as csv files have them: numbers, or dates as ISO 8601 writes them."""
+"""Times as tables have them: numbers, or dates, as ISO 8601 writes them."""
 
 import math
 import re
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
+from nextitnet_tf.preparation.errors import DataError
 
 EXAMPLE = "2026-11-28 09:30:00"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -40,6 +42,48 @@ def parse(column: pd.Series) -> np.ndarray | None:
     if dates.isna().any():
         return None
     return dates.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def of_column(column: pd.Series) -> np.ndarray:
+    """The times of a column in memory, dates without their time zone.
+
+    Args:
+        column: of numbers, of dates (pandas', Python's), or of text.
+
+    Returns:
+        (num_rows,) as they are where they are no dates: `check` says what is
+        wrong with them.
+    """
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    kind = pd.api.types.infer_dtype(column)
+    if kind == "string":
+        dates = parse(column)
+        return column.to_numpy() if dates is None else dates
+    if column.dtype == object and kind in ("date", "datetime"):
+        dates = pd.to_datetime(column, utc=True).dt.tz_localize(None)
+        return dates.to_numpy()
+    return column.to_numpy()
+
+
+def check(times: np.ndarray) -> None:
+    """Raises if a column of times cannot be put in order.
+
+    Args:
+        times: (num_events,).
+
+    Raises:
+        DataError: neither numbers nor dates; one that is missing or infinite.
+    """
+    if times.dtype.kind not in "iufM":
+        raise DataError(
+            "Expected numbers or dates as times (as text such as "
+            f"{EXAMPLE!r}; pandas.to_datetime reads others). Received: "
+            f"{times.dtype=}"
+        )
+    if not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise DataError(f"Expected finite times. Received: {row=}")
 
 
 def differ(times: Sequence[np.ndarray]) -> bool:
