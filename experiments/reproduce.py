@@ -17,6 +17,7 @@ from absl import flags as absl_flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import kinds
+from experiments import made_by
 from experiments import papers
 from experiments import target_flags
 from nextitnet_tf.commands import flag_values
@@ -83,7 +84,9 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
     of_data = {flag: text for flag, text in of_data.items() if flag in taken}
     own = getattr(target, "DEFAULTS", {})
     _apply_defaults({**defaults, **own, **of_data})
-    print(kinds.run(target, name, own=("target",)))
+    text = kinds.run(target, name, own=("target",))
+    made_by.keep(flags.output_folder(), name)
+    print(text)
 
 
 def _apply_defaults(defaults: dict[str, str]) -> None:

@@ -45,6 +45,10 @@ QUESTIONS = {
 _ANSWERS = 4
 
 
+# Beside tables: the command that made each.
+COMMANDS = "commands.json"
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a paper concludes from a table or a figure.
@@ -120,6 +124,7 @@ def _sections(
         )
     if is_generated:
         yield from (_GENERATED, "")
+    yield from _made_by(folder)
     for name, of_name in claims.items():
         for claim in of_name:
             with written.naming(folder / f"{name}.json"):
@@ -144,6 +149,16 @@ def _sections(
                     f"- {folder.name}: {line.removeprefix('- ')}"
                     for line in said[:_ANSWERS]
                 )
+
+
+def _made_by(folder: Path) -> Iterator[str]:
+    """The commands that made what is in a folder, where they are known."""
+    path = folder / COMMANDS
+    if not path.is_file():
+        return
+    with written.naming(path):
+        lines = [str(line) for line in written.read(path).values()]
+    yield from ("Made by", "", "```", *lines, "```", "")
 
 
 def _read(folder: Path, name: str) -> list[dict[str, Any]]:

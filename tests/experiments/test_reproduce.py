@@ -104,6 +104,14 @@ def test_a_table_from_sessions_to_paper(tmp_path, call, monkeypatch):
     )
     assert code == 0, err
     assert out.count("StackA-Next-2 best") == 1
+    # Each has its command beside it, the last one.
+    made_by = json.loads((tmp_path / "out" / "commands.json").read_text())
+    assert [*made_by] == ["figure5", "table2"]
+    first, *given = made_by["table2"].split(" --")
+    assert first == "python -m experiments.reproduce"
+    assert given[0] == "target=table2"
+    assert {"sessions=s", "divide_depth=1", "protocol=clean"} <= {*given}
+    assert not {"table_only", "output=out"} & {*given}
     assert (tmp_path / "out" / "figure5.png").is_file()
 
 

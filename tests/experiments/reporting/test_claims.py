@@ -323,6 +323,10 @@ def test_the_document(tmp_path):
     (tmp_path / "ml1m" / "table.json").write_text(json.dumps(of_table))
     text = claims.write_up(folders.chosen(tmp_path), papers.claims())
     assert "\n## ml1m\n\nThese sessions are generated, by a law" in text
+    assert "Made by" not in text
+    (tmp_path / "ml1m" / "commands.json").write_text('{"t": "python -m a --b"}')
+    text = claims.write_up(folders.chosen(tmp_path), papers.claims())
+    assert "\n\nMade by\n\n```\npython -m a --b\n```\n\n### " in text
 
 
 def test_the_committed_document_is_what_the_tables_say(committed):
