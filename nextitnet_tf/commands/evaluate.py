@@ -8,7 +8,8 @@ data become numbers, and which of them are the test set that the model has
 never seen, is read from run.json beside the model; flags that contradict it
 are refused, and so are sessions that are not those of the training.
 --clicks=5 shows the last five items to a session (`model.start`), one by one.
---part=all takes every session of the folder, whatever they are. For a model
+--part=all takes every session, newer ones too, whose items are looked up by
+their raw ids. For a model
 without run.json, --protocol and --split must say what it was trained with.
 """
 
@@ -26,6 +27,7 @@ from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import trained_as
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import saved
+from nextitnet_tf.recipe import Recipe
 
 _MODEL = absl_flags.DEFINE_string(
     "model", None, "A model.keras.", required=True
@@ -64,6 +66,10 @@ def main() -> None:
     with strategy.scope():
         model = saved.load_model(path)
         sessions = trained_as.known_sessions(model, run, sessions)
+        if is_all and not trained_as.are_numbered_alike(model, sessions):
+            _check_shown_whole(folder)
+            _say(recipe, model.evaluate_sessions(sessions, _EXCLUDE_SEEN.value))
+            return
         trained_as.check_model(model, sessions, folder)
         if run is not None and not is_all:
             trained_as.check_sessions(run, sessions, folder)
@@ -81,6 +87,19 @@ def main() -> None:
             exclude_seen=_EXCLUDE_SEEN.value,
             jit_compile=distribution.can_jit_compile(strategy),
         )
+    _say(recipe, results)
+
+
+def _check_shown_whole(folder: Path) -> None:
+    """Raises ValueError for --clicks of sessions that are numbered anew."""
+    if _CLICKS.value:
+        raise ValueError(
+            "--clicks needs the sessions that the model was trained on. "
+            f"Received: --clicks={_CLICKS.value} and {folder}"
+        )
+
+
+def _say(recipe: Recipe, results: dict[str, float]) -> None:
     said = f"{_PART.value}, protocol {trained_as.protocol_name(recipe)}"
     said += ", items of the history left out" * _EXCLUDE_SEEN.value
     said += f", the last {_CLICKS.value} click by click" * bool(_CLICKS.value)

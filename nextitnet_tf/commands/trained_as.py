@@ -110,15 +110,20 @@ def known_sessions(
     return sessions.with_items_of(model.vocabulary)
 
 
+def are_numbered_alike(model, sessions: data.Sessions) -> bool:
+    """Whether an item has the same number in sessions as in a model."""
+    known = model.vocabulary
+    if known is None:
+        return False
+    return list(known.raw_ids) == list(sessions.vocabulary.raw_ids)
+
+
 def check_model(model, sessions: data.Sessions, folder: Path) -> None:
     """Raises ValueError unless a model knows the items and users."""
-    known = model.vocabulary
-    if known is None or list(known.raw_ids) != list(
-        sessions.vocabulary.raw_ids
-    ):
+    if not are_numbered_alike(model, sessions):
         raise ValueError(
-            "Expected sessions with the items the model was trained on, "
-            "numbered as its protocol does (--protocol). Received: "
+            "Expected the sessions the model was trained on, whose items are "
+            "numbered as its own; --part=all evaluates any others. Received: "
             f"{folder} with {sessions.num_items} items, a model of "
             f"{model.num_items}"
         )

@@ -1,5 +1,7 @@
 """What a model answers to users: of sequences of raw ids, or of a table."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nextitnet_tf.models import raw_ids
@@ -30,7 +32,13 @@ def recommend(
         **columns: of a table.
     """
     users = None
-    if hasattr(histories, "columns"):
+    unknown = {*columns} - {"user", "item", "time"}
+    if unknown:
+        raise TypeError(
+            "Expected `user`, `item` and `time` as names of columns. "
+            f"Received: {', '.join(sorted(unknown))}"
+        )
+    if hasattr(histories, "columns") or isinstance(histories, Mapping):
         from nextitnet_tf.preparation import events  # needs pandas
 
         users, histories = events.histories_of(histories, **columns)

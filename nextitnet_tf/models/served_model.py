@@ -45,8 +45,8 @@ class ServedModel(keras.Model):
 
         Args:
             histories: one sequence of raw ids a user, oldest first; or a
-                table (pandas, polars, Arrow) of one row an event, in order of
-                time if it has no column of times.
+                table (pandas, polars, Arrow, a mapping of columns) of one row
+                an event, in order if it has no column beside.
             k: how many items a user gets.
             exclude_seen: leave out every item of the user's history.
             batch_size: users scored at a time, at most; fewer where there

@@ -27,8 +27,8 @@ class Choices:
         user_column: name of a column; by default well-known names are tried.
         item_column: likewise.
         timestamp_column: likewise; of numbers, or of dates (ISO 8601).
-        order_column: likewise. It wins over timestamps, which
-            are then not read and may be empty.
+        order_column: likewise. It wins over timestamps that are not named,
+            which are then not read and may be empty.
         time: "auto", or "file" where the order of the lines is that of time.
         columns: names of all columns of a file without a header, in order; by
             default the file's first line.

@@ -94,6 +94,8 @@ def like_times(item_ids: Sequence[int | str], num_rows: int) -> str | None:
     if num_rows >= _MANY and len(item_ids) == num_rows:
         return f"{num_rows} different ones in as many rows"
     first = item_ids[0]
+    if not isinstance(first, str) and int(item_ids[-1]) >= 2**63:
+        return None
     if isinstance(first, str):
         are_times = all(_DATE.match(str(item)) for item in item_ids)
     else:
@@ -128,8 +130,10 @@ def find_columns(
         where: how messages call the file.
         user_column: its name; by default the one column known as a user.
         item_column: its name; by default the one column known as an item.
-        timestamp_column: its name; not read if there is an order column.
-        order_column: its name; order wins over timestamps.
+        timestamp_column: its name; by default the one column known as one of
+            times, which is not read if there is an order column.
+        order_column: its name; it wins over timestamps, and one that is not
+            named does unless they are.
         time: "auto", or "file" if the lines are in order of time.
         in_python: whether messages name arguments instead of flags.
         or_else: what else to do where a column is missing.
@@ -164,7 +168,9 @@ def find_columns(
     item = find("item", item_column)
     found, is_timestamp = None, False
     if time != "file":
-        found = find("order", order_column)
+        # A column that is named is the one, whatever else there is.
+        if timestamp_column is None or order_column is not None:
+            found = find("order", order_column)
         is_timestamp = found is None
         if found is None or timestamp_column is not None:
             timestamp = find("timestamp", timestamp_column)

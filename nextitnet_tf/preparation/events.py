@@ -26,8 +26,8 @@ def histories_of(
             columns.
         user: name of the column of users; by default a usual one.
         item: likewise.
-        time: likewise, of times or of an order; "auto" takes a usual one, and
-            the order of the rows where there is none, as None does.
+        time: likewise, of times or of an order; None says that rows are in
+            order, as "auto" does of a table with nothing but users and items.
 
     Returns:
         Users in the order in which they first occur, and their raw item ids.
@@ -39,15 +39,16 @@ def histories_of(
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
     names: Sequence[str] = tuple(table)
-    has_time = has_times(names) if time == "auto" else time is not None
+    has_time = time is not None
+    if time == "auto":
+        # A third column could be one of times by another name.
+        has_time = has_times(names) or len(names) > 2
     columns = find_columns(
         names,
         "the table",
         user_column=user,
         item_column=item,
         timestamp_column=None if time == "auto" else time,
-        # A named column is the one of times, whatever else there is.
-        order_column=time if time in names else None,
         time="auto" if has_time else "file",
         in_python=True,
     )
@@ -55,17 +56,17 @@ def histories_of(
         pd.Series(table[name]).reset_index(drop=True)
         for name in (columns.user, columns.item)
     )
+    if len(users) != len(items):
+        raise DataError(
+            "Expected columns of one length. Received: "
+            f"{len(users)} users, {len(items)} items"
+        )
     for role, series in (("user", users), ("item", items)):
         check_ids(series, role)
     numbers, known = pd.factorize(users)
     order = np.arange(len(users))
     if columns.time is not None:
-        column = pd.Series(table[columns.time])
-        if column.isna().any():
-            row = int(np.flatnonzero(column.isna())[0])
-            raise DataError(f"Expected a time of each event. Received: {row=}")
-        times = times_of.of_column(column)
-        times_of.check(times)
+        times = times_of.of_column(pd.Series(table[columns.time]))
         order = np.argsort(times, kind="stable")
     found: list[list[Any]] = [[] for _ in known]
     values = items.tolist()

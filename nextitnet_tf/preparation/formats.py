@@ -11,7 +11,6 @@ from nextitnet_tf.preparation.columns import looks_like_header
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
 from nextitnet_tf.preparation.movielens import prepare_movielens
-from nextitnet_tf.preparation.parquet import Parts
 from nextitnet_tf.preparation.parquet import prepare_parquet
 from nextitnet_tf.preparation.published_formats import prepare_recbole
 from nextitnet_tf.preparation.published_formats import prepare_user_item
@@ -19,6 +18,7 @@ from nextitnet_tf.preparation.published_formats import prepare_user_items
 from nextitnet_tf.preparation.raw_files import RawFile
 from nextitnet_tf.preparation.raw_files import first_fields
 from nextitnet_tf.preparation.raw_files import first_line
+from nextitnet_tf.preparation.raw_folders import are_parquet
 from nextitnet_tf.preparation.sessions_csv import prepare_sessions_csv
 
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
@@ -63,7 +63,7 @@ def detect_format(
     path = pathlib.Path(raw)
     name = path.name.lower().removesuffix(".gz")
     if path.is_dir():
-        return "parquet" if Parts(path).files() else "movielens"
+        return "parquet" if are_parquet(path) else "movielens"
     for suffix, format_ in _BY_SUFFIX.items():
         if name.endswith(suffix):
             return format_

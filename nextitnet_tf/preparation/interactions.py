@@ -194,11 +194,14 @@ def _read(
         found = read_interactions(table, columns)
     else:
         times = None
-        if columns.time is not None:
-            times = times_of.of_column(pd.Series(table[columns.time]))
-        found = code_interactions(
-            table[columns.user], table[columns.item], times
-        )
+        try:
+            if columns.time is not None:
+                times = times_of.of_column(pd.Series(table[columns.time]))
+            found = code_interactions(
+                table[columns.user], table[columns.item], times
+            )
+        except DataError as error:
+            raise DataError(f"{label}: {error}") from None
         if not len(found):
             raise DataError(f"Expected interactions. Received: {label}, empty")
     likeness = like_times(found.item_ids, len(found))

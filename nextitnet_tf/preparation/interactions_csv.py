@@ -106,10 +106,12 @@ def check_ids(series: pd.Series, role: str) -> None:
     if series.isna().any():
         row = int(np.flatnonzero(series.isna())[0])
         raise DataError(f"Expected no empty {role}. Received: {row=}")
-    if pd.api.types.is_float_dtype(series.dtype):
+    kind = pd.api.types.infer_dtype(series)
+    if pd.api.types.is_float_dtype(series.dtype) or kind == "bytes":
+        how = "astype('int64')" if kind != "bytes" else "str.decode('utf-8')"
         raise DataError(
             f"Expected {with_article(role)} id that is an integer or text: "
-            f"give the column astype('int64'). Received: {series.dtype}"
+            f"write the column with {how}. Received: {kind}"
         )
 
 
@@ -127,8 +129,6 @@ def code_interactions(
         coded.append((ids, ids.encode(series.to_numpy())))
         if "" in ids:
             raise DataError(f"Expected no empty {role}. Received: ''")
-    if times is not None:
-        times_of.check(times)
     return _ordered(*coded[0], *coded[1], times)
 
 

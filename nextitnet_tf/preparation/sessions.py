@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from nextitnet_tf.preparation import raw_folders
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.replacing import check_replaceable
 from nextitnet_tf.preparation.replacing import replacing
@@ -250,17 +251,12 @@ def _check_checksums(
 
 
 def is_of(folder: PathLike, raw: PathLike) -> bool:
-    """Whether `folder` holds sessions of this very file, however prepared.
-
-    Args:
-        folder: a folder that may exist.
-        raw: a file that may exist.
-    """
-    meta = pathlib.Path(folder) / "meta.json"
-    if not (meta.is_file() and pathlib.Path(raw).is_file()):
+    """Whether `folder` holds sessions of these raw data, however prepared."""
+    if not (pathlib.Path(folder) / "meta.json").is_file():
         return False
-    known = [file.get("sha256") for file in read_meta(folder).get("raw", [])]
-    return known == [_size_and_sha256(pathlib.Path(raw))["sha256"]]
+    known = read_meta(folder).get("raw", [])
+    found = raw_folders.digests(raw, [file.get("name") for file in known])
+    return found not in (None, []) and found == [f.get("sha256") for f in known]
 
 
 def is_prepared(

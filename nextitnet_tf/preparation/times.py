@@ -11,8 +11,10 @@ from nextitnet_tf.preparation.errors import DataError
 
 EXAMPLE = "2026-11-28 09:30:00"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DATE = r"\d{4}[-/]"
-_KINDS = {"i": "a number", "f": "a number", "M": "a date"}
+_DATE = re.compile(r"\d{4}[-/]")
+_KINDS = {"i": "a number", "u": "a number", "f": "a number", "M": "a date"}
+# Beyond, whole numbers that are floats are others than were written.
+_EXACT = 2.0**53
 
 
 def parse(column: pd.Series) -> np.ndarray | None:
@@ -24,66 +26,68 @@ def parse(column: pd.Series) -> np.ndarray | None:
         column: of numbers, or of text.
 
     Returns:
-        (num_rows,) int64 or float64, or datetime64[us].
+        (num_rows,) int64 or float64, or datetime64.
     """
     if column.dtype in (np.int64, np.float64):
         times = column.to_numpy()
-        return times if np.isfinite(times).all() else None
+        if times.dtype.kind == "i":
+            return times
+        return times if (np.abs(times) <= _EXACT).all() else None
     # pandas would take "now" for a date, too, and 20240131 for one in some
     # rows, a number in others.
     if pd.api.types.infer_dtype(column) != "string":
         return None
     if not column.str.match(_DATE).all():
         return None
+    # As BigQuery writes it.
+    column = column.str.replace(" UTC", "Z", regex=False)
     try:
         dates = pd.to_datetime(column, format="ISO8601", utc=True)
     except (ValueError, OverflowError):
         return None
-    if dates.isna().any():
-        return None
-    return dates.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return None if dates.isna().any() else _in_utc(dates)
 
 
 def of_column(column: pd.Series) -> np.ndarray:
-    """The times of a column in memory, dates without their time zone.
+    """The times of a column in memory.
 
     Args:
-        column: of numbers, of dates (pandas', Python's), or of text.
+        column: of numbers, of dates (pandas', Arrow's, Python's), or of text.
 
     Returns:
-        (num_rows,) as they are where they are no dates: `check` says what is
-        wrong with them.
-    """
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    kind = pd.api.types.infer_dtype(column)
-    if kind == "string":
-        dates = parse(column)
-        return column.to_numpy() if dates is None else dates
-    if column.dtype == object and kind in ("date", "datetime"):
-        dates = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-        return dates.to_numpy()
-    return column.to_numpy()
-
-
-def check(times: np.ndarray) -> None:
-    """Raises if a column of times cannot be put in order.
-
-    Args:
-        times: (num_events,).
+        (num_rows,) numbers or datetime64, without their time zone.
 
     Raises:
-        DataError: neither numbers nor dates; one that is missing or infinite.
+        DataError: neither numbers nor dates; one that is missing or infinite;
+            both kinds.
     """
-    if times.dtype.kind not in "iufM":
+    if isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype):
+        column = column.astype(object)
+    if column.isna().any():
+        row = int(np.flatnonzero(column.isna())[0])
+        raise DataError(f"Expected a time of each event. Received: {row=}")
+    kind = pd.api.types.infer_dtype(column)
+    if kind in ("date", "datetime", "datetime64"):
+        return _in_utc(pd.to_datetime(column, utc=True))
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        wanted = "int64" if kind == "integer" else "float64"
+        times = column.to_numpy()
+        if times.dtype.kind not in "iuf":
+            times = times.astype(wanted)
+    elif kind == "string":
+        dates = parse(column)
+        if dates is not None:
+            return dates
+        raise DataError(_first_that_is_no_date(column))
+    else:
         raise DataError(
-            "Expected numbers or dates as times (as text such as "
-            f"{EXAMPLE!r}; pandas.to_datetime reads others). Received: "
-            f"{times.dtype=}"
+            "Expected times that are all numbers or all dates. Received: "
+            f"{kind} values, such as {column.iloc[0]!r}"
         )
     if not np.isfinite(times).all():
         row = int(np.flatnonzero(~np.isfinite(times))[0])
         raise DataError(f"Expected finite times. Received: {row=}")
+    return times
 
 
 def differ(times: Sequence[np.ndarray]) -> bool:
@@ -98,7 +102,23 @@ def kind(text: str) -> str | None:
     """
     if _NUMBER.fullmatch(text):
         number = float(text)
-        fits = math.isfinite(number) and abs(number) < 2.0**63
+        is_whole = text.lstrip("+-").isdecimal()
+        most = 2.0**63 if is_whole else _EXACT
+        fits = math.isfinite(number) and abs(number) < most
         return "a number" if fits else None
     times = parse(pd.Series([text], dtype=str)) if text else None
     return None if times is None else "a date"
+
+
+def _in_utc(dates: pd.Series) -> np.ndarray:
+    return dates.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+
+
+def _first_that_is_no_date(column: pd.Series) -> str:
+    for row, text in enumerate(column):
+        if kind(text) != "a date":
+            return (
+                f"Expected numbers, or dates such as {EXAMPLE!r}, as times "
+                f"(pandas.to_datetime reads others). Received: {row=}, {text!r}"
+            )
+    return f"Expected dates that fit together as times. Received: {column[:3]}"

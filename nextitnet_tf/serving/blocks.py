@@ -1,5 +1,6 @@
 """What files of histories and of answers have in common."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from nextitnet_tf.preparation.columns import ALIASES
 from nextitnet_tf.preparation.columns import is_header
 from nextitnet_tf.preparation.columns import plain_name
 from nextitnet_tf.vocabulary import RawId
+
+_BETWEEN = re.compile(r"[,;|\t]")
 
 
 class Block(NamedTuple):
@@ -82,7 +85,9 @@ def check_is_no_table(line: str, place: str) -> None:
     Raises:
         ValueError: it names a column of users and one of items.
     """
-    if is_header(line.split(",")):
+    # RecBole has types behind names: `user_id:token`.
+    names = [field.split(":")[0].strip('"') for field in _BETWEEN.split(line)]
+    if is_header(names):
         raise ValueError(
             "Expected a history a line: its items, oldest first. Received: "
             f"{place}, {line[:60]!r}, a table with a row an interaction; "

@@ -203,6 +203,11 @@ def _text(line: bytes, place: str, is_first: bool) -> str:
 
 
 def _of_json(line: str, place: str) -> tuple[Any, list[RawId]]:
+    if not line.strip():
+        raise ValueError(
+            "Expected a history a line, a blank one at the end alone. "
+            f"Received: {place}, which is blank"
+        )
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:

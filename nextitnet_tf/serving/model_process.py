@@ -23,6 +23,8 @@ _PROGRAM = "nextitnet_tf.serving.answering"
 # Of the time that a request may wait: a batch that takes longer will never be
 # answered, and all that wait behind it have given up.
 _PATIENCE = 3
+# Seconds that a process may take to end once nobody asks.
+_TO_END = 5
 
 
 class ModelProcess:
@@ -81,7 +83,11 @@ class ModelProcess:
     def close(self) -> None:
         """Ends the process, which has nothing to do."""
         self._connection.close()
-        self._process.wait()
+        try:
+            self._process.wait(_TO_END)
+        except subprocess.TimeoutExpired:  # it hangs
+            self._process.kill()
+            self._process.wait()
 
     def _ask(self, question: tuple, patience: float | None = None) -> Any:
         try:

@@ -75,6 +75,11 @@ def train(
             sessions.
         FloatingPointError: the loss is no longer a number.
     """
+    if not isinstance(sessions, Sessions):
+        raise TypeError(
+            "Expected sessions: data.Sessions.from_interactions makes them of "
+            f"a table. Received: a {type(sessions).__name__}"
+        )
     recipe = recipe_for(
         model,
         num_blocks,

@@ -190,7 +190,7 @@ def test_a_transformer_trained_evaluated_and_damaged(
     assert (tmp_path / "out" / "model.keras").read_bytes() == good
 
 
-def test_evaluate_click_by_click(train, run_command):
+def test_evaluate_click_by_click(train, run_command, tmp_path):
     code, _, err = train("--num_blocks=1")
     assert code == 0, err[-2000:]
     code, out, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=2")
@@ -198,6 +198,16 @@ def test_evaluate_click_by_click(train, run_command):
     assert "test, protocol clean, the last 2 click by click: MRR@5 " in out
     code, _, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=-1")
     assert code and "--clicks" in err
+    # Newer data, in which items have other numbers.
+    text = (tmp_path / "my.csv").read_text()
+    (tmp_path / "newer.csv").write_text(text.replace(",i2,", ",new,"))
+    newer = [*EVALUATE, "--raw=newer.csv"]
+    code, _, err = run_command(*newer)
+    check_one_line(code, err, "--part=all", "data/newer")
+    code, out, err = run_command(*newer, "--part=all")
+    assert code == 0 and "(40 sessions)" in out, err[-2000:]
+    code, _, err = run_command(*newer, "--part=all", "--clicks=2")
+    check_one_line(code, err, "--clicks needs")
     code, _, err = train("--model=sasrec", "--num_blocks=1", "--force")
     assert code == 0, err[-2000:]
     code, _, err = run_command(*EVALUATE, "--raw=my.csv", "--clicks=2")

@@ -1,6 +1,7 @@
 """Events of a table become histories, by hand."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,65 @@ def test_dates(times):
     assert histories_of(FRAME.assign(time=times)) == histories_of(FRAME)
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.Series(["2024-01-03", "2024-01-02", "2024-01-02", "2024-01-01"])
+        .astype("category"),
+        pd.Series([decimal.Decimal(n) for n in (2, 1, 1, 0)]),
+        pd.Series([2, 1, 1, 0], dtype=object),
+        # Nanoseconds apart.
+        pd.Series([f"2024-01-01 00:00:00.{n:09d} UTC" for n in (2, 1, 1, 0)]),
+    ],
+)  # fmt: skip
+def test_times_of_many_kinds(times):
+    assert histories_of(FRAME.assign(time=times)) == histories_of(FRAME)
+
+
+def test_times_of_arrow():
+    pyarrow = pytest.importorskip("pyarrow")
+    days = [datetime.date(2024, 1, day) for day in (3, 2, 2, 1)]
+    zoned = [
+        datetime.datetime(2024, 1, day, tzinfo=datetime.UTC)
+        for day in (3, 2, 2, 1)
+    ]
+    for values, kind in (
+        (days, pyarrow.date32()),
+        (zoned, pyarrow.timestamp("us", "Europe/Paris")),
+    ):
+        times = pd.Series(values, dtype=pd.ArrowDtype(kind))
+        found = histories_of(FRAME.assign(time=times))
+        assert found == histories_of(FRAME)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["2024-01-03", "soon", "2024-01-02", "x"], "row=1, 'soon'"),
+        ([1, 2, "2024-01-03", 3], "all numbers or all dates"),
+        ([1.0, 2.0, None, 3.0], "time of each event. Received: row=2"),
+        ([1.0, 2.0, np.inf, 3.0], "finite times. Received: row=2"),
+    ],
+)
+def test_the_time_that_is_none_is_named(times, message):
+    with pytest.raises(DataError, match=message):
+        histories_of(FRAME.assign(time=times))
+
+
+def test_a_column_that_may_be_one_of_times_must_be_named():
+    unnamed = FRAME.rename(columns={"time": "at"})
+    with pytest.raises(DataError, match="name it with time=, or pass time=No"):
+        histories_of(unnamed)
+    assert histories_of(unnamed, time="at") == histories_of(FRAME)
+
+
+def test_ids_that_are_bytes_or_decimals():
+    for values, how in ((b"abca", "decode"), ([1.0] * 4, "astype")):
+        items = [bytes([v]) if how == "decode" else v for v in values]
+        with pytest.raises(DataError, match=how):
+            histories_of(FRAME.assign(item=items))
+
+
 def test_columns_of_other_names():
     other = FRAME.rename(columns={"user": "who", "item": "what", "time": "at"})
     found = histories_of(other, user="who", item="what", time="at")
@@ -75,8 +135,14 @@ def test_columns_of_other_names():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({}, "a user and an item column in the table; .* user= and item="),
-        ({"user": "who"}, "an item column in the table; name it with item="),
+        (
+            {},
+            "a user, an item and a .* column in the table; .* item= and time=",
+        ),
+        (
+            {"user": "who"},
+            "an item and a .* column in the table; .* with item= and time=",
+        ),
         ({"user": "who", "item": "nobody"}, "a column 'nobody'"),
         ({"user": "who", "item": "what", "time": "never"}, "a column 'never'"),
     ],

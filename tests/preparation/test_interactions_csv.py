@@ -193,6 +193,9 @@ HEADER = "user,item,timestamp\n"
         (HEADER + "1,2,True\n", "line 2: .*: True"),
         (HEADER + "1,2,12/31/2020\n", "line 2: .*date, such as .*: 12/31/2020"),
         (HEADER + "1,2,now\n", "line 2: .*: now"),
+        # As floats these would be one.
+        (HEADER + "1,2,1700000000000000001\n1,3,1700000000000000002.0\n",
+         "line 3: .*: 1700000000000000002.0"),
         (HEADER + "1,2,2020-13-01\n", "line 2: .*: 2020-13-01"),
         (HEADER + "1,2,2020-12-01\n1,3,7\n", "line 3: Expected a date.*: 7"),
         (HEADER + "1,2,7\n1,3,2020-12-01\n", "line 3: Expected a number.*-01"),
@@ -242,7 +245,7 @@ def test_dates(tmp_path, monkeypatch, chunk, user):
         (1, 20, "2024-01-02"),
         (1, 10, "2024-01-02T00:30:00+01:00"),  # half an hour before
         (2, 10, "2024-02-01 00:00:00.5"),
-        (2, 30, "2024/02/01 00:01"),
+        (2, 30, "2024/02/01 00:01 UTC"),
         (2, 20, "2024-02-01T00:00:59Z"),
     ]
     text = "user,item,timestamp\n" + "".join(
@@ -253,6 +256,26 @@ def test_dates(tmp_path, monkeypatch, chunk, user):
     # 2024-01-02 is day 19,724 since 1970, the first of February 19,754.
     expected = [19724 * 86400, 19754 * 86400 + 60]
     assert np.load(folder / "times.npy").tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, ["2", "1"]),  # by the order
+        ({"timestamp_column": "timestamp"}, ["1", "2"]),
+        ({"order_column": "order"}, ["2", "1"]),
+        (
+            {"timestamp_column": "timestamp", "order_column": "order"},
+            ["2", "1"],
+        ),
+    ],
+)
+def test_the_column_that_is_named_is_the_one(tmp_path, named, expected):
+    text = "user,item,timestamp,order\n1,1,10,2\n1,2,20,1\n"
+    folder = prepare(tmp_path, text, **named)
+    assert rows_of(folder) == [expected]
+    is_of_times = expected == ["1", "2"]
+    assert (folder / "times.npy").exists() == is_of_times
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from nextitnet_tf.preparation import DataError
+from nextitnet_tf.preparation import make_sessions
 from nextitnet_tf.preparation import prepare
 from nextitnet_tf.preparation import raw_files
+from nextitnet_tf.preparation import sessions
 
 SMALL = {
     **{"t": 4, "min_users_per_item": 1, "min_items_per_user": 1},
@@ -173,10 +175,45 @@ def test_a_folder_of_parquet(tmp_path):
     assert np.load(tmp_path / "s" / "times.npy").tolist() == [0, 3 * 86400]
     (before,) = meta["raw"]
     assert before["name"] == "my.parquet"
-    # Another part is another source.
-    frame[:1].to_parquet(raw / "shop=a" / "part-00002.snappy.parquet")
+    assert sessions.is_of(tmp_path / "s", raw)
+    # Another part is another source, whatever it is called.
+    frame[:1].to_parquet(raw / "shop=a" / "part-00002")
+    assert not sessions.is_of(tmp_path / "s", raw)
     with pytest.raises(DataError, match="prepared"):
         prepared(raw, tmp_path / "s")
+    # Times of two kinds have no order.
+    frame.assign(ts=[1, 2, 3, 4]).to_parquet(raw / "shop=a" / "part-00003")
+    with pytest.raises(
+        DataError, match=r"ts \(object\).*part-00003 with .*int"
+    ):
+        prepared(raw, tmp_path / "t")
+    (raw / "shop=a" / "part-00003").write_text("read me")
+    with pytest.raises(DataError, match="a parquet file.*part-00003"):
+        prepared(raw, tmp_path / "t")
+
+
+def test_what_is_wrong_with_parquet_names_the_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"user": [1, 2], "item": ["a", None], "ts": [1, 2]})
+    frame.to_parquet(tmp_path / "my.parquet")
+    with pytest.raises(DataError, match="my.parquet: Expected no empty item"):
+        prepared(tmp_path / "my.parquet", tmp_path / "s")
+
+
+def test_ids_beyond_64_bits_with_a_sign():
+    users, steps = np.divmod(np.arange(9), 3)
+    made = make_sessions(
+        {
+            "user": users,
+            "item": np.uint64(2**63) + steps.astype("uint64"),
+            "time": steps,
+        },
+        t=3,
+        min_length=1,
+        min_users_per_item=0,
+        min_items_per_user=0,
+    )
+    assert [*made.raw_ids][-3:] == [2**63, 2**63 + 1, 2**63 + 2]
 
 
 def test_parquet_without_its_reader(tmp_path, monkeypatch):

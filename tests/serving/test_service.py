@@ -280,6 +280,16 @@ def test_a_process_that_ends_is_begun_again(path, signum):
     assert not pathlib.Path(f"/proc/{service.loaded.pid}").exists()
 
 
+def test_a_process_that_hangs_does_not_hold_up_the_end(path, monkeypatch):
+    monkeypatch.setattr("nextitnet_tf.serving.model_process._TO_END", 0.5)
+    service = Service(path, Limits(max_batch=1))
+    os.kill(service.loaded.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    service.close()
+    assert time.monotonic() - begun < PATIENCE
+    assert not pathlib.Path(f"/proc/{service.loaded.pid}").exists()
+
+
 def test_what_cannot_be_served(tmp_path):
     with pytest.raises(ValueError, match="no file"):
         Service(tmp_path / "none.keras")
