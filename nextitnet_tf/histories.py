@@ -15,9 +15,10 @@ def read_lines(path: str) -> dict[str, str]:
         Each line by its place, for errors: "FILE, line 1", ...
 
     Raises:
-        ValueError: an empty file, or another encoding.
+        ValueError: an empty file, or another encoding; a compressed one.
     """
     content = Path(path).read_bytes()
+    check_is_not_compressed(content, path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -34,6 +35,20 @@ def read_lines(path: str) -> dict[str, str]:
             f"Received: {path}, an empty file"
         )
     return {f"{path}, line {i}": line for i, line in enumerate(lines, start=1)}
+
+
+def check_is_not_compressed(content: bytes, place: str) -> None:
+    """Raises ValueError for a file that begins as those of gzip do.
+
+    Args:
+        content: its first bytes.
+        place: what messages call it.
+    """
+    if content.startswith(b"\x1f\x8b"):
+        raise ValueError(
+            "Expected text, which gunzip makes of it. Received: "
+            f"{place}, compressed by gzip"
+        )
 
 
 def parse(line: str, place: str, known: Collection[str]) -> list[str]:

@@ -193,6 +193,8 @@ def _until_blank(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _text(line: bytes, place: str, is_first: bool) -> str:
+    if is_first:
+        histories.check_is_not_compressed(line, place)
     try:
         text = line.decode("utf-8-sig" if is_first else "utf-8")
     except UnicodeDecodeError as error:
