@@ -54,6 +54,11 @@ CSV = b"user,item,timestamp\n" + b"".join(
     for user in range(9)
     for k in range(6)
 )
+DATES = b"user,item,timestamp\n" + b"".join(
+    b"u%d,i%d,2026-11-%02d 09:30:0%d\n" % (user, (user + k) % 5, k + 1, k)
+    for user in range(9)
+    for k in range(6)
+)
 SESSIONS = b"".join(
     b",".join(b"%d" % ((row * 7 + k) % 9 + 1) for k in range(6)) + b"\n"
     for row in range(20)
@@ -233,6 +238,7 @@ def alone(read):
 # Name of the file, what a good one holds, how it is damaged, what reads it.
 READERS = {
     "interactions.csv": (CSV, mutations.mutate, prepare_raw),
+    "dates.csv": (DATES, mutations.mutate, prepare_raw),
     "interactions.csv.gz": (
         gzip.compress(CSV, mtime=0),
         mutations.mutate,
