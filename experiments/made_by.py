@@ -26,10 +26,11 @@ def command() -> str:
     }
     # What is made stands first.
     for name in sorted(ours, key=lambda name: (name != "target", name)):
-        text = ours[name].serialize()
+        # One that may be given several times has a line each.
+        given = ours[name].serialize().splitlines()
         if name in _PATHS:
-            text = f"--{name}={Path(ours[name].value).name}"
-        words.append(shlex.quote(text))
+            given = [f"--{name}={Path(ours[name].value).name}"]
+        words += map(shlex.quote, given)
     return " ".join(words)
 
 

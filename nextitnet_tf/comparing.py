@@ -29,7 +29,8 @@ def paired_difference(
     Searle, Casella and McCulloch, Variance Components, 1992); the interval is
     Student's t with Satterthwaite's degrees of freedom, so that three seeds
     that differ much make it as wide as two degrees of freedom demand. One
-    seed tells nothing of others: the interval is of users alone.
+    seed tells nothing of others: the interval is of users alone, and of seeds
+    alone where there is one user.
 
     Args:
         scores: (seeds, sessions), of one model.
@@ -38,13 +39,16 @@ def paired_difference(
             and are one draw together. None where each is of another.
 
     Returns:
-        The difference of the means, and the ends of its interval, which are
-        the difference itself where nothing varies.
+        The difference of the means, and the ends of its interval: the
+        difference itself where nothing varies, infinite where one user and
+        one seed tell of no others.
     """
     differences = (scores - others).astype("float64")  # (seeds, sessions)
     deviations = differences - differences.mean(axis=1, keepdims=True)
+    sizes = np.ones(differences.shape[1])
     if groups is not None:
         _, group_of = np.unique(groups, return_inverse=True)
+        sizes = np.bincount(group_of).astype("float64")
         deviations = np.stack(
             [np.bincount(group_of, row) for row in deviations]
         )
@@ -52,24 +56,30 @@ def paired_difference(
         deviations *= deviations.shape[1] / differences.shape[1]
     num_seeds, num_users = deviations.shape
     mean = float(differences.mean())
-    freedom_of_users, freedom_of_seeds = num_users - 1, num_seeds - 1
-    if freedom_of_users < 1:
-        return mean, mean, mean
-
-    of_users = deviations.mean(axis=0)
-    variance = np.sum(of_users**2) / freedom_of_users / num_users
-    freedom = float(freedom_of_users)
-    if freedom_of_seeds:
-        of_seeds = differences.mean(axis=1).var(ddof=1) / num_seeds
+    between_users, between_seeds = 0.0, 0.0
+    # Who has most of the sessions is most of what is known of users.
+    effective = sizes.sum() ** 2 / np.sum(sizes**2)
+    of_users = max(1.0, effective - 1)
+    if num_users > 1:
+        shared = deviations.mean(axis=0)
+        between_users = np.sum(shared**2) / (num_users - 1) / num_users
+    if num_seeds > 1:
+        between_seeds = differences.mean(axis=1).var(ddof=1) / num_seeds
+    if num_users == 1 and num_seeds == 1:
+        return mean, -np.inf, np.inf
+    rest = 0.0
+    if num_users > 1 and num_seeds > 1:
         # What users and seeds have apart from either is in both of the above.
-        rest = np.sum((deviations - of_users) ** 2)
-        rest /= freedom_of_users * freedom_of_seeds * num_users * num_seeds
-        if of_seeds > rest:
-            inverse = variance**2 / freedom_of_users
-            inverse += of_seeds**2 / freedom_of_seeds
-            variance += of_seeds - rest
-            freedom = max(freedom_of_seeds, float(variance**2 / inverse))
-    half = students_t(freedom) * float(np.sqrt(variance))
+        rest = np.sum((deviations - shared) ** 2) / num_users / num_seeds
+        rest /= (num_users - 1) * (num_seeds - 1)
+    variance = max(between_users, between_users + between_seeds - rest)
+    if not variance:
+        return mean, mean, mean
+    inverse = between_users**2 / of_users
+    if num_seeds > 1:
+        inverse += between_seeds**2 / (num_seeds - 1)
+    freedom = float(variance**2 / inverse)
+    half = students_t(max(1.0, freedom)) * float(np.sqrt(variance))
     return mean, mean - half, mean + half
 
 

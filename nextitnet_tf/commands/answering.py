@@ -19,7 +19,7 @@ def lines_of(path: str) -> dict[str, str]:
     """Histories as text, by their places in a file.
 
     Raises:
-        ValueError: a file that is no lines of items, or a table.
+        ValueError: a file that is no lines of items.
         OSError: it cannot be read.
     """
     if path.endswith((".jsonl", ".parquet")):
@@ -27,10 +27,7 @@ def lines_of(path: str) -> dict[str, str]:
             "A file of jsonl or parquet is answered into a file: expected "
             f"--output=FILE. Received: --input={path}"
         )
-    lines = histories.read_lines(path)
-    first, *_ = lines
-    blocks.check_is_no_table(lines[first], first)
-    return lines
+    return histories.read_lines(path)
 
 
 def print_answers(
@@ -39,6 +36,7 @@ def print_answers(
     exclude_seen: bool,
     lines: Mapping[str, str],
     explain: bool,
+    is_file: bool = False,
 ) -> None:
     """Prints a line of items a history.
 
@@ -48,6 +46,7 @@ def print_answers(
         exclude_seen: leave out the items of the history itself.
         lines: histories as text, by their places.
         explain: whether a line begins with the blocks that ran for it.
+        is_file: whether they are all lines of a file, which may be a table.
 
     Raises:
         ValueError: a history that cannot be read, or an item that cannot be
@@ -56,6 +55,9 @@ def print_answers(
     model = saved.load_model(path)
     vocabulary = model.history_vocabulary
     known = {} if vocabulary is None else vocabulary.ids
+    if is_file:
+        place, line = next(iter(lines.items()))
+        blocks.check_is_no_table(line, place, known)
     answers = model.recommend(
         [_known(line, place, known) for place, line in lines.items()],
         k=k,
@@ -64,8 +66,8 @@ def print_answers(
     )
     if explain:
         items, choices = answers
-        blocks = ("".join(map(str, row)) for row in choices)
-        answers = [[b, *row] for b, row in zip(blocks, items, strict=True)]
+        ran = ("".join(map(str, row)) for row in choices)
+        answers = [[b, *row] for b, row in zip(ran, items, strict=True)]
     for raw in (raw for answer in answers for raw in answer):
         if {"\n", "\r"} & set(str(raw)):
             raise ValueError(

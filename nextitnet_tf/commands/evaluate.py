@@ -27,7 +27,6 @@ from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import trained_as
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import saved
-from nextitnet_tf.recipe import Recipe
 
 _MODEL = absl_flags.DEFINE_string(
     "model", None, "A model.keras.", required=True
@@ -68,7 +67,10 @@ def main() -> None:
         sessions = trained_as.known_sessions(model, run, sessions)
         if is_all and not trained_as.are_numbered_alike(model, sessions):
             _check_shown_whole(folder)
-            _say(recipe, model.evaluate_sessions(sessions, _EXCLUDE_SEEN.value))
+            results = model.evaluate_sessions(
+                sessions, _EXCLUDE_SEEN.value, recipe.batch_size
+            )
+            _say("items by their raw ids", results)
             return
         trained_as.check_model(model, sessions, folder)
         if run is not None and not is_all:
@@ -87,7 +89,7 @@ def main() -> None:
             exclude_seen=_EXCLUDE_SEEN.value,
             jit_compile=distribution.can_jit_compile(strategy),
         )
-    _say(recipe, results)
+    _say(f"protocol {trained_as.protocol_name(recipe)}", results)
 
 
 def _check_shown_whole(folder: Path) -> None:
@@ -99,8 +101,8 @@ def _check_shown_whole(folder: Path) -> None:
         )
 
 
-def _say(recipe: Recipe, results: dict[str, float]) -> None:
-    said = f"{_PART.value}, protocol {trained_as.protocol_name(recipe)}"
+def _say(how: str, results: dict[str, float]) -> None:
+    said = f"{_PART.value}, {how}"
     said += ", items of the history left out" * _EXCLUDE_SEEN.value
     said += f", the last {_CLICKS.value} click by click" * bool(_CLICKS.value)
     print(f"{said}: {command.metrics_line(results)}")

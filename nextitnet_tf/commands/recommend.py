@@ -80,7 +80,9 @@ def main() -> None:
     lines = {"--history": _HISTORY.value}
     if _INPUT.value is not None:
         lines = answering.lines_of(_INPUT.value)
-    answering.print_answers(*asked, lines, _EXPLAIN.value)
+    answering.print_answers(
+        *asked, lines, _EXPLAIN.value, is_file=_INPUT.value is not None
+    )
 
 
 def run() -> None:

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from nextitnet_tf.preparation.columns import ALIASES
 from nextitnet_tf.preparation.columns import Columns
+from nextitnet_tf.preparation.columns import plain_name
 from nextitnet_tf.preparation.errors import DataError
 
 
@@ -104,6 +106,17 @@ class Choices:
             "item_column": columns.item,
             "time_column": columns.time,
             **({} if self.columns is None else {"columns": list(self.columns)}),
+            **_time_is(columns),
             # Unsaid in folders that were prepared before there was a choice.
             **({} if self.separator == "," else {"separator": self.separator}),
         }
+
+
+def _time_is(columns: Columns) -> dict[str, str]:
+    """Whether times are an order, where their column's name says otherwise."""
+    if columns.time is None:
+        return {}
+    is_order = plain_name(columns.time) in ALIASES["order"]
+    if columns.is_timestamp != is_order:
+        return {}
+    return {"time_is": "timestamp" if is_order else "order"}

@@ -56,18 +56,18 @@ def histories_of(
         pd.Series(table[name]).reset_index(drop=True)
         for name in (columns.user, columns.item)
     )
-    if len(users) != len(items):
-        raise DataError(
-            "Expected columns of one length. Received: "
-            f"{len(users)} users, {len(items)} items"
-        )
     for role, series in (("user", users), ("item", items)):
         check_ids(series, role)
-    numbers, known = pd.factorize(users)
-    order = np.arange(len(users))
+    times = np.zeros(len(users))
     if columns.time is not None:
         times = times_of.of_column(pd.Series(table[columns.time]))
-        order = np.argsort(times, kind="stable")
+    if not len(users) == len(items) == len(times):
+        raise DataError(
+            "Expected columns of one length. Received: "
+            f"{len(users)} users, {len(items)} items, {len(times)} times"
+        )
+    numbers, known = pd.factorize(users)
+    order = np.argsort(times, kind="stable")
     found: list[list[Any]] = [[] for _ in known]
     values = items.tolist()
     for i in order.tolist():

@@ -106,7 +106,8 @@ def detect_format(
             fields,
             str(path),
             time=(options or {}).get("time", "auto"),
-            or_else="or pass --format=sessions if each line is a session",
+            or_else="or pass --format=sessions if each line is a session, "
+            "--columns=user,item,... if there is no header",
         )
     raise DataError(
         f"Expected a header with a user and an item column in {path}, or a "

@@ -107,6 +107,8 @@ def check_ids(series: pd.Series, role: str) -> None:
         row = int(np.flatnonzero(series.isna())[0])
         raise DataError(f"Expected no empty {role}. Received: {row=}")
     kind = pd.api.types.infer_dtype(series)
+    if kind == "empty":
+        return
     if pd.api.types.is_float_dtype(series.dtype) or kind == "bytes":
         how = "astype('int64')" if kind != "bytes" else "str.decode('utf-8')"
         raise DataError(
@@ -119,6 +121,12 @@ def code_interactions(
     users: Any, items: Any, times: np.ndarray | None
 ) -> Interactions:
     """Interactions from columns of raw ids that are already in memory."""
+    for each in (items, times):
+        if each is not None and len(each) != len(users):
+            raise DataError(
+                "Expected columns of one length. Received: "
+                f"{len(users)} and {len(each)} values"
+            )
     coded = []
     for role, values in (("user", users), ("item", items)):
         series = pd.Series(values)
@@ -159,13 +167,16 @@ def _read(
             items.append(item_ids.encode(item.to_numpy()))
             if columns.time is not None:
                 time = times_of.parse(chunk[wanted[2]])
-                if time is None or times_of.differ([*times[-1:], time]):
+                if time is None:
                     return None
                 times.append(time)
             num_rows += len(chunk)
     if num_rows == 0:
         empty = np.zeros(0, np.int32)
         return Interactions(empty, empty, empty, [], [])
+    all_times = times_of.joined(times) if times else None
+    if times and all_times is None:
+        return None
     # Too few or too many fields in a line shift columns without an error, and
     # a quote that is not closed swallows lines.
     if watch.is_suspicious(num_rows, len(names)):
@@ -180,7 +191,7 @@ def _read(
         np.concatenate(users),
         item_ids,
         np.concatenate(items),
-        np.concatenate(times) if times else None,
+        all_times,
     )
 
 

@@ -18,15 +18,15 @@ class Parts(RawFile):
 
     def files(self) -> list[pathlib.Path]:
         """All files below the folder, in order; no hidden or marking ones."""
-        return sorted(
-            path
-            for path in self.path.rglob("*")
-            if path.is_file()
-            and not any(
-                part.startswith((".", "_"))
-                for part in path.relative_to(self.path).parts
-            )
-        )
+        found, entered = [], set()
+        for folder, names, files in os.walk(self.path, followlinks=True):
+            here = os.path.realpath(folder)
+            # What links to a folder above has no end.
+            names[:] = [] if here in entered else filter(_counts, names)
+            if here not in entered:
+                found += [pathlib.Path(folder, f) for f in files if _counts(f)]
+            entered.add(here)
+        return sorted(found)
 
     def facts(self) -> dict[str, str | int]:
         """Name, size and sha256 of all parts and their names."""
@@ -38,6 +38,10 @@ class Parts(RawFile):
             size += int(found["bytes"])
         name = self.path.resolve().name
         return {"name": name, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith((".", "_"))
 
 
 def are_parquet(path: pathlib.Path) -> bool:

@@ -15,6 +15,8 @@ _DATE = re.compile(r"\d{4}[-/]")
 _KINDS = {"i": "a number", "u": "a number", "f": "a number", "M": "a date"}
 # Beyond, whole numbers that are floats are others than were written.
 _EXACT = 2.0**53
+# Between which datetime64[ns] has every moment.
+_YEARS = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")
 
 
 def parse(column: pd.Series) -> np.ndarray | None:
@@ -37,10 +39,11 @@ def parse(column: pd.Series) -> np.ndarray | None:
     # rows, a number in others.
     if pd.api.types.infer_dtype(column) != "string":
         return None
+    column = column.str.strip()
     if not column.str.match(_DATE).all():
         return None
     # As BigQuery writes it.
-    column = column.str.replace(" UTC", "Z", regex=False)
+    column = column.str.replace(r"( UTC|z)$", "Z", regex=True)
     try:
         dates = pd.to_datetime(column, format="ISO8601", utc=True)
     except (ValueError, OverflowError):
@@ -66,14 +69,15 @@ def of_column(column: pd.Series) -> np.ndarray:
     if column.isna().any():
         row = int(np.flatnonzero(column.isna())[0])
         raise DataError(f"Expected a time of each event. Received: {row=}")
+    if not len(column):
+        return np.zeros(0)
     kind = pd.api.types.infer_dtype(column)
     if kind in ("date", "datetime", "datetime64"):
         return _in_utc(pd.to_datetime(column, utc=True))
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-        wanted = "int64" if kind == "integer" else "float64"
         times = column.to_numpy()
         if times.dtype.kind not in "iuf":
-            times = times.astype(wanted)
+            times = _numbers(column)
     elif kind == "string":
         dates = parse(column)
         if dates is not None:
@@ -90,9 +94,33 @@ def of_column(column: pd.Series) -> np.ndarray:
     return times
 
 
-def differ(times: Sequence[np.ndarray]) -> bool:
-    """Whether some are numbers and some are dates."""
-    return len({_KINDS[each.dtype.kind] for each in times}) > 1
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Times of parts of a table, one after the other.
+
+    Args:
+        parts: (num_rows,) each, numbers or datetime64.
+
+    Returns:
+        All of them; None where some are dates and some are numbers, or whole
+        numbers would lose their order among floats.
+    """
+    if len({_KINDS[part.dtype.kind] for part in parts}) > 1:
+        return None
+    kinds = {part.dtype.kind for part in parts}
+    if kinds == {"M"}:
+        # Nanoseconds where all years have them, else microseconds.
+        ends = [end for part in parts for end in (part.min(), part.max())]
+        fits = all(_YEARS[0] < end < _YEARS[1] for end in ends)
+        has_nanoseconds = any(
+            part.dtype == np.dtype("datetime64[ns]") for part in parts
+        )
+        unit = (
+            "datetime64[ns]" if fits and has_nanoseconds else "datetime64[us]"
+        )
+        return np.concatenate([part.astype(unit) for part in parts])
+    if len(kinds) > 1 and any(np.abs(part).max() > _EXACT for part in parts):
+        return None
+    return np.concatenate(parts)
 
 
 def kind(text: str) -> str | None:
@@ -103,11 +131,30 @@ def kind(text: str) -> str | None:
     if _NUMBER.fullmatch(text):
         number = float(text)
         is_whole = text.lstrip("+-").isdecimal()
-        most = 2.0**63 if is_whole else _EXACT
-        fits = math.isfinite(number) and abs(number) < most
+        if is_whole:
+            fits = -(2**63) <= int(text) < 2**63
+        else:
+            fits = math.isfinite(number) and abs(number) <= _EXACT
         return "a number" if fits else None
     times = parse(pd.Series([text], dtype=str)) if text else None
     return None if times is None else "a date"
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """Numbers of Python's as NumPy has them, whole ones as integers."""
+    are_whole = all(value == int(value) for value in column)
+    try:
+        if are_whole:
+            return np.array([int(value) for value in column], np.int64)
+        times = np.array([float(value) for value in column])
+    except OverflowError:
+        times = np.array([np.inf])
+    if not (np.abs(times) <= _EXACT).all():
+        raise DataError(
+            "Expected times within 64 bits, whole ones beyond 2**53. Received: "
+            f"such as {max(column, key=abs)}"
+        )
+    return times
 
 
 def _in_utc(dates: pd.Series) -> np.ndarray:

@@ -11,6 +11,7 @@ from nextitnet_tf.preparation.columns import plain_name
 from nextitnet_tf.vocabulary import RawId
 
 _BETWEEN = re.compile(r"[,;|\t]")
+_TYPE = re.compile(r":(token|float)(_seq)?$")
 
 
 class Block(NamedTuple):
@@ -72,7 +73,7 @@ def user_name(names: Collection[str]) -> str:
     return next(known, "user")
 
 
-def check_is_no_table(line: str, place: str) -> None:
+def check_is_no_table(line: str, place: str, known: Collection[str]) -> None:
     """Raises if a first line names the columns of a table of interactions.
 
     Each of its lines would be answered, as a history of a user, an item and a
@@ -81,13 +82,17 @@ def check_is_no_table(line: str, place: str) -> None:
     Args:
         line: the first.
         place: where it stands, for the error.
+        known: items; a line of nothing else is a history.
 
     Raises:
         ValueError: it names a column of users and one of items.
     """
     # RecBole has types behind names: `user_id:token`.
-    names = [field.split(":")[0].strip('"') for field in _BETWEEN.split(line)]
-    if is_header(names):
+    names = [
+        _TYPE.sub("", field.strip().strip('"'))
+        for field in _BETWEEN.split(line)
+    ]
+    if is_header(names) and not all(name in known for name in names):
         raise ValueError(
             "Expected a history a line: its items, oldest first. Received: "
             f"{place}, {line[:60]!r}, a table with a row an interaction; "

@@ -71,7 +71,7 @@ def read_blocks(
 
         def of_text(line: str, place: str) -> tuple[Any, list[RawId]]:
             if place == first_line:
-                check_is_no_table(line, place)
+                check_is_no_table(line, place, known)
             items: list[RawId] = [*histories.parse(line, place, known)]
             if not has_users:
                 return None, items

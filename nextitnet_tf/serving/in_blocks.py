@@ -78,7 +78,9 @@ def recommend_file(
     blocks = target.with_name(f"{target.name}.blocks")
     with locks.holding(blocks):
         model = saved.load_model(model_path)
+        raw_ids.vocabularies(model)  # there must be some
         recommending.at_most(k, model)
+        answer = _Answering(model, k, exclude_seen)
         _begin(
             blocks,
             {
@@ -91,7 +93,6 @@ def recommend_file(
                 "block": BLOCK,
             },
         )
-        answer = _Answering(model, k, exclude_seen)
 
         def place(number: int) -> Path:
             return blocks / f"{number:08d}{target.suffix}"

@@ -6,6 +6,7 @@ a day would grow. It would, too, end with whatever ends TensorFlow.
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -90,15 +91,20 @@ class ModelProcess:
             self._process.wait()
 
     def _ask(self, question: tuple, patience: float | None = None) -> Any:
+        # Whether a hanging process reads nothing or answers nothing: its end
+        # is that of both.
+        timer = threading.Timer(patience or 0, self._process.kill)
+        if patience is not None:
+            timer.start()
         try:
             self._connection.send(question)
-            if not self._connection.poll(patience):
-                self._process.kill()
             kind, content = self._connection.recv()
         except (EOFError, OSError) as error:
             raise EOFError(
                 "Expected a process that answers. Received: one that has ended"
             ) from error
+        finally:
+            timer.cancel()
         if kind == "answer":
             return content
         raise KINDS.get(kind, RuntimeError)(content)

@@ -256,10 +256,15 @@ class Service:
             loaded.close()
             return
         with self._changed:
-            self._retired.append(self.loaded)
-            self.loaded = loaded
-            self._refused, self._is_lost = None, False
-            self._changed.notify()
+            ends = self._ends.is_set()
+            if not ends:
+                self._retired.append(self.loaded)
+                self.loaded = loaded
+                self._refused, self._is_lost = None, False
+                self._changed.notify()
+        if ends:
+            loaded.close()
+            return
         _LOG.info("serves model %s", loaded.about["model"])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nextitnet_tf.preparation import make_sessions
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.events import histories_of
 
@@ -68,6 +69,8 @@ def test_dates(times):
         .astype("category"),
         pd.Series([decimal.Decimal(n) for n in (2, 1, 1, 0)]),
         pd.Series([2, 1, 1, 0], dtype=object),
+        # As floats they were all one.
+        pd.Series([decimal.Decimal(17 * 10**17 + n) for n in (2, 1, 1, 0)]),
         # Nanoseconds apart.
         pd.Series([f"2024-01-01 00:00:00.{n:09d} UTC" for n in (2, 1, 1, 0)]),
     ],
@@ -99,11 +102,24 @@ def test_times_of_arrow():
         ([1, 2, "2024-01-03", 3], "all numbers or all dates"),
         ([1.0, 2.0, None, 3.0], "time of each event. Received: row=2"),
         ([1.0, 2.0, np.inf, 3.0], "finite times. Received: row=2"),
+        ([2**64, 1, 2, 3], "within 64 bits"),
     ],
 )
 def test_the_time_that_is_none_is_named(times, message):
     with pytest.raises(DataError, match=message):
         histories_of(FRAME.assign(time=times))
+
+
+def test_columns_of_unequal_lengths_or_none():
+    for name in ("user", "item", "time"):
+        table = {**FRAME.to_dict("list"), name: FRAME[name].tolist()[:3]}
+        with pytest.raises(DataError, match="one length"):
+            histories_of(table)
+        with pytest.raises(DataError, match="one length"):
+            make_sessions(table)
+    assert histories_of(FRAME[:0]) == ([], [])
+    empty = pd.DataFrame(columns=["user", "item", "time"])
+    assert histories_of(empty) == ([], [])
 
 
 def test_a_column_that_may_be_one_of_times_must_be_named():

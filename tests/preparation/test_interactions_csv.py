@@ -10,6 +10,7 @@ import pytest
 
 from nextitnet_tf import preparation
 from nextitnet_tf.preparation import interactions_csv
+from nextitnet_tf.preparation import times
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions import prepare_interactions
 
@@ -237,6 +238,43 @@ def test_bad_files(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("chunk", [1, 1000])
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1700000000000000002", "1700000000000000001"], [2, 1]),
+        (["2026-01-01 00:00:00.000000002", "2026-01-01 00:00:00.000000001"],
+         [2, 1]),
+        (["2", "0.5"], [2, 1]),
+    ],
+)  # fmt: skip
+def test_times_keep_their_order(tmp_path, monkeypatch, chunk, texts, expected):
+    monkeypatch.setattr(interactions_csv, "CHUNK", chunk)
+    lines = [f"1,{item},{at}\n" for item, at in enumerate(texts, start=1)]
+    folder = prepare(tmp_path, HEADER + "".join(lines))
+    assert rows_of(folder) == [[str(item) for item in expected]]
+
+
+def test_years_that_nanoseconds_do_not_reach():
+    parts = [
+        np.array([text], f"datetime64[{unit}]")
+        for text, unit in (("2026-01-01", "ns"), ("2500-01-01", "us"))
+    ]
+    joined = times.joined(parts)
+    assert joined.astype("datetime64[D]").astype(str).tolist() == [
+        "2026-01-01",
+        "2500-01-01",
+    ]
+
+
+def test_large_whole_numbers_and_others_in_different_chunks(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(interactions_csv, "CHUNK", 1)
+    with pytest.raises(DataError, match="Expected numbers or dates in col"):
+        prepare(tmp_path, HEADER + "1,2,1700000000000000001\n1,3,0.5\n")
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
 @pytest.mark.parametrize("user", ["{}", "u{}"])
 def test_dates(tmp_path, monkeypatch, chunk, user):
     """In order of time, whatever the zone; as seconds since 1970."""
@@ -245,7 +283,7 @@ def test_dates(tmp_path, monkeypatch, chunk, user):
         (1, 20, "2024-01-02"),
         (1, 10, "2024-01-02T00:30:00+01:00"),  # half an hour before
         (2, 10, "2024-02-01 00:00:00.5"),
-        (2, 30, "2024/02/01 00:01 UTC"),
+        (2, 30, " 2024/02/01 00:01 UTC"),
         (2, 20, "2024-02-01T00:00:59Z"),
     ]
     text = "user,item,timestamp\n" + "".join(

@@ -183,13 +183,41 @@ def test_a_folder_of_parquet(tmp_path):
         prepared(raw, tmp_path / "s")
     # Times of two kinds have no order.
     frame.assign(ts=[1, 2, 3, 4]).to_parquet(raw / "shop=a" / "part-00003")
-    with pytest.raises(
-        DataError, match=r"ts \(object\).*part-00003 with .*int"
-    ):
+    with pytest.raises(DataError, match="all numbers or all dates.*my.parqu"):
         prepared(raw, tmp_path / "t")
     (raw / "shop=a" / "part-00003").write_text("read me")
     with pytest.raises(DataError, match="a parquet file.*part-00003"):
         prepared(raw, tmp_path / "t")
+
+
+def test_parts_need_not_be_alike_in_what_is_not_read(tmp_path):
+    pytest.importorskip("pyarrow")
+    raw = tmp_path / "my.parquet"
+    frame = pd.DataFrame(
+        {
+            "user_id": [7, 7, 7, 3],
+            "item_id": ["b", "a", "a", "b"],
+            "price": [1, 2, 3, 4],
+        }
+    )
+    for ts, part in (("2026-01-02", frame[:2]), ("2026-01-01", frame[2:])):
+        (raw / f"ts={ts}").mkdir(parents=True)
+        part.to_parquet(raw / f"ts={ts}" / "part-0")
+    # A column that is in the file is not that of the folder.
+    more = frame[:1].assign(price=[None], ts=["2026-01-03"], item_id="c")
+    (tmp_path / "elsewhere").mkdir()
+    more.to_parquet(tmp_path / "elsewhere" / "part-1.parquet")
+    (raw / "ts=1").symlink_to(tmp_path / "elsewhere")
+    (raw / "elsewhere").symlink_to(raw)  # without an end
+    rows, ids, _ = prepared(raw, tmp_path / "s")
+    by_user = {tuple(ids[i - 1] for i in row if i) for row in rows}
+    assert by_user == {("b",), ("a", "b", "a", "c")}
+    (raw / "_delta_log").mkdir()
+    with pytest.raises(DataError, match="a Delta table"):
+        prepared(raw, tmp_path / "t")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="folder of parquet files.*none"):
+        prepared(tmp_path / "none", tmp_path / "t", format="parquet")
 
 
 def test_what_is_wrong_with_parquet_names_the_file(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 import nextitnet_tf
 from nextitnet_tf import Vocabulary
+from nextitnet_tf.serving import blocks
 from nextitnet_tf.serving import history_files
 from nextitnet_tf.serving import in_blocks
 from tests import opened_files
@@ -91,6 +92,17 @@ def test_users_are_carried_through(model, tmp_path):
     assert found.decode().splitlines() == [
         *('"u,1",b,c', "u2,a,b", "u3,a,d", "u4,a,b")
     ]
+
+
+def test_a_history_of_items_with_names_of_columns(model, tmp_path):
+    """Ids with colons are ids; a line of known items is no header."""
+    text = "user:7,item:1\nuser:8,a\n"
+    found, unknown = answered(model, tmp_path, "h.txt", text, has_users=True)
+    assert found.decode().splitlines()[1].startswith("user:8,") and unknown == 1
+    known = {"time", "movie", "user"}
+    blocks.check_is_no_table("time,movie,user", "here", known)
+    with pytest.raises(ValueError, match="a table"):
+        blocks.check_is_no_table("time,movie,user", "here", known - {"time"})
 
 
 def test_jsonl_with_scores(model, tmp_path):

@@ -261,14 +261,16 @@ def test_a_question_is_answered_by_the_model_it_was_asked(
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_ends_is_begun_again(path, signum):
     """Or that hangs, once it has been silent for 3 seconds."""
-    limits = Limits(max_batch=1, timeout=1)
+    limits = Limits(max_batch=32, timeout=1)
     service = Service(path, limits, reload_every=0.05)
     try:
         assert items_of(service.ask(Question([[31]], k=1))) == [[35]]
         os.kill(service.loaded.pid, signum)
         before = service.loaded
+        # More than is sent to a process that does not read.
+        large = [[f"item {i}" for i in range(4096)]] * 32
         with pytest.raises(EOFError):
-            items_of(service.ask(Question([[31]], k=1)))
+            items_of(service.ask(Question(large, k=1)))
         wait_until(lambda: service.loaded is not before)
         assert service.health()["status"] == "serving"
         assert items_of(service.ask(Question([[31]], k=1))) == [[35]]

@@ -173,6 +173,7 @@ def test_a_range_is_of_all_seeds_or_of_none():
         (0.0, 1.0, 1.0, 1),
         (0.0, 1.0, 1.0, 3),
         (0.0, 0.0, 1.0, 3),
+        (0.02, 0.0, 1.0, 3),
         (0.1, 1.0, 0.5, 3),
         (0.5, 0.0, 1.0, 3),
         (0.1, 1.0, 0.5, 5),
@@ -215,8 +216,32 @@ def test_an_interval_by_hand():
 def test_where_nothing_varies_there_is_no_width():
     same = np.full((3, 7), 0.5)
     assert comparing.paired_difference(same, same - 0.25) == (0.25, 0.25, 0.25)
+
+
+def test_of_one_user():
+    """Seeds tell of seeds; one seed of one user tells of nothing."""
     one = np.array([[0.5]])
-    assert comparing.paired_difference(one, one) == (0.0, 0.0, 0.0)
+    assert comparing.paired_difference(one, one) == (0.0, -np.inf, np.inf)
+    scores = np.repeat([[1.0], [2.0], [6.0]], 2, axis=1)
+    mean, low, high = comparing.paired_difference(
+        scores, np.zeros((3, 2)), groups=np.array([4, 4])
+    )
+    half = 4.3027 * (7 / 3) ** 0.5
+    assert (mean, low, high) == pytest.approx((3, 3 - half, 3 + half), rel=1e-4)
+
+
+def test_one_user_with_most_of_the_sessions():
+    """Is worth not many users: noise is told in one case of ten, not nine."""
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(101), [500, *[1] * 100])
+    told = 0
+    for _ in range(200):
+        scores = generator.normal(size=101)[groups][None]
+        _, low, high = comparing.paired_difference(
+            scores, np.zeros_like(scores), groups
+        )
+        told += low > 0 or high < 0
+    assert told <= 20
 
 
 def test_seeds_that_disagree_are_noise():
@@ -252,6 +277,9 @@ def test_users_with_more_sessions_count_more():
         scores, np.zeros_like(scores), groups=users
     )
     # Of users the deviations are 3 * .25 and -.75, at 2 sessions a user:
-    # a standard error of .75 / 2 / sqrt(200), less one for the mean.
-    half = 1.97196 * 0.375 / 199**0.5
-    assert (mean, low, high) == pytest.approx((0.75, 0.75 - half, 0.75 + half))
+    # a standard error of .75 / 2 / sqrt(200), less one for the mean. They are
+    # worth 400 ** 2 / (100 * 9 + 100) = 160 users: t of 159.
+    half = 1.97500 * 0.375 / 199**0.5
+    assert (mean, low, high) == pytest.approx(
+        (0.75, 0.75 - half, 0.75 + half), rel=1e-5
+    )
