@@ -116,7 +116,15 @@ def compare_ranks(
 
     Returns:
         `difference`, `low`, `high`.
+
+    Raises:
+        ValueError: not as many seeds of one as of the other.
     """
+    if len(ranks) != len(others):
+        raise ValueError(
+            "Expected ranks of the same seeds. Received: "
+            f"{len(ranks)} and {len(others)}"
+        )
     scores, of_others = (
         np.stack([score(of_seed) for of_seed in side])
         for side in (ranks, others)

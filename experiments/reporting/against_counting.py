@@ -255,16 +255,17 @@ def _by_depth(done: Sequence[tuple[Row, Run]], store: Store) -> Iterator[str]:
         (least, shallow), *deeper = sorted(of_depth.items())
         told = []
         for depth, runs in deeper:
-            seeds = sorted(runs.keys() & shallow.keys())
+            # Seeds of which both sides have kept these ranks.
+            seeds = [
+                seed
+                for seed in sorted(runs.keys() & shallow.keys())
+                if unseen(runs[seed]) is not None
+                and unseen(shallow[seed]) is not None
+            ]
             if not seeds:
                 continue
             ours, theirs = (
-                [
-                    ranks
-                    for seed in seeds
-                    if (ranks := unseen(of[seed])) is not None
-                ]
-                for of in (runs, shallow)
+                [unseen(of[seed]) for seed in seeds] for of in (runs, shallow)
             )
             found = compare_ranks(ours, theirs, store.users(runs[seeds[0]]))
             words = of_floor.said(found, len(seeds))
