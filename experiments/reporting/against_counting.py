@@ -255,18 +255,17 @@ def _by_depth(done: Sequence[tuple[Row, Run]], store: Store) -> Iterator[str]:
         (least, shallow), *deeper = sorted(of_depth.items())
         told = []
         for depth, runs in deeper:
-            # Seeds of which both sides have kept these ranks.
-            seeds = [
-                seed
+            # Of seeds of which both sides have kept these ranks.
+            pairs = {
+                seed: (mine, other)
                 for seed in sorted(runs.keys() & shallow.keys())
-                if unseen(runs[seed]) is not None
-                and unseen(shallow[seed]) is not None
-            ]
-            if not seeds:
+                if (mine := unseen(runs[seed])) is not None
+                and (other := unseen(shallow[seed])) is not None
+            }
+            if not pairs:
                 continue
-            ours, theirs = (
-                [unseen(of[seed]) for seed in seeds] for of in (runs, shallow)
-            )
+            ours, theirs = zip(*pairs.values(), strict=True)
+            seeds = [*pairs]
             found = compare_ranks(ours, theirs, store.users(runs[seeds[0]]))
             words = of_floor.said(found, len(seeds))
             told.append(f"{depth} blocks {words}")

@@ -1,5 +1,6 @@
 """Rows of a table over their seeds."""
 
+import math
 import statistics
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -171,8 +172,10 @@ def _difference(
 
 
 def interval(found: dict[str, Any]) -> str:
-    """The range of a difference, or ""."""
+    """The range of a difference, or "" where nothing is known of it."""
     if found.get("difference") is None or found.get("low") is None:
+        return ""
+    if math.isinf(found["low"]):
         return ""
     return f"{found['low']:+.4f} to {found['high']:+.4f}"
 

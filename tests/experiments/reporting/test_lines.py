@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from experiments.papers.rows import Choices
 from experiments.papers.stackrec import table2
 from experiments.papers.stackrec import table6
 from experiments.reporting import lines as of_lines
+from experiments.reporting import over_seeds
 from experiments.reporting import records as of_records
 from experiments.reporting import tables
 from nextitnet_tf import training
@@ -165,12 +167,12 @@ def test_what_alpha_is_worth(make_line, made_up_store):
 
 
 @pytest.mark.parametrize(
-    ("users", "is_wide"), [([7, 7, 7, 7], False), ([1, 2, 3, 4], True)]
+    ("users", "is_known"), [([7, 7, 7, 7], False), ([1, 2, 3, 4], True)]
 )
 def test_sessions_of_one_user_are_drawn_together(
-    make_line, made_up_store, users, is_wide
+    make_line, made_up_store, users, is_known
 ):
-    """All of one user: there is nothing else that could have been drawn."""
+    """One seed of one user tells of no others."""
     rows = rows_by_label()
     ranks = {"NextItNet-8 (60%)": [1, 1, 9, 9], "StackA-Next-8": [0, 0, 0, 0]}
     lines = [make_line(rows[label], [0.5], name=label) for label in ranks]
@@ -178,7 +180,9 @@ def test_sessions_of_one_user_are_drawn_together(
     records = of_records.to_records(lines, store)
     stacked = of_records.to_groups(lines, records, store)[1]
     assert stacked["difference"] == pytest.approx(0.75)
-    assert (stacked["high"] > stacked["low"]) == is_wide
+    assert np.isfinite(stacked["high"] - stacked["low"]) == is_known
+    assert over_seeds.mark(stacked) == ("*" if is_known else "")
+    assert (over_seeds.interval(stacked) != "") == is_known
 
 
 def test_records_say_what_a_row_is(make_line, made_up_store):
