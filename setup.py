@@ -49,6 +49,11 @@ setup(
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "parquet": ["pyarrow>=15"],
         "serve": SERVE,
+        # Spark hands over folders of parquet.
+        "spark": ["pyarrow>=15"],
+        # The search is our own and needs nothing: it is shorter than asking
+        # a library for one.
+        "tune": [],
         "dev": [
             *SERVE,
             "build>=1.2",
