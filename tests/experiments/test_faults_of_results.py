@@ -112,7 +112,7 @@ def test_a_table_a_picture_and_the_pages_about_them(tmp_path, call):
     check_each(call, tmp_path, ["results/index.html"], "report", *shown)
 
 
-TABLE = ("table.md", "table.json", "convergence.png")
+TABLE = ("table.md", "table.json", "convergence.png", "commands.json")
 
 
 def test_what_training_leaves_beside_its_stages(tmp_path, call):
