@@ -100,6 +100,7 @@ def test_steps_of_a_tiny_model(monkeypatch):
         assert 0 < timing.median < timing.first_seconds
 
 
+@pytest.mark.slow
 def test_what_padding_costs(monkeypatch, tmp_path):
     """Of rows whose paddings are where Beauty's are."""
     item_ids, targets = padding.make_rows(padding.Padded())
@@ -136,6 +137,7 @@ def test_csvs_of_words_and_of_targets_that_can_be_read(tmp_path):
     assert found.examples.shape == (300, 17 + 2)
 
 
+@pytest.mark.slow
 def test_what_a_tree_costs(monkeypatch, tmp_path):
     """A small one: what is measured, and the masses that are promised."""
     monkeypatch.setattr(compression, "STEP", (40, (8, 40), (8, 2)))
@@ -249,6 +251,7 @@ def test_whole_answers(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_ways_to_the_last_position(monkeypatch):
     """All answer; times and shares by hand."""
     for name, value in (

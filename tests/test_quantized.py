@@ -112,6 +112,7 @@ def test_exported(mode, tmp_path):
     assert found == model.recommend(histories, k=4)
 
 
+@pytest.mark.slow
 @every_mode
 @pytest.mark.parametrize(
     "filters", [pytest.param(None, marks=pytest.mark.slow), "^item_"]

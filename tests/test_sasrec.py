@@ -383,6 +383,7 @@ def test_everything_is_copied_under_preset_paper(variant):
     )
 
 
+@pytest.mark.slow
 def test_tied_copies_move_by_the_sum_of_their_steps(tmp_path, monkeypatch):
     """Plain gradient descent: the same as one weight in several places."""
     rows = np.random.default_rng(0).integers(1, 9, (20, 6))

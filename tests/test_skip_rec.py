@@ -311,6 +311,7 @@ def test_three_updates_by_hand(monkeypatch):
     assert moved > 0.025
 
 
+@pytest.mark.slow
 def test_three_updates_in_a_graph_are_saved(tmp_path):
     pytest.importorskip("tensorflow")
     model = make_model(**SkipRec.release_arguments("reinforce"))
@@ -427,6 +428,7 @@ def test_both_are_trained(policy, objective):
             assert (np.array(variable) != old).any(), variable.path
 
 
+@pytest.mark.slow
 def test_a_cost_leaves_fewer_blocks():
     shares = []
     for cost in (0.0, 30.0):

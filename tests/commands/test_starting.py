@@ -157,6 +157,7 @@ def test_what_a_model_does_not_go_on_as(train, tmp_path):
     check_one_line(code, err, "--new_items needs --from")
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_times_tell(train, tmp_path):
     """The first was trained until 36, the test of the second begins later."""
     temporal = "--protocol=temporal"

@@ -136,6 +136,7 @@ def test_what_a_compression_of_few_items_stores():
     assert told(20, None).endswith(")")
 
 
+@pytest.mark.slow
 def test_a_transformer_trained_evaluated_and_damaged(
     train, run_command, tmp_path
 ):

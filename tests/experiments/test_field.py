@@ -158,6 +158,7 @@ def test_ways_to_grow(call, sessions, tmp_path):
     assert (tmp_path / "out" / "growth.png").is_file()
 
 
+@pytest.mark.slow
 def test_small_models_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     """A line in full, a tree, fewer channels, fewer bits: sizes, answers."""
     arguments = (
@@ -191,6 +192,7 @@ def test_small_models_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     assert again in out
 
 
+@pytest.mark.slow
 def test_policies_and_their_rivals(call, sessions, tmp_path, monkeypatch):
     """The same run as it is, with random blocks, and with fewer for all."""
     arguments = (

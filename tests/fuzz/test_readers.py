@@ -20,6 +20,7 @@ def test_reader(name, kept, tmp_path):
     assert refused > COUNT // 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_flags(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

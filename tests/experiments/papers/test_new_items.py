@@ -63,6 +63,7 @@ def write_days(path):
     path.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.slow
 def test_the_command(call, tmp_path):
     write_days(tmp_path / "days.csv")
     arguments = (
