@@ -5,8 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments.reporting import written
-from experiments.reporting.claims import COMMANDS
+from experiments.reporting import kept_commands
 from nextitnet_tf import atomic_files
 
 # Of the machine, or of no account for what is shown.
@@ -41,14 +40,6 @@ def keep(output: Path, name: str) -> None:
         output: folder of the results.
         name: of the target.
     """
-    known = read(output) | {name: command()}
+    known = kept_commands.read(output) | {name: command()}
     ordered = {key: known[key] for key in sorted(known)}
-    atomic_files.write_json(output / COMMANDS, ordered)
-
-
-def read(output: Path) -> dict[str, str]:
-    """Commands by target, none of a folder without."""
-    path = output / COMMANDS
-    if not path.is_file():
-        return {}
-    return {name: str(line) for name, line in written.read(path).items()}
+    atomic_files.write_json(output / kept_commands.FILE, ordered)

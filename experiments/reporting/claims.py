@@ -13,6 +13,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from experiments.reporting import kept_commands
 from experiments.reporting import written
 
 HEAD = """\
@@ -27,8 +28,8 @@ as wide as three seeds must), where all ranks of both sides were kept.
 **holds**: the difference is on the paper's side and the range
 leaves out 0. **does not hold**: it is on the other side, and so is the range.
 **not told apart**: anything else. A verdict takes three seeds: **one seed**
-or **two seeds** stand where there are no more. Where there is
-no difference, one verdict in twenty is by chance.
+or **two seeds** stand where there are no more. Where there is no difference,
+one verdict in twenty is by chance.
 """
 
 
@@ -43,10 +44,6 @@ QUESTIONS = {
 }
 # Lines that answer one on a data set, at most.
 _ANSWERS = 4
-
-
-# Beside tables: the command that made each.
-COMMANDS = "commands.json"
 
 
 @dataclass(frozen=True)
@@ -153,12 +150,9 @@ def _sections(
 
 def _made_by(folder: Path) -> Iterator[str]:
     """The commands that made what is in a folder, where they are known."""
-    path = folder / COMMANDS
-    if not path.is_file():
-        return
-    with written.naming(path):
-        lines = [str(line) for line in written.read(path).values()]
-    yield from ("Made by", "", "```", *lines, "```", "")
+    lines = kept_commands.read(folder).values()
+    if lines:
+        yield from ("Made by", "", "```", *lines, "```", "")
 
 
 def _read(folder: Path, name: str) -> list[dict[str, Any]]:

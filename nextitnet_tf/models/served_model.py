@@ -66,8 +66,7 @@ class ServedModel(keras.Model):
         Raises:
             ValueError: a model without a vocabulary; a history that is no
                 sequence of raw ids; columns that a table has not; k below 1;
-                `explain` of a model that
-                runs all its blocks.
+                `explain` of a model that runs all its blocks.
             FloatingPointError: scores that are NaN or infinite.
         """
         return answers.recommend(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nextitnet_tf.preparation import times
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.raw_files import RawFile
 from nextitnet_tf.preparation.raw_files import first_fields
@@ -27,7 +28,6 @@ _FLAGS = {role: f"--{role}_column" for role in ALIASES}
 _ARGUMENTS = {"user": "user=", "item": "item=", "timestamp": "time="}
 
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?(\D|$)|\d{4}/\d\d?/\d\d?(\D|$)")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|")
 # So many rows without an item twice are no coincidence.
 _MANY = 50
 
@@ -222,8 +222,9 @@ def _missing_columns(
 
 
 def looks_like_header(fields: Sequence[str]) -> bool:
-    """Whether a first line names columns: none of its fields is a number."""
-    return not any(_NUMBER.fullmatch(field.strip()) for field in fields)
+    """Whether a first line names columns: no field is empty or a number."""
+    plain = [field.strip() for field in fields]
+    return all(plain) and not any(map(times.is_number, plain))
 
 
 def has_times(names: Sequence[str]) -> bool:

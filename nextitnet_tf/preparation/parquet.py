@@ -81,13 +81,15 @@ def _read(file: RawFile, options: Mapping[str, Any]) -> Any:
                 table[name] = value
         found = find_columns(tuple(table), str(path), **named)
         first = first or found
+        if found != first:
+            raise DataError(
+                f"Expected parts with the columns of {paths[0]}, {first}. "
+                f"Received: {path}, {found}"
+            )
         try:
-            for role, name, theirs in (
-                ("user", first.user, found.user),
-                ("item", first.item, found.item),
-            ):
-                check_ids(table[theirs], role)
-                columns.setdefault(name, []).append(table[theirs])
+            for role, name in (("user", found.user), ("item", found.item)):
+                check_ids(table[name], role)
+                columns.setdefault(name, []).append(table[name])
             if found.time is not None:
                 times.append(times_of.of_column(table[found.time]))
         except DataError as error:

@@ -104,6 +104,8 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray | None:
         All of them; None where some are dates and some are numbers, or whole
         numbers would lose their order among floats.
     """
+    if not parts:
+        return np.zeros(0)
     if len({_KINDS[part.dtype.kind] for part in parts}) > 1:
         return None
     kinds = {part.dtype.kind for part in parts}
@@ -123,12 +125,17 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
+def is_number(text: str) -> bool:
+    """Whether a field is one, as it is written."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def kind(text: str) -> str | None:
     """What one field is: "a number", "a date", or None for neither.
 
     Slow, for the line that is to blame.
     """
-    if _NUMBER.fullmatch(text):
+    if is_number(text):
         number = float(text)
         is_whole = text.lstrip("+-").isdecimal()
         if is_whole:

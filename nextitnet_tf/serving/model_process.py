@@ -4,9 +4,11 @@ What XLA compiles for a model is never freed: a service that takes a new model
 a day would grow. It would, too, end with whatever ends TensorFlow.
 """
 
+import os
+import socket
+import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -44,7 +46,6 @@ class ModelProcess:
     """
 
     def __init__(self, path: Path, limits: Limits):
-        self._patience = _PATIENCE * limits.timeout
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -55,7 +56,9 @@ class ModelProcess:
                 stdin=subprocess.DEVNULL,
             )
         try:
+            # A large model may take its time to be loaded, no batch may.
             self.about: dict[str, Any] = self._ask((path, limits))
+            self._be_patient(_PATIENCE * limits.timeout)
         except BaseException:
             self._process.kill()
             self.close()
@@ -79,7 +82,7 @@ class ModelProcess:
             EOFError: the process has ended, or was ended because it was
                 silent for too long.
         """
-        return self._ask((histories, k, exclude_seen), self._patience)
+        return self._ask((histories, k, exclude_seen))
 
     def close(self) -> None:
         """Ends the process, which has nothing to do."""
@@ -90,21 +93,24 @@ class ModelProcess:
             self._process.kill()
             self._process.wait()
 
-    def _ask(self, question: tuple, patience: float | None = None) -> Any:
-        # Whether a hanging process reads nothing or answers nothing: its end
-        # is that of both.
-        timer = threading.Timer(patience or 0, self._process.kill)
-        if patience is not None:
-            timer.start()
+    def _be_patient(self, seconds: float) -> None:
+        """Has what a hanging process does not read, or not answer, fail."""
+        pair = socket.socket(fileno=os.dup(self._connection.fileno()))
+        with pair:  # another name of the same socket
+            whole, part = divmod(seconds, 1)
+            limit = struct.pack("ll", int(whole), int(1e6 * part))
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                pair.setsockopt(socket.SOL_SOCKET, option, limit)
+
+    def _ask(self, question: tuple) -> Any:
         try:
             self._connection.send(question)
             kind, content = self._connection.recv()
         except (EOFError, OSError) as error:
+            self._process.kill()  # it may be there, and hang
             raise EOFError(
                 "Expected a process that answers. Received: one that has ended"
             ) from error
-        finally:
-            timer.cancel()
         if kind == "answer":
             return content
         raise KINDS.get(kind, RuntimeError)(content)

@@ -130,16 +130,13 @@ def test_a_separator_that_is_none(tmp_path):
             prepared(raw, tmp_path / "s", separator=separator, **named)
 
 
+TAKEN = pd.DataFrame({"user_id": [7, 7, 7, 3], "item_id": ["b", "a", "a", "b"]})
+
+
 def test_parquet(tmp_path):
     pytest.importorskip("pyarrow")
     raw = tmp_path / "my.parquet"
-    frame = pd.DataFrame(
-        {
-            "user_id": [7, 7, 7, 3],
-            "item_id": ["b", "a", "a", "b"],
-            "ts": pd.to_datetime([20, 30, 10, 1], unit="s", utc=True),
-        }
-    )
+    frame = TAKEN.assign(ts=pd.to_datetime([20, 30, 10, 1], unit="s", utc=True))
     frame.to_parquet(raw)
     rows, ids, meta = prepared(raw, tmp_path / "s")
     assert (rows, ids) == (ROWS, ["a", "b"])
@@ -154,12 +151,8 @@ def test_a_folder_of_parquet(tmp_path):
     """As Spark writes it: parts, a mark of success, columns in names."""
     pytest.importorskip("pyarrow")
     raw = tmp_path / "my.parquet"
-    frame = pd.DataFrame(
-        {
-            "user_id": [7, 7, 7, 3],
-            "item_id": ["b", "a", "a", "b"],
-            "ts": [datetime.date(1970, 1, day) for day in (3, 4, 2, 1)],
-        }
+    frame = TAKEN.assign(
+        ts=[datetime.date(1970, 1, day) for day in (3, 4, 2, 1)]
     )
     for name, part in (
         ("part-00000.snappy.parquet", frame[:2]),
@@ -185,21 +178,28 @@ def test_a_folder_of_parquet(tmp_path):
     frame.assign(ts=[1, 2, 3, 4]).to_parquet(raw / "shop=a" / "part-00003")
     with pytest.raises(DataError, match="all numbers or all dates.*my.parqu"):
         prepared(raw, tmp_path / "t")
+    # An order is no time, though both are numbers; nor is nothing.
+    ordered = frame.rename(columns={"ts": "order"}).assign(order=[1, 2, 3, 4])
+    ordered.to_parquet(raw / "shop=a" / "part-00003")
+    with pytest.raises(DataError, match="Expected parts with the columns of"):
+        prepared(raw, tmp_path / "t")
     (raw / "shop=a" / "part-00003").write_text("read me")
     with pytest.raises(DataError, match="a parquet file.*part-00003"):
         prepared(raw, tmp_path / "t")
 
 
+def test_a_folder_of_parts_without_a_row(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "my").mkdir()
+    TAKEN.assign(ts=[1, 2, 3, 4])[:0].to_parquet(tmp_path / "my" / "a.parquet")
+    with pytest.raises(DataError, match="Expected interactions.*empty"):
+        prepared(tmp_path / "my", tmp_path / "s")
+
+
 def test_parts_need_not_be_alike_in_what_is_not_read(tmp_path):
     pytest.importorskip("pyarrow")
     raw = tmp_path / "my.parquet"
-    frame = pd.DataFrame(
-        {
-            "user_id": [7, 7, 7, 3],
-            "item_id": ["b", "a", "a", "b"],
-            "price": [1, 2, 3, 4],
-        }
-    )
+    frame = TAKEN.assign(price=[1, 2, 3, 4])
     for ts, part in (("2026-01-02", frame[:2]), ("2026-01-01", frame[2:])):
         (raw / f"ts={ts}").mkdir(parents=True)
         part.to_parquet(raw / f"ts={ts}" / "part-0")
