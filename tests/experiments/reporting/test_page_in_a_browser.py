@@ -92,6 +92,8 @@ def look(page: pathlib.Path, width: int, folder: pathlib.Path):
 
 @pytest.mark.parametrize("width", [400, 1400])
 def test_in_a_browser(root, tmp_path_factory, width):
+    command = "python -m experiments.reproduce" + " --setting=one" * 40
+    (root / "README.md").write_text(f"# Made by\n\n```\n{command}\n```\n")
     (root / "index.html").write_text(page.make_page(root, folders.chosen(root)))
     profile = tmp_path_factory.mktemp("profile")
     assert look(root / "index.html", width, profile) == []
