@@ -63,10 +63,13 @@ def test_files_of_histories_hold_the_rows_that_are_evaluated(tmp_path):
 def test_rows_a_second_leave_out_what_a_process_needs_to_start(monkeypatch):
     monkeypatch.setattr(batch, "NUM_ROWS", 1000)
     monkeypatch.setattr(batch, "NUM_FEW", 100)
+    monkeypatch.setattr(batch, "NUM_ROUNDS", 2)
     ran = iter(
         {"seconds": seconds, "peak_gb": gb}
         for seconds, gb in [(10, 1), (12, 1.5), (9, 1), (9, 1)]
+        + [(20, 1), (12, 1), (9, 1), (9, 1)]
         + [(30, 1.25), (21, 2), (12, 1), (9.5, 1)]
+        + [(60, 1), (22, 2.5), (12, 1), (9.5, 1)]
     )
     monkeypatch.setattr(
         batch, "write", lambda rows, _: [(k, []) for k in kinds]
@@ -74,10 +77,12 @@ def test_rows_a_second_leave_out_what_a_process_needs_to_start(monkeypatch):
     kinds = ("evaluate", "jsonl", "parquet", "txt")
     monkeypatch.setattr(batch, "_run", lambda command: next(ran))
     shown = batch.to_markdown(batch.measure(None))
-    # 900 rows in 20 s, 9 s, 3 s and half a second.
-    assert "| evaluate | 30 | 45 | 100% | 1.25 | 1.00 |" in shown
-    assert "| recommend, .jsonl | 21 | 100 | 222% | 2.00 | 1.50 |" in shown
-    assert "| recommend, .txt | 10 | 1,800 | 4000% | 1.00 | 1.00 |" in shown
+    # 900 rows in 20 s, 9 s, 3 s and half a second; then in 40 and 10 s.
+    assert "| evaluate | 45 | 34 | 100%, 100% | 1.25 | 1.00 |" in shown
+    assert "| recommend, .jsonl | 22 | 95 | 222%, 400% | 2.50 | 1.50 |" in shown
+    assert "| recommend, .txt | 10 | 1,800 | 4000%, 8000% | 1.00 | 1.00 |" in (
+        shown
+    )
 
 
 def test_a_line_through_points():

@@ -1,5 +1,9 @@
 """Frozen models answer as they did, whatever becomes of their weights."""
 
+import threading
+import time
+from concurrent import futures
+
 import keras
 import numpy as np
 import pytest
@@ -139,6 +143,25 @@ def test_compiled_once_a_shape(monkeypatch):
         # What is asked for, and how long histories are, is no new network.
         served.recommend([raw(range(1, 30))] * 2, exclude_seen=False)
     assert traced == [1, 2]
+
+
+def test_threads_that_ask_at_once(monkeypatch):
+    model = make("nextitnet")
+    expected = model.recommend(HISTORIES, 5)
+    traced = []
+    last_hidden = model.last_hidden
+
+    def watched(*args, **kwargs):
+        traced.append(threading.get_ident())
+        time.sleep(0.3)  # so that the others come meanwhile
+        return last_hidden(*args, **kwargs)
+
+    monkeypatch.setattr(model, "last_hidden", watched)
+    served = model.freeze()
+    with futures.ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(served.recommend, HISTORIES, 5) for _ in range(8)]
+    assert [answer.result() for answer in asked] == [expected] * 8
+    assert len(traced) == 1
 
 
 def test_constants_are_few():

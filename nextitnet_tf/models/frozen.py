@@ -6,6 +6,7 @@ are one program, in which weights are constants, so that compilers lay them out
 beforehand.
 """
 
+import threading
 from collections.abc import Callable
 
 import keras
@@ -82,6 +83,7 @@ class FrozenModel:
     `exclude_seen` and length of the longest history, in powers of two beyond
     `history_length`; the first answer of a kind waits for it, and each takes
     memory, several times the weights that are its constants (16 MB at most).
+    Several threads may ask at once.
 
     Args:
         model: see `ServedModel.freeze`.
@@ -171,11 +173,13 @@ class FrozenModel:
         def top_items(inputs):
             return recommending.top_items(self._model, **inputs)
 
-        if "top_items" not in self._programs:
-            self._programs["top_items"] = self._weights.compile(
+        program = self._programs.get("top_items")
+        if program is None:
+            program = self._weights.compile(
                 top_items, is_xla=False, shapes=shapes
             )
-        found = self._programs["top_items"](inputs)
+            program = self._programs.setdefault("top_items", program)
+        found = program(inputs)
         return {name: ops.convert_to_numpy(x) for name, x in found.items()}
 
     # What a `Session` asks of whom it has its answers from.
@@ -233,7 +237,8 @@ class FrozenModel:
         if key not in self._programs:
             call, more = make()
             program = self._weights.compile(call, self._is_xla, **more)
-            self._programs[key] = program
+            # Of threads that ask at once, the first one's.
+            self._programs.setdefault(key, program)
         return self._programs[key]
 
     def _check_unchanged(self):
@@ -292,6 +297,7 @@ class _Traced:
         self._is_xla = is_xla
         self._shapes = shapes
         self._traced = {}
+        self._tracing = threading.Lock()
 
     def __call__(self, inputs, *values):
         # Where there is none, models work on other backends.
@@ -306,21 +312,25 @@ class _Traced:
             else tuple(tuple(x.shape) for x in given)
         )
         key = (names, shapes, *(x.dtype for x in given))
-        if key not in self._traced:
-
-            def of_tensors(*tensors):
-                given = tensors[: len(tensors) - len(values)]
-                inputs = (
-                    dict(zip(names, given, strict=True)) if names else given[0]
-                )
-                return self._program(inputs, *tensors[len(given) :])
-
-            function = tf.function(of_tensors, jit_compile=self._is_xla or None)
-            shapes = (*shapes, *(value.shape for value in values))
-            self._traced[key] = function.get_concrete_function(
-                *(
-                    tf.TensorSpec(shape, x.dtype)
-                    for shape, x in zip(shapes, (*given, *values), strict=True)
-                )
-            )
+        with self._tracing:
+            if key not in self._traced:
+                self._traced[key] = self._trace(names, shapes, given, values)
         return self._traced[key](*given, *values)
+
+    def _trace(self, names, shapes, given, values):
+        """The program of inputs of these names, shapes and types."""
+        import tensorflow as tf
+
+        def of_tensors(*tensors):
+            given = tensors[: len(tensors) - len(values)]
+            inputs = dict(zip(names, given, strict=True)) if names else given[0]
+            return self._program(inputs, *tensors[len(given) :])
+
+        function = tf.function(of_tensors, jit_compile=self._is_xla or None)
+        shapes = (*shapes, *(value.shape for value in values))
+        return function.get_concrete_function(
+            *(
+                tf.TensorSpec(shape, x.dtype)
+                for shape, x in zip(shapes, (*given, *values), strict=True)
+            )
+        )

@@ -97,7 +97,14 @@ def decode(found, num_rows, vocabulary, start=0):
             f"NaN or infinite logits after histories[{row}]; its weights "
             "are those of a training that diverged"
         )
+    items = vocabulary.names[found["item_ids"][:num_rows]].tolist()
+    # Closed items come last.
     return [
-        [vocabulary.raw_ids[i] for i in ids[row > -np.inf]]
-        for ids, row in zip(found["item_ids"], scores, strict=False)
+        row[:num_open]
+        for row, num_open in zip(items, num_open_of(scores), strict=True)
     ]
+
+
+def num_open_of(scores) -> list[int]:
+    """How many items of each row `TopItems` did recommend."""
+    return np.count_nonzero(scores > -np.inf, axis=1).tolist()

@@ -31,6 +31,8 @@ _Item = TypeVar("_Item")
 BLOCK = 4096
 # Rows scored at a time, at most: a block has whole batches.
 _BATCH = 256
+# Batches answered at a time: what one does on a single core, another fills.
+_AT_ONCE = 2
 
 
 def recommend_file(
@@ -126,16 +128,28 @@ def _answer_blocks(
 ) -> int:
     """Writes the answers of each block that is wanted; how many there are."""
     num_done = number = 0
-    for number, block in enumerate(_one_ahead(map(answer.encode, found)), 1):
-        if isinstance(block, int):
-            num_done += block
-        else:
-            answers = answer(block, num_done)
-            with atomic_files.replacing(place(number - 1)) as partial:
-                history_files.write_block(partial, answers)
-            num_done += len(block.histories)
-        progress(num_done)
+    blocks = _one_ahead(map(answer.encode, found))
+    # Written while the next one is answered.
+    with futures.ThreadPoolExecutor(1) as pool:
+        writing: futures.Future[None] | None = None
+        for number, block in enumerate(blocks, 1):
+            if isinstance(block, int):
+                num_done += block
+            else:
+                answers = answer(block, num_done)
+                if writing is not None:
+                    writing.result()
+                writing = pool.submit(_write, place(number - 1), answers)
+                num_done += len(block.histories)
+            progress(num_done)
+        if writing is not None:
+            writing.result()
     return number
+
+
+def _write(path: Path, answers: Answers) -> None:
+    with atomic_files.replacing(path) as partial:
+        history_files.write_block(partial, answers)
 
 
 class _Answering:
@@ -151,7 +165,7 @@ class _Answering:
         self._frozen = model.freeze()
         self._k, self._exclude_seen = k, exclude_seen
         largest = recommending.largest_batch(len(self._vocabulary.raw_ids))
-        self._batch_size = min(_BATCH, largest)
+        self._batch_size = min(_BATCH, max(1, largest // _AT_ONCE))
         self.known = self._of_histories.ids
         self.num_unknown = 0
 
@@ -168,27 +182,39 @@ class _Answering:
 
     def __call__(self, block: Block, first: int) -> Answers:
         """Answers a block whose first history has a number in the file."""
-        encoded = block.histories
+        starts = range(0, len(block.histories), self._batch_size)
         items: list[list] = []
         scores: list[list[float]] = []
-        for start in range(0, len(encoded), self._batch_size):
-            batch = encoded[start : start + self._batch_size]
-            size = len(batch)
-            # One shape for all, the last batch included.
-            batch = [*batch, *[[]] * (self._batch_size - size)]
-            item_ids = raw_ids.padded(batch, self._of_histories)
-            found = self._frozen.top_items(
-                item_ids,
-                self._k,
-                np.full((len(item_ids), 1), self._exclude_seen),
-            )
-            items += raw_ids.decode(
-                found, size, self._vocabulary, first + start
-            )
-            scores += [
-                row[row > -np.inf].tolist() for row in found["scores"][:size]
-            ]
+        with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            for of_batch in pool.map(
+                lambda start: self._answer(block.histories, start, first),
+                starts,
+            ):
+                items += of_batch[0]
+                scores += of_batch[1]
         return Answers(block.users, items, scores)
+
+    def _answer(
+        self, encoded: list[list[RawId]], start: int, first: int
+    ) -> tuple[list[list], list[list[float]]]:
+        """Items and scores of the batch that starts there."""
+        batch = encoded[start : start + self._batch_size]
+        size = len(batch)
+        # One shape for all, the last batch included.
+        batch = [*batch, *[[]] * (self._batch_size - size)]
+        found = self._frozen.top_items(
+            raw_ids.padded(batch, self._of_histories),
+            self._k,
+            np.full((len(batch), 1), self._exclude_seen),
+        )
+        items = raw_ids.decode(found, size, self._vocabulary, first + start)
+        scores = found["scores"][:size]
+        return items, [
+            row[:num_open]
+            for row, num_open in zip(
+                scores.tolist(), raw_ids.num_open_of(scores), strict=True
+            )
+        ]
 
 
 def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:

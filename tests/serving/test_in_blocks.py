@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -190,6 +191,30 @@ def test_it_goes_on_where_it_was(model, tmp_path, monkeypatch):
     assert target.read_text().split() == [
         *("b,c", "c,d", "a,b", "a,b", "a,b", "e", "a,b")
     ]
+
+
+def test_a_block_is_written_while_the_next_is_answered(
+    model, tmp_path, monkeypatch
+):
+    (tmp_path / "h.txt").write_text(LINES)
+    may_write = threading.Event()
+    write, answer = history_files.write_block, in_blocks._Answering.__call__
+
+    def waiting(path, answers):
+        assert may_write.wait(60)
+        write(path, answers)
+
+    def answering(self, block, first):
+        if first:  # the first block is being written
+            may_write.set()
+        return answer(self, block, first)
+
+    monkeypatch.setattr(history_files, "write_block", waiting)
+    monkeypatch.setattr(in_blocks._Answering, "__call__", answering)
+    in_blocks.recommend_file(
+        model, tmp_path / "h.txt", tmp_path / "answers.csv", k=1
+    )
+    assert len((tmp_path / "answers.csv").read_text().split()) == 7
 
 
 @pytest.mark.parametrize("change", ["k", "source", "model"])
