@@ -125,6 +125,8 @@ def _figure(
 
     def run_figure(target: ModuleType, choices: Choices) -> str:
         protocol = flags.protocol(named)
+        if getattr(target, "HAS_OWN_RECIPES", False):
+            choices = _as_said(choices)
 
         def ask(num_items: int) -> list[Row]:
             rows = found.asked_rows(
@@ -162,6 +164,14 @@ def _figure(
     return run_figure
 
 
+def _as_said(choices: Choices) -> Choices:
+    """Without a budget but what flags say: the target has one of its own."""
+    usual = {"max_steps", "eval_every", "patience", "budget_in"}
+    unsaid = usual - flags.budget().keys()
+    options = {k: v for k, v in choices.options.items() if k not in unsaid}
+    return dataclasses.replace(choices, options=options)
+
+
 def _measure_steps(rows: Sequence[Row], store: Store, output: Path) -> None:
     """The time of a step of every stage."""
     recipes = [
@@ -181,11 +191,7 @@ def _measure_answers(rows: Sequence[Row], store: Store, output: Path) -> None:
 def _published(target: ModuleType, choices: Choices) -> str:
     """A table beside published values, of data kept as those were."""
     protocol = flags.protocol()
-    # The target has a budget of its own, where no flag says.
-    usual = {"max_steps", "eval_every", "patience", "budget_in"}
-    unsaid = usual - flags.budget().keys()
-    options = {k: v for k, v in choices.options.items() if k not in unsaid}
-    choices = dataclasses.replace(choices, options=options)
+    choices = _as_said(choices)
     rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
     dataset = flags.dataset_name()
     folder = flags.sessions_folder(

@@ -35,7 +35,7 @@ def test_counting_alone(call, sessions, tmp_path):
     ]
     assert sum(row["is_floor"] for row in rows) == 1
     assert out.endswith((tmp_path / "out" / "accuracy.md").read_text() + "\n")
-    # All that it takes beside the data is said in `nextitnet_tf.tuned`.
+    # What it takes beside data and budget is said in `nextitnet_tf.tuned`.
     code, _, err = call(
         "reproduce", "--target=accuracy", *arguments, "--learning_rate=1"
     )
@@ -61,6 +61,20 @@ def test_ease_is_left_out_where_items_are_too_many(
     rows = rows_of(tmp_path / "out" / "accuracy.json")
     assert [row["family"] for row in rows] == ["MostPop", "Markov", "ItemKNN"]
     assert "EASE is left out" in out
+
+
+def test_accuracy_within_a_budget(call, sessions, tmp_path):
+    """Of the paper's data, too, whose tables have a budget of their own."""
+    arguments = (
+        *("reproduce", "--target=accuracy", "--sessions=s", "--output=out"),
+        *("--settings=sasrec", "--dataset=ml20"),
+    )
+    code, out, err = call(*arguments, "--max_steps=2", "--eval_every=2")
+    assert code == 0, err
+    (run,) = (tmp_path / "out" / "runs").glob("*/run.json")
+    (stage,) = json.loads(run.read_text())["stages"]
+    assert (stage["max_steps"], stage["eval_every"]) == (2, 2)
+    assert (stage["patience"], stage["budget_in"]) == (10, "steps")
 
 
 def test_leave_one_out_of_a_data_set_with_settings_of_its_own(

@@ -6,6 +6,9 @@ the counted models with the best of a few settings each.
     make reproduce-accuracy DATASET=ml1m RAW=interactions.csv.gz SEEDS=0,1,2
     make reproduce-accuracy DATASET=beauty RAW=interactions.csv.gz \
         SEEDS=0,1,2 ARGS=--time=file
+    make reproduce-accuracy DATASET=globo RAW=interactions.csv.gz \
+        ARGS="--min_users_per_item=5 --sampled_fraction=0.2 --max_steps=3000 \
+        --eval_every=500"
 
 Expected time on 2 cores with ML-1M: 10 to 15 minutes a model and seed,
 counting a minute in all. Expected numbers (ML-1M, MRR@5 without seen items):
@@ -26,7 +29,7 @@ from nextitnet_tf.tuned import TUNED
 NAME = "accuracy"
 TITLE = "Trained models and counting"
 KIND = "against_counting"
-USES = ("settings",)
+USES = ("settings", "max_steps", "eval_every", "patience", "budget_in")
 HAS_OWN_RECIPES = True
 _MODELS = ("nextitnet", "sasrec", "gru4rec")
 NAMES = ("counting", *_MODELS)
@@ -53,7 +56,7 @@ def rows(choices: Choices) -> list[Row]:
 def recipe_of(
     model: str, choices: Choices, num_blocks: int | None = None
 ) -> Recipe:
-    """A model's tuned recipe, under the protocol and seed that are asked.
+    """A model's tuned recipe, under protocol, seed and budget asked for.
 
     Args:
         model: by name.
@@ -68,7 +71,7 @@ def recipe_of(
     smoothing = recipe.label_smoothing
     return dataclasses.replace(
         recipe,
-        stages=(stage,),
+        stages=(choices.stage_like(stage),),
         protocol=choices.protocol,
         seed=choices.seed,
         label_smoothing=0.0 if choices.protocol.sampled_fraction else smoothing,

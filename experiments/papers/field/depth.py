@@ -31,7 +31,10 @@ from nextitnet_tf.recipe import Recipe
 NAME = "depth"
 TITLE = "Accuracy by depth"
 KIND = "against_counting"
-USES = ("settings", "depths")
+USES = (
+    *("settings", "depths"),
+    *("max_steps", "eval_every", "patience", "budget_in"),
+)
 HAS_OWN_RECIPES = True
 # Model, what it is called, and its arguments beside the tuned ones.
 _MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -62,7 +65,7 @@ def rows(choices: Choices) -> list[Row]:
         for depth in sorted(choices.depths):
             recipe = accuracy.recipe_of(model, choices, depth)
             if choices.is_generated:
-                recipe = _of_generated(recipe)
+                recipe = _of_generated(recipe, choices)
             recipe = dataclasses.replace(
                 recipe, model_config={**recipe.model_config, **own}
             )
@@ -70,15 +73,18 @@ def rows(choices: Choices) -> list[Row]:
     return found
 
 
-def _of_generated(recipe: Recipe) -> Recipe:
+def _of_generated(recipe: Recipe, choices: Choices) -> Recipe:
     """The recipe, as generated sessions call for it.
 
     None needs dropout there, and narrow models have reason to be deep.
     """
     (stage,) = recipe.stages
+    stage = dataclasses.replace(
+        stage, max_steps=8, eval_every=1, patience=8, budget_in="passes"
+    )
     return dataclasses.replace(
         recipe,
-        stages=(dataclasses.replace(stage, max_steps=8, patience=8),),
+        stages=(choices.stage_like(stage),),
         learning_rate=3e-3,
         decay="constant",
         model_config={

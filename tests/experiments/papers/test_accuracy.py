@@ -7,6 +7,7 @@ import pytest
 from experiments import papers
 from experiments.papers import counted
 from experiments.papers.field import accuracy
+from experiments.papers.field import depth
 from experiments.papers.rows import Choices
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.protocol import PROTOCOLS
@@ -44,6 +45,36 @@ def test_a_sampled_softmax_has_no_smoothed_labels():
     assert (gru4rec.label_smoothing, TUNED["gru4rec"].label_smoothing) == (
         *(0.0, 0.1),
     )
+
+
+@pytest.mark.parametrize("is_generated", [False, True])
+def test_the_budget_that_was_asked_for(is_generated):
+    """As far as it was: what was not said stays as it is tuned."""
+    usual = dict(
+        protocol=TUNED_PROTOCOLS["clean"],
+        settings=["nextitnet"],
+        depths=[2],
+        is_generated=is_generated,
+    )
+
+    def budgets(**said):
+        choices = Choices(**usual, options=said)
+        found = [accuracy.rows(choices), depth.rows(choices)]
+        stages = [rows[-1].recipe.stages[0] for rows in found]
+        return [
+            (s.max_steps, s.eval_every, s.patience, s.budget_in) for s in stages
+        ]
+
+    of_depth = (8, 1, 8) if is_generated else (40, 1, 10)
+    assert budgets() == [(40, 1, 10, "passes"), (*of_depth, "passes")]
+    assert budgets(patience=3) == [
+        (40, 1, 3, "passes"),
+        (*of_depth[:2], 3, "passes"),
+    ]
+    assert budgets(max_steps=3000, eval_every=500) == [
+        (3000, 500, 10, "steps"),
+        (3000, 500, of_depth[2], "steps"),
+    ]
 
 
 def test_floors_that_take_seconds():
