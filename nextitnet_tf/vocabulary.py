@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 from typing import ClassVar
 
-import numpy as np
-
 RawId = int | str
 _ITEMS, _ABOUT = "items.csv", "vocabulary.json"
 # What a file may claim: columns that are no items, and items of a history.
@@ -83,11 +81,6 @@ class Vocabulary:
         return {
             str(raw): i for i, raw in enumerate(self.raw_ids) if raw is not None
         }
-
-    @cached_property
-    def names(self) -> np.ndarray:
-        """(num_columns,) of Python objects: `raw_ids`, for many at once."""
-        return np.array(self.raw_ids, object)
 
     @cached_property
     def not_items(self) -> list[int]:

@@ -97,11 +97,14 @@ def decode(found, num_rows, vocabulary, start=0):
             f"NaN or infinite logits after histories[{row}]; its weights "
             "are those of a training that diverged"
         )
-    items = vocabulary.names[found["item_ids"][:num_rows]].tolist()
     # Closed items come last.
     return [
-        row[:num_open]
-        for row, num_open in zip(items, num_open_of(scores), strict=True)
+        [*map(vocabulary.raw_ids.__getitem__, ids[:num_open])]
+        for ids, num_open in zip(
+            found["item_ids"][:num_rows].tolist(),
+            num_open_of(scores),
+            strict=True,
+        )
     ]
 
 
