@@ -162,8 +162,9 @@ def close(scores, closed):
     """
     shape = ops.shape(closed)
     rows = ops.broadcast_to(ops.arange(shape[0], dtype="int32")[:, None], shape)
-    places = ops.stack([ops.reshape(rows, (-1,)), ops.reshape(closed, (-1,))])
-    places = ops.transpose(places)  # (B M, 2)
+    places = ops.stack(
+        [ops.reshape(rows, (-1,)), ops.reshape(closed, (-1,))], axis=1
+    )  # (B M, 2)
     return ops.scatter_update(
         scores, places, ops.full(ops.shape(places)[:1], CLOSED, "float32")
     )
