@@ -139,7 +139,10 @@ def kind(text: str) -> str | None:
         number = float(text)
         is_whole = text.lstrip("+-").isdecimal()
         if is_whole:
-            fits = -(2**63) <= int(text) < 2**63
+            # Python reads no number of thousands of digits.
+            digits = text.lstrip("+-").lstrip("0") or "0"
+            sign = -1 if text.startswith("-") else 1
+            fits = len(digits) <= 19 and -(2**63) <= sign * int(digits) < 2**63
         else:
             fits = math.isfinite(number) and abs(number) <= _EXACT
         return "a number" if fits else None

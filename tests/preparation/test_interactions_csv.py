@@ -379,3 +379,12 @@ def test_a_time_of_many_lines_is_shown_on_one(tmp_path):
     said = str(raised.value)
     assert "raw.csv, line 2: " in said and "'timestamp'" in said
     assert "\n" not in said and len(said) < 400
+
+
+def test_a_time_of_thousands_of_digits_is_named(tmp_path):
+    """Python refuses to read such a number, in words of its own."""
+    path = tmp_path / "raw.csv"
+    path.write_text(f"user,item,timestamp\n1,2,3\n1,3,{'9' * 10_001}\n")
+    with pytest.raises(ValueError, match=r"raw\.csv.*line 3"):
+        preparation.prepare(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
