@@ -18,6 +18,7 @@ from experiments import running
 from experiments import target_flags
 from experiments import transferring
 from experiments.papers import counted
+from experiments.papers.rows import BUDGET
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.reporting import against_counting
@@ -166,8 +167,7 @@ def _figure(
 
 def _as_said(choices: Choices) -> Choices:
     """Without a budget but what flags say: the target has one of its own."""
-    usual = {"max_steps", "eval_every", "patience", "budget_in"}
-    unsaid = usual - flags.budget().keys()
+    unsaid = set(BUDGET) - flags.budget().keys()
     options = {k: v for k, v in choices.options.items() if k not in unsaid}
     return dataclasses.replace(choices, options=options)
 

@@ -28,7 +28,8 @@ METHOD_NAMES = {
 }
 # How a trained model that skips blocks may be served in a policy's place.
 RANDOM_BLOCKS, SAME_BLOCKS = "random blocks", "the same blocks"
-_STAGE_OPTIONS = ("max_steps", "eval_every", "patience", "budget_in")
+# Flags, and fields of a `Stage`, that say how long it trains.
+BUDGET = ("max_steps", "eval_every", "patience", "budget_in")
 
 # The paper's MRR@5, HR@5, NDCG@5 and speed-up of a line.
 Figures = tuple[float | None, ...]
@@ -216,12 +217,12 @@ class Choices:
             ratio: fraction of the training data.
             **changes: of the `Stage`.
         """
-        budget = {k: v for k, v in self.options.items() if k in _STAGE_OPTIONS}
+        budget = {k: v for k, v in self.options.items() if k in BUDGET}
         return Stage(num_blocks, ratio, **{**budget, **changes})
 
     def stage_like(self, usual: Stage) -> Stage:
         """A stage, with what was asked of its budget (`Stage.with_budget`)."""
-        said = {k: v for k, v in self.options.items() if k in _STAGE_OPTIONS}
+        said = {k: v for k, v in self.options.items() if k in BUDGET}
         return usual.with_budget(**said)
 
     def recipe(
@@ -237,9 +238,7 @@ class Choices:
             config_changes: added to the `model_config`.
             **changes: of the `Recipe`.
         """
-        known = {
-            k: v for k, v in self.options.items() if k not in _STAGE_OPTIONS
-        }
+        known = {k: v for k, v in self.options.items() if k not in BUDGET}
         fields = {
             "protocol": self.protocol,
             "seed": self.seed,

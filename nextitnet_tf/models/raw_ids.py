@@ -97,17 +97,21 @@ def decode(found, num_rows, vocabulary, start=0):
             f"NaN or infinite logits after histories[{row}]; its weights "
             "are those of a training that diverged"
         )
-    # Closed items come last.
     return [
-        [*map(vocabulary.raw_ids.__getitem__, ids[:num_open])]
-        for ids, num_open in zip(
-            found["item_ids"][:num_rows].tolist(),
-            num_open_of(scores),
-            strict=True,
-        )
+        [*map(vocabulary.raw_ids.__getitem__, ids)]
+        for ids in recommended(found["item_ids"][:num_rows], scores)
     ]
 
 
-def num_open_of(scores) -> list[int]:
-    """How many items of each row `TopItems` did recommend."""
-    return np.count_nonzero(scores > -np.inf, axis=1).tolist()
+def recommended(values, scores) -> list[list]:
+    """Of each row, what stands where `TopItems` did recommend an item.
+
+    Args:
+        values: (B, k), of NumPy.
+        scores: (B, k), -inf where no item was left: at the end of a row.
+    """
+    num_items = np.count_nonzero(scores > -np.inf, axis=1).tolist()
+    return [
+        row[:number]
+        for row, number in zip(values.tolist(), num_items, strict=True)
+    ]

@@ -209,12 +209,7 @@ class _Answering:
         )
         items = raw_ids.decode(found, size, self._vocabulary, first + start)
         scores = found["scores"][:size]
-        return items, [
-            row[:num_open]
-            for row, num_open in zip(
-                scores.tolist(), raw_ids.num_open_of(scores), strict=True
-            )
-        ]
+        return items, raw_ids.recommended(scores, scores)
 
 
 def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:

@@ -80,15 +80,14 @@ class LoadedModel:
                 "a training that diverged"
             )
         names = self._vocabulary.raw_ids
-        answers = []
-        for i, (ids, num_unknown) in enumerate(encoded):
-            # Those that are missing stand last.
-            num_found = int((found["scores"][i] > -np.inf).sum())
-            best = found["item_ids"][i, :num_found].tolist()
-            scores = found["scores"][i, :num_found].tolist()
-            items = [names[j] for j in best]
-            answers.append(Answer(items, scores, num_unknown, not ids))
-        return answers
+        scores = found["scores"][: len(encoded)]
+        best = raw_ids.recommended(found["item_ids"][: len(encoded)], scores)
+        return [
+            Answer([names[i] for i in items], kept, num_unknown, not ids)
+            for (ids, num_unknown), items, kept in zip(
+                encoded, best, raw_ids.recommended(scores, scores), strict=True
+            )
+        ]
 
     def close(self) -> None:
         """Nothing that Python does not do."""

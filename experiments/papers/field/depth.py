@@ -22,6 +22,7 @@ from typing import Any
 
 from experiments.papers import counted
 from experiments.papers.field import accuracy
+from experiments.papers.rows import BUDGET
 from experiments.papers.rows import Choices
 from experiments.papers.rows import Row
 from experiments.reporting import figure_comparisons
@@ -31,10 +32,7 @@ from nextitnet_tf.recipe import Recipe
 NAME = "depth"
 TITLE = "Accuracy by depth"
 KIND = "against_counting"
-USES = (
-    *("settings", "depths"),
-    *("max_steps", "eval_every", "patience", "budget_in"),
-)
+USES = ("settings", "depths", *BUDGET)
 HAS_OWN_RECIPES = True
 # Model, what it is called, and its arguments beside the tuned ones.
 _MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {

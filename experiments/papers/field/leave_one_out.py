@@ -15,7 +15,7 @@ Expected time on 2 cores with Amazon Beauty (5-core, 22,363 users): 5 minutes
 a seed of SASRec of width 64, 20 of width 256, 10 to 20 of the others; counting
 takes a minute, EASE some minutes; with ML-1M two hours of SASRec. Expected
 numbers (HR@10, NDCG@10): the published ones, below; on Beauty we have 0.092
-and 0.055, of width 256 0.093 and 0.056, two seeds (results/beauty), on
+and 0.055, of width 256 0.092 and 0.056, three seeds each (results/beauty), on
 Amazon's games, by the same command, 0.113 and 0.062, one seed (results/games),
 on ML-1M 0.290 and 0.165, with a falling rate 0.288 and 0.164, one seed
 (results/ml1m). Sources differ in the width of the first: both are run. ML-1M
