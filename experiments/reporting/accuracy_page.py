@@ -12,6 +12,9 @@ from experiments.reporting import search_table
 from experiments.reporting import wording
 from experiments.reporting import written
 from experiments.reporting.columns import Column
+from nextitnet_tf.tuned import SPARSE
+from nextitnet_tf.tuned import SPARSE_BELOW
+from nextitnet_tf.tuned import SPARSE_MODEL
 from nextitnet_tf.tuned import TUNED
 
 HEAD = """\
@@ -50,6 +53,7 @@ def make_page(folders: Sequence[Path]) -> str:
         folders: of results, one a data set.
     """
     lines = [HEAD, *columns.table(_RECIPES, TUNED.values()), ""]
+    lines += [_of_sparse_data(), ""]
     sections: Mapping[str, tuple[str, Sequence[Column]]] = {
         "accuracy": ("Beside counting", against_counting.COLUMNS),
         "depth": ("By depth", against_counting.COLUMNS),
@@ -61,6 +65,17 @@ def make_page(folders: Sequence[Path]) -> str:
         if found:
             lines += [f"## {title}", "", *found]
     return "\n".join(lines)
+
+
+def _of_sparse_data() -> str:
+    better = "; ".join(
+        f"{model}: {wording.changes(arguments)}"
+        for model, arguments in SPARSE.items()
+    )
+    return (
+        f"Where items have fewer than {SPARSE_BELOW} interactions, this was "
+        f"better ({better}), and {SPARSE_MODEL} best."
+    )
 
 
 def _tables(

@@ -1,7 +1,12 @@
 """What is worth a word before a training begins."""
 
+import numpy as np
+
 from nextitnet_tf import data
 from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.tuned import SPARSE
+from nextitnet_tf.tuned import SPARSE_BELOW
+from nextitnet_tf.tuned import SPARSE_MODEL
 
 # Share of the interactions below which filters are worth a word.
 _FEW = 0.5
@@ -19,7 +24,11 @@ def on(sessions: data.Sessions, recipe: Recipe) -> list[str]:
     Returns:
         A sentence each, and what to type.
     """
-    return [*_on_filters(sessions), *_on_softmax(sessions, recipe)]
+    return [
+        *_on_filters(sessions),
+        *_on_sparsity(sessions, recipe),
+        *_on_softmax(sessions, recipe),
+    ]
 
 
 def _on_filters(sessions: data.Sessions) -> list[str]:
@@ -36,6 +45,26 @@ def _on_filters(sessions: data.Sessions) -> list[str]:
         "items, and what is left of a history with fewer than "
         f"{choices.get('min_length')} items. --min_users_per_item=1 "
         "--min_items_per_user=1 --min_length=2 --force keep all but single ones"
+    ]
+
+
+def _on_sparsity(sessions: data.Sessions, recipe: Recipe) -> list[str]:
+    is_item = sessions.rows != sessions.vocabulary.padding_id
+    an_item = np.count_nonzero(is_item) / max(1, sessions.num_items)
+    better = SPARSE[SPARSE_MODEL]
+    is_so = recipe.model == SPARSE_MODEL and all(
+        recipe.model_config.get(name) == value for name, value in better.items()
+    )
+    # What goes on from a model stays what that is.
+    if an_item >= SPARSE_BELOW or is_so or recipe.start is not None:
+        return []
+    said = " ".join(
+        f"--{name}" if value is True else f"--{name}={value}"
+        for name, value in better.items()
+    )
+    return [
+        f"note: {an_item:.0f} interactions an item are few: of such data "
+        f"--model={SPARSE_MODEL} {said} validated best (docs/accuracy.md)"
     ]
 
 

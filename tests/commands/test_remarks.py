@@ -3,14 +3,20 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from nextitnet_tf import data
 from nextitnet_tf.commands import remarks
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.recipe import Stage
+from nextitnet_tf.recipe import Start
 
-RECIPE = Recipe(stages=(Stage(1),), batch_size=16)
+# As it is best for so few interactions.
+_BEST = {"dropout_rate": 0.5, "tie_output": True}
+RECIPE = Recipe(
+    stages=(Stage(1),), batch_size=16, model="sasrec", model_config=_BEST
+)
 
 
 def test_filters_that_leave_little():
@@ -39,7 +45,9 @@ def test_a_softmax_of_many_items(monkeypatch):
     monkeypatch.setattr(remarks, "_MANY_SCORES", 16 * 5 * 7 - 1)
     (said,) = remarks.on(sessions, RECIPE)
     assert "scores 7 items at 80 positions" in said
-    small = dataclasses.replace(RECIPE, model_config={"compression": "auto"})
+    small = dataclasses.replace(
+        RECIPE, model_config={**_BEST, "compression": "auto"}
+    )
     sampled = dataclasses.replace(
         RECIPE,
         protocol=dataclasses.replace(PROTOCOLS["clean"], sampled_fraction=0.5),
@@ -47,3 +55,28 @@ def test_a_softmax_of_many_items(monkeypatch):
     assert remarks.on(sessions, small) == remarks.on(sessions, sampled) == []
     monkeypatch.setattr(remarks, "_MANY_SCORES", 16 * 5 * 7)
     assert remarks.on(sessions, RECIPE) == []
+
+
+@pytest.mark.parametrize("num_users, is_sparse", [(58, True), (59, False)])
+def test_items_with_few_interactions(num_users, is_sparse):
+    """Six a user of seven items: 58 users make 49.7 an item, 59 make 50.6."""
+    users, steps = np.divmod(np.arange(num_users * 6), 6)
+    table = {"user": users, "item": (users + steps) % 7, "time": steps}
+    # Rows are longer than histories: padding is no interaction.
+    sessions = data.Sessions.from_interactions(table, t=9)
+    usual = dataclasses.replace(RECIPE, model_config={})
+    plain = Recipe(stages=(Stage(1),), batch_size=16)
+    for recipe in (usual, plain):
+        found = remarks.on(sessions, recipe)
+        assert len(found) == is_sparse
+        assert all(
+            "--model=sasrec --dropout_rate=0.5 --tie_o" in s for s in found
+        )
+    # It is so already, or goes on as what it is.
+    going_on = dataclasses.replace(
+        usual,
+        stages=(Stage(1, method="continue"),),
+        start=Start("0" * 64, "model.keras"),
+    )
+    for recipe in (RECIPE, going_on):
+        assert remarks.on(sessions, recipe) == []

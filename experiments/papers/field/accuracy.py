@@ -1,11 +1,13 @@
 r"""Accuracy: models trained as `make train` does, beside counting.
 
 NextItNet, SASRec and GRU4Rec with the settings of `nextitnet_tf.tuned`, and
-the counted models with the best of a few settings each.
+the counted models with the best of a few settings each. `sparse` are the same
+models with what is better where items have few interactions.
 
     make reproduce-accuracy DATASET=ml1m RAW=interactions.csv.gz SEEDS=0,1,2
     make reproduce-accuracy DATASET=beauty RAW=interactions.csv.gz \
-        SEEDS=0,1,2 ARGS=--time=file
+        SEEDS=0,1,2 ARGS=--time=file \
+        SETTINGS=counting,nextitnet,sasrec,gru4rec,sparse
     make reproduce-accuracy DATASET=globo RAW=interactions.csv.gz \
         ARGS="--min_users_per_item=5 --sampled_fraction=0.2 --max_steps=6000 \
         --eval_every=1000"
@@ -26,6 +28,7 @@ from experiments.papers.rows import Row
 from experiments.reporting import figure_comparisons
 from experiments.reporting.claims import Claim
 from nextitnet_tf.recipe import Recipe
+from nextitnet_tf.tuned import SPARSE
 from nextitnet_tf.tuned import TUNED
 
 NAME = "accuracy"
@@ -34,7 +37,7 @@ KIND = "against_counting"
 USES = ("settings", *BUDGET)
 HAS_OWN_RECIPES = True
 _MODELS = ("nextitnet", "sasrec", "gru4rec")
-NAMES = ("counting", *_MODELS)
+NAMES = ("counting", *_MODELS, "sparse")
 CLAIMS = (
     Claim(
         "Is training worth it",
@@ -43,16 +46,27 @@ CLAIMS = (
         answers="counting",
     ),
 )
-DEFAULTS = {"protocol": "clean"}
+DEFAULTS = {
+    "protocol": "clean",
+    "settings": ",".join(["counting", *_MODELS]),
+}
 
 
 def rows(choices: Choices) -> list[Row]:
     """What is counted, then what is trained."""
-    return counted.tried_rows(choices) + [
+    found = counted.tried_rows(choices) + [
         Row(name, "baseline", recipe_of(name, choices))
         for name in _MODELS
         if name in choices.settings
     ]
+    if "sparse" in choices.settings:
+        for name, arguments in SPARSE.items():
+            recipe = recipe_of(name, choices)
+            config = {**recipe.model_config, **arguments}
+            recipe = dataclasses.replace(recipe, model_config=config)
+            note = ", ".join(f"{n}={v}" for n, v in arguments.items())
+            found.append(Row("sparse", "baseline", recipe, note=note))
+    return found
 
 
 def recipe_of(

@@ -11,6 +11,8 @@ from experiments.papers.field import depth
 from experiments.papers.rows import Choices
 from nextitnet_tf.models import MODELS
 from nextitnet_tf.protocol import PROTOCOLS
+from nextitnet_tf.tuned import SPARSE
+from nextitnet_tf.tuned import SPARSE_MODEL
 from nextitnet_tf.tuned import TUNED
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
 
@@ -29,19 +31,30 @@ def test_the_rows():
         *(f"ItemKNN (decay {d})" for d in ("0.5", "0.7", "0.85")),
         *(f"EASE (ridge {ridge}, decay 0.7)" for ridge in (100, 300)),
         *("NextItNet-4", "SASRec-2", "GRU4Rec"),
+        "NextItNet-4 (dropout_rate=0.5)",
+        "SASRec-2 (dropout_rate=0.5, tie_output=True)",
     ]
     # Counting draws nothing: the same runs whatever the seed, whole rows.
-    assert {row.recipe.seed for row in rows[:-3]} == {0}
-    assert not any(row.recipe.protocol.recut for row in rows[:-3])
-    assert {row.recipe.seed for row in rows[-3:]} == {2}
-    assert all(row.recipe.protocol.recut for row in rows[-3:])
+    assert {row.recipe.seed for row in rows[:-5]} == {0}
+    assert not any(row.recipe.protocol.recut for row in rows[:-5])
+    assert {row.recipe.seed for row in rows[-5:]} == {2}
+    assert all(row.recipe.protocol.recut for row in rows[-5:])
+    # The last two are as those of that name, but for what they say.
+    for usual, sparse in [(-5, -2), (-4, -1)]:
+        first, second = rows[usual].recipe, rows[sparse].recipe
+        assert second.model_config.pop("dropout_rate") == 0.5
+        assert second.model_config.pop("tie_output", True)
+        first.model_config.pop("dropout_rate")
+        assert first == second
 
 
 def test_a_sampled_softmax_has_no_smoothed_labels():
     protocol = dataclasses.replace(
         TUNED_PROTOCOLS["clean"], sampled_fraction=0.2
     )
-    gru4rec = make_rows(protocol)[-1].recipe
+    (gru4rec,) = (
+        row.recipe for row in make_rows(protocol) if row.setting == "gru4rec"
+    )
     assert (gru4rec.label_smoothing, TUNED["gru4rec"].label_smoothing) == (
         *(0.0, 0.1),
     )
@@ -85,6 +98,12 @@ def test_floors_that_take_seconds():
     )
     assert few == ["MostPop", "Markov", "ItemKNN", "EASE"]
     assert many == few[:-1]
+
+
+@pytest.mark.parametrize("name", list(SPARSE))
+def test_what_is_better_of_sparse_data_is_of_the_models(name):
+    assert set(SPARSE[name]) <= MODELS[name].arguments()
+    assert SPARSE_MODEL in SPARSE and {*SPARSE} <= {*TUNED}
 
 
 @pytest.mark.parametrize("name", list(TUNED))
