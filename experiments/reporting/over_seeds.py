@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.reporting import columns
 from experiments.reporting.columns import Column
+from experiments.reporting.statistics import NEEDED_SEEDS
 from experiments.reporting.statistics import spread
 from nextitnet_tf.comparing import compare_ranks
 
@@ -29,7 +30,7 @@ _EXPLANATION = (
     "on the test sessions (of a baseline to the NextItNet on all data "
     "that validates best), with its 95 % range over users (the sessions of "
     "one are one draw) and seeds (paired, Student's t), where all ranks "
-    "were kept; * where that leaves out 0."
+    "were kept; * where that leaves out 0 and there are three seeds."
 )
 
 
@@ -187,6 +188,11 @@ def mark(found: dict[str, Any]) -> str:
     return "*" if found["low"] > 0 or found["high"] < 0 else ""
 
 
+def _verdict(group: dict[str, Any]) -> str:
+    """The mark, where there are seeds enough."""
+    return mark(group) if len(group["seeds"]) >= NEEDED_SEEDS else ""
+
+
 def _speedup(group: dict[str, Any]) -> str:
     return columns.factor(group["speedup"]) if group["is_compared"] else ""
 
@@ -213,14 +219,14 @@ COLUMNS = (
         lambda g: columns.number(g["difference"], "+.4f"),
     ),
     Column("95 %", interval),
-    Column("", mark),
+    Column("", _verdict),
 )
 
 
 def to_markdown(groups: list[dict[str, Any]]) -> list[str]:
     """The lines of a section, unless there is nothing to say.
 
-    An asterisk marks what is not noise.
+    An asterisk marks what is not noise, by three seeds or more.
     """
     if all(
         len(group["seeds"]) == 1 and group["difference"] is None

@@ -97,15 +97,16 @@ def test_a_difference_among_unseen_items_has_ranks_of_its_own():
     assert other["unseen_difference"] == pytest.approx(0.5)
 
 
-def test_a_difference_pairs_sessions_and_seeds():
+@pytest.mark.parametrize(("num_seeds", "mark"), [(2, ""), (3, "*")])
+def test_a_difference_pairs_sessions_and_seeds(num_seeds, mark):
+    """It is marked as no noise where there are three seeds."""
     ranks = [0, 0, 9, 1] * 50
     better = [0, 0, 1, 1] * 50
     groups = over_seeds.summarize(
         [
-            entry("scratch", 0, 0.1, 1.0, ranks, SCRATCH),
-            entry("scratch", 1, 0.1, 1.0, ranks, SCRATCH),
-            entry("deep", 0, 0.1, 1.0, better, SCRATCH),
-            entry("deep", 1, 0.1, 1.0, better, SCRATCH),
+            entry(name, seed, 0.1, 1.0, of_name, SCRATCH)
+            for name, of_name in {"scratch": ranks, "deep": better}.items()
+            for seed in range(num_seeds)
         ]
     )
     deep = groups[1]
@@ -116,7 +117,7 @@ def test_a_difference_pairs_sessions_and_seeds():
     assert deep["high"] == pytest.approx(0.125 + 1.96 * 0.0153, abs=0.005)
     lines = over_seeds.to_markdown(groups)
     (shown,) = [line for line in lines if "| deep |" in line]
-    assert "+0.1250" in shown and shown.endswith("| * |")
+    assert "+0.1250" in shown and shown.endswith(f"| {mark} |")
 
 
 def test_a_comparison_is_made_once():
