@@ -66,12 +66,20 @@ def parse(line: str, place: str, known: Collection[str]) -> list[str]:
     Raises:
         ValueError: quotes that are not closed within the line.
     """
+    return [f for f in fields(line, place, known) if f or f in known]
+
+
+def fields(line: str, place: str, known: Collection[str]) -> list[str]:
+    """What stands between the commas of a line, empty ones included: `parse`.
+
+    Raises:
+        ValueError: see there.
+    """
     try:
-        fields = next(csv.reader([line], strict=True), [])
+        found = next(csv.reader([line], strict=True), [])
     except csv.Error as error:
         raise ValueError(
             "Expected items separated by commas, quotes closed within the "
             f"line. Received: {place}: {error}"
         ) from None
-    items = (item if item in known else item.strip() for item in fields)
-    return [item for item in items if item or item in known]
+    return [field if field in known else field.strip() for field in found]

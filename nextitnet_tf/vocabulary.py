@@ -97,7 +97,8 @@ class Vocabulary:
 
         Args:
             history: raw ids, oldest first; integers and their text are the
-                same.
+                same, as is text with and without white space at its ends,
+                which preparation cuts off.
 
         Returns:
             The ids of those known, in order, and how many are unknown.
@@ -105,10 +106,11 @@ class Vocabulary:
         Raises:
             ValueError: a raw id that is neither int nor str.
         """
-        known = [
-            self.ids.get(str(as_raw_id(raw, "an item of a history")))
-            for raw in history
-        ]
+        known = []
+        for raw in history:
+            name = str(as_raw_id(raw, "an item of a history"))
+            found = self.ids.get(name)
+            known.append(self.ids.get(name.strip()) if found is None else found)
         ids = [i for i in known if i is not None]
         return ids, len(known) - len(ids)
 

@@ -3,7 +3,9 @@
 import csv
 import sys
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nextitnet_tf import histories
 from nextitnet_tf.commands.progress import Progress
@@ -22,7 +24,7 @@ def lines_of(path: str) -> dict[str, str]:
         ValueError: a file that is no lines of items.
         OSError: it cannot be read.
     """
-    if path.endswith((".jsonl", ".parquet")):
+    if blocks.kind_of(Path(path)) != "text":
         raise ValueError(
             "A file of jsonl or parquet is answered into a file: expected "
             f"--output=FILE. Received: --input={path}"
@@ -57,7 +59,7 @@ def print_answers(
     known = {} if vocabulary is None else vocabulary.ids
     if is_file:
         place, line = next(iter(lines.items()))
-        blocks.check_is_no_table(line, place, known)
+        blocks.check_first_line(line, place, known)
     answers = model.recommend(
         [_known(line, place, known) for place, line in lines.items()],
         k=k,
@@ -83,14 +85,18 @@ def _known(line: str, place: str, known: Mapping[str, int]) -> list[str]:
     items = histories.parse(line, place, known)
     unknown = [item for item in items if item not in known]
     if unknown:
-        shown = ", ".join(map(repr, unknown[:_SHOWN]))
-        more = len(unknown) - _SHOWN
-        said = f"unknown item ids skipped: {place}: {shown}"
-        said += f" and {more} more" * (more > 0)
-        if len(unknown) == len(items):
-            said += "; none is known: it gets the most popular items"
-        print(said, file=sys.stderr)
+        _say_unknown(place, unknown, len(unknown) == len(items))
     return [item for item in items if item in known]
+
+
+def _say_unknown(place: str, unknown: Sequence[Any], is_popular: bool) -> None:
+    shown = ", ".join(map(repr, unknown[:_SHOWN]))
+    more = len(unknown) - _SHOWN
+    said = f"unknown item ids skipped: {place}: {shown}"
+    said += f" and {more} more" * (more > 0)
+    if is_popular:
+        said += "; none is known: it gets the most popular items"
+    print(said, file=sys.stderr)
 
 
 def answer_file(
@@ -115,6 +121,16 @@ def answer_file(
         ValueError: see `in_blocks.recommend_file`.
     """
     progress = Progress("histories")
+    # The first histories with unknown items, and how many know none.
+    first: list[tuple[int, list[Any], bool]] = []
+    num_popular = 0
+
+    def note(number: int, unknown: list[Any], is_popular: bool) -> None:
+        nonlocal num_popular
+        num_popular += is_popular
+        if len(first) < _SHOWN:
+            first.append((number, unknown, is_popular))
+
     num_unknown = in_blocks.recommend_file(
         Path(path),
         Path(source),
@@ -123,8 +139,17 @@ def answer_file(
         exclude_seen,
         has_users,
         progress,
+        note,
     )
     progress.end()
+    for number, unknown, is_popular in first:
+        _say_unknown(f"{source}, history {number:,}", unknown, is_popular)
     if num_unknown:
-        print(f"unknown item ids skipped: {num_unknown:,}", file=sys.stderr)
+        said = f"unknown item ids skipped: {num_unknown:,}"
+        if num_popular:
+            said += (
+                f" in all; {num_popular:,} histories without a known one got "
+                "the most popular items"
+            )
+        print(said, file=sys.stderr)
     print(f"{progress.num_done:,} answers in {target}")

@@ -20,10 +20,13 @@ history). The answers have scores, too, where they are no lines of csv. A
 command that was interrupted goes on where it was.
 """
 
+from pathlib import Path
+
 from absl import flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf.commands import answering
+from nextitnet_tf.serving.blocks import kind_of
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
 _HISTORY = flags.DEFINE_string(
@@ -68,7 +71,7 @@ def main() -> None:
                 + ("no --input" if _INPUT.value is None else "--explain")
             )
         source, target = _INPUT.value, _OUTPUT.value
-        if _USERS.value and source.endswith((".jsonl", ".parquet")):
+        if _USERS.value and kind_of(Path(source)) != "text":
             raise ValueError(
                 "--users is for lines of text: jsonl and parquet have a field "
                 f"`user`, which is carried through. Received: --input={source}"

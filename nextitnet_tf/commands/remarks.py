@@ -1,5 +1,7 @@
 """What is worth a word before a training begins."""
 
+import re
+
 import numpy as np
 
 from nextitnet_tf import data
@@ -10,6 +12,8 @@ from nextitnet_tf.tuned import SPARSE_MODEL
 
 # Share of the interactions below which filters are worth a word.
 _FEW = 0.5
+# What integers become in a column in which some values are missing.
+_DECIMAL = re.compile(r"-?[0-9]+\.0+")
 # Scores a step beyond which a smaller softmax is.
 _MANY_SCORES = 2e8
 
@@ -26,6 +30,7 @@ def on(sessions: data.Sessions, recipe: Recipe) -> list[str]:
     """
     return [
         *_on_filters(sessions),
+        *_on_ids(sessions),
         *_on_sparsity(sessions, recipe),
         *_on_softmax(sessions, recipe),
     ]
@@ -45,6 +50,18 @@ def _on_filters(sessions: data.Sessions) -> list[str]:
         "items, and what is left of a history with fewer than "
         f"{choices.get('min_length')} items. --min_users_per_item=1 "
         "--min_items_per_user=1 --min_length=2 --force keep all but single ones"
+    ]
+
+
+def _on_ids(sessions: data.Sessions) -> list[str]:
+    ids = sessions.vocabulary.raw_ids
+    found = [i for i in ids if isinstance(i, str) and _DECIMAL.fullmatch(i)]
+    if not found:
+        return []
+    bare = found[0].partition(".")[0]
+    return [
+        f"note: {len(found):,} of {sessions.num_items:,} item ids are integers "
+        f"written with decimals, such as {found[0]!r}; {bare!r} is another item"
     ]
 
 

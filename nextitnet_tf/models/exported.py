@@ -136,6 +136,9 @@ def _answering(model, table, names):
             k = tf.identity(k)
         is_given = tf.range(width)[None] < lengths[:, None]  # (B, S)
         found = table.lookup(histories)
+        if table.key_dtype == tf.string:  # as `Vocabulary.encode` does
+            stripped = table.lookup(tf.strings.strip(histories))
+            found = tf.where(found >= 0, found, stripped)
         is_known = is_given & (found >= 0)
         # A stable sort puts what is known to the right, in order.
         places = tf.argsort(tf.cast(is_known, tf.int32), axis=1, stable=True)

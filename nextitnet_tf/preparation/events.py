@@ -56,8 +56,7 @@ def histories_of(
         pd.Series(table[name]).reset_index(drop=True)
         for name in (columns.user, columns.item)
     )
-    for role, series in (("user", users), ("item", items)):
-        check_ids(series, role)
+    users, items = _as_prepared(users, "user"), _as_prepared(items, "item")
     times = np.zeros(len(users))
     if columns.time is not None:
         times = times_of.of_column(pd.Series(table[columns.time]))
@@ -73,3 +72,14 @@ def histories_of(
     for i in order.tolist():
         found[numbers[i]].append(values[i])
     return known.tolist(), found
+
+
+def _as_prepared(ids: pd.Series, role: str) -> pd.Series:
+    """Raw ids as preparation has them: no white space at the ends of text."""
+    check_ids(ids, role)
+    if pd.api.types.is_integer_dtype(ids.dtype):
+        return ids
+    cut = [v.strip() if isinstance(v, str) else v for v in ids.tolist()]
+    if "" in cut:
+        raise DataError(f"Expected no empty {role}. Received: ''")
+    return pd.Series(cut, dtype=object)

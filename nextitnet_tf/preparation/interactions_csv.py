@@ -93,8 +93,18 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
     return found
 
 
+# How to make ids of another kind; of the rest by `astype(str)`.
+_HOW = {
+    "bytes": "str.decode('utf-8')",
+    **dict.fromkeys(
+        ("floating", "mixed-integer-float", "float", "decimal"),
+        "astype('int64')",
+    ),
+}
+
+
 def check_ids(series: pd.Series, role: str) -> None:
-    """Raises DataError for raw ids that are empty, or that have decimals.
+    """Raises DataError for raw ids that are empty, no integers and no text.
 
     A column of integers of which some were missing has become one of floats:
     as text its ids would be others than those of the data.
@@ -106,15 +116,28 @@ def check_ids(series: pd.Series, role: str) -> None:
     if series.isna().any():
         row = int(np.flatnonzero(series.isna())[0])
         raise DataError(f"Expected no empty {role}. Received: {row=}")
-    kind = pd.api.types.infer_dtype(series)
-    if kind == "empty":
+    values: Any = series
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        values = series.cat.categories
+    kind = pd.api.types.infer_dtype(values)
+    if kind in ("empty", "integer", "string"):
         return
-    if pd.api.types.is_float_dtype(series.dtype) or kind == "bytes":
-        how = "astype('int64')" if kind != "bytes" else "str.decode('utf-8')"
-        raise DataError(
-            f"Expected {with_article(role)} id that is an integer or text: "
-            f"write the column with {how}. Received: {kind}"
-        )
+    if kind in ("mixed", "mixed-integer"):
+        odd = next((v for v in values if not _is_id(v)), None)
+        if odd is None:
+            return
+        kind = f"{type(odd).__name__}, {odd!r}"
+    how = _HOW.get(kind.split(",")[0], "astype(str)")
+    raise DataError(
+        f"Expected {with_article(role)} id that is an integer or text: "
+        f"write the column with {how}. Received: {kind}"
+    )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | np.integer | str) and not isinstance(
+        value, bool
+    )
 
 
 def code_interactions(

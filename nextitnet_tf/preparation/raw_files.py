@@ -22,6 +22,7 @@ import pandas as pd
 from nextitnet_tf.preparation import archives
 from nextitnet_tf.preparation.archives import base_name
 from nextitnet_tf.preparation.errors import DataError
+from nextitnet_tf.preparation.separators import WithCommas
 
 # Endings that say of what kind a file is; dates and the like do not.
 _SUFFIXES = (
@@ -42,10 +43,6 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return name.strip(".") or "data"
 
 
-class ForeignComma(ValueError):
-    """A comma in a file whose fields another separator separates."""
-
-
 # What a compressed file raises that is damaged or ends early.
 _INCOMPLETE = (
     EOFError,
@@ -57,7 +54,6 @@ _INCOMPLETE = (
 # What a damaged, truncated or misquoted file raises while it is read.
 DAMAGE = (
     *_INCOMPLETE,
-    ForeignComma,
     UnicodeDecodeError,
     csv.Error,
     pd.errors.ParserError,
@@ -76,7 +72,7 @@ class RawFile:
     Args:
         path: the file on disk; gzip is recognised by its first two bytes.
         member: its name inside the zip archive that `path` is, if it is one.
-        separator: `","` or `"::"`; the latter is read as if it were a comma.
+        separator: what `open` makes commas of.
         header: the names of the columns where the file does not begin with
             them.
     """
@@ -97,7 +93,7 @@ class RawFile:
         """Opens the decompressed bytes, separated by commas."""
         stream: Any = self.open_unconverted()
         if self.separator != ",":
-            stream = _Converted(stream, self.separator.encode())
+            stream = WithCommas(stream, self.separator)
         return io.BufferedReader(stream, _BLOCK)
 
     def facts(self) -> dict[str, str | int]:
@@ -229,12 +225,6 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
             typing.cast(Any, raw.open_unconverted()), _BLOCK
         ) as stream:
             for number, line in enumerate(stream, start=1):
-                if raw.separator != "," and b"," in line:
-                    return DataError(
-                        f"{raw.label}, line {number}: Expected fields "
-                        f"separated by `{raw.separator}`. Received: a comma, "
-                        f"{_start_of(line)!r}"
-                    )
                 try:
                     line.decode("utf-8")
                 except UnicodeDecodeError:
@@ -286,60 +276,11 @@ class _Lines(io.RawIOBase):
         super().close()
 
 
-class _Converted(io.RawIOBase):
-    """A byte stream in which every `separator` has become a comma.
-
-    A comma that was there before is an error: it would become a separator.
-    """
-
-    def __init__(self, stream: IO[bytes], separator: bytes):
-        super().__init__()
-        self._stream = stream
-        self._separator = separator
-        self._ready = b""
-        self._held = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer)
-        while not self._ready:
-            block = self._stream.read(_BLOCK)
-            if b"," in block:
-                raise ForeignComma
-            text = self._held + block
-            self._held = b""
-            # Half a separator at the end waits for its other half.
-            if (
-                block
-                and text.endswith(self._separator[:1])
-                and not text.endswith(self._separator)
-            ):
-                self._held = text[-1:]
-                text = text[:-1]
-            self._ready = text.replace(self._separator, b",")
-            if not block:
-                break
-        size = min(len(view), len(self._ready))
-        view[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
 def _cannot_open(path: pathlib.Path, error: OSError) -> DataError:
     reason = error.strerror or type(error).__name__
     return DataError(
         f"Expected a file that can be read. Received: {path} ({reason})"
     )
-
-
-def _start_of(line: bytes) -> str:
-    return line.decode("utf-8", "replace").strip()[:60]
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
@@ -12,6 +13,17 @@ from nextitnet_tf.vocabulary import RawId
 
 _BETWEEN = re.compile(r"[,;|\t]")
 _TYPE = re.compile(r":(token|float)(_seq)?$")
+# What a header would call histories.
+_HEADS = {"history", "histories", "items", "sequence"}
+_KINDS = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+}
+# Of files that would be written, or read, as something else.
+_OTHERS = (
+    *(".tsv", ".gz", ".zip", ".bz2", ".xz", ".zst", ".xlsx", ".xls", ".npy"),
+    *(".npz", ".pkl", ".pickle", ".arrow", ".feather", ".avro", ".orc"),
+)
 
 
 class Block(NamedTuple):
@@ -73,11 +85,30 @@ def user_name(names: Collection[str]) -> str:
     return next(known, "user")
 
 
-def check_is_no_table(line: str, place: str, known: Collection[str]) -> None:
-    """Raises if a first line names the columns of a table of interactions.
+def kind_of(path: Path) -> str:
+    """What the suffix of a file promises.
 
-    Each of its lines would be answered, as a history of a user, an item and a
-    time.
+    Returns:
+        "jsonl" (of .json and .ndjson, too), "parquet" or "text".
+
+    Raises:
+        ValueError: of files that are none of these.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _OTHERS:
+        raise ValueError(
+            "Expected a file of .jsonl, .parquet or lines of csv (.csv, .txt). "
+            f"Received: {path}"
+        )
+    return _KINDS.get(suffix, "text")
+
+
+def check_first_line(line: str, place: str, known: Collection[str]) -> None:
+    """Raises if a first line says that the lines are no histories.
+
+    Each of them would be answered: those of a table of interactions as a
+    history of a user, an item and a time, those of JSON and a header as one of
+    items that nobody knows.
 
     Args:
         line: the first.
@@ -85,17 +116,25 @@ def check_is_no_table(line: str, place: str, known: Collection[str]) -> None:
         known: items; a line of nothing else is a history.
 
     Raises:
-        ValueError: it names a column of users and one of items.
+        ValueError: it begins as JSON does; it names columns.
     """
     # RecBole has types behind names: `user_id:token`.
     names = [
         _TYPE.sub("", field.strip().strip('"'))
         for field in _BETWEEN.split(line)
     ]
-    if is_header(names) and not all(name in known for name in names):
+    if all(name in known for name in names):
+        return
+    expected = "Expected a history a line: its items, oldest first. Received: "
+    received = f"{expected}{place}, {line[:60]!r}"
+    if is_header(names):
         raise ValueError(
-            "Expected a history a line: its items, oldest first. Received: "
-            f"{place}, {line[:60]!r}, a table with a row an interaction; "
+            f"{received}, a table with a row an interaction; "
             "nextitnet_tf.load_model(MODEL).recommend(pandas.read_csv(FILE)) "
             "answers its users"
         )
+    if line.lstrip().startswith(("{", "[")) and names[0] not in known:
+        raise ValueError(f"{received}, JSON, which a file of .jsonl may have")
+    heads = [n for n in names if n not in known and plain_name(n) in _HEADS]
+    if heads:
+        raise ValueError(f"{received}, a header, which there must not be")

@@ -1,14 +1,14 @@
 """Files of histories, read block by block, and files of answers.
 
-| suffix | a history | an answer |
+| file | a history | an answer |
 |---|---|---|
 | `.jsonl` | `{"user": 7, "history": [1, 2]}` | `{"user": 7, "items": [3], \
 "scores": [0.5]}` |
 | `.parquet` | columns `user`, `history` (lists) | `user`, `items`, `scores` |
 | any other | `1,2`, as csv has it; with users `7,1,2` | `3`; with users `7,3` |
 
-Users are carried through, and may be missing; `user_id` and the like are they,
-too.
+What a suffix promises is `blocks.kind_of`. Users are carried through, and may
+be missing; `user_id` and the like are they, too.
 """
 
 import csv
@@ -27,7 +27,8 @@ from nextitnet_tf.serving import parquet_files
 from nextitnet_tf.serving.blocks import Answers
 from nextitnet_tf.serving.blocks import Block
 from nextitnet_tf.serving.blocks import Users
-from nextitnet_tf.serving.blocks import check_is_no_table
+from nextitnet_tf.serving.blocks import check_first_line
+from nextitnet_tf.serving.blocks import kind_of
 from nextitnet_tf.serving.blocks import user_name
 from nextitnet_tf.vocabulary import RawId
 
@@ -57,30 +58,30 @@ def read_blocks(
 
     Raises:
         ValueError: a history that cannot be read, with its line; no history;
-            a table of interactions;
+            a table of interactions, or a header; a file of another kind;
             pyarrow, which reads parquet, is not there.
         OSError: the file cannot be read.
     """
     users = Users(users_of_one_kind)
-    if path.suffix == ".parquet":
+    kind = kind_of(path)
+    if kind == "parquet":
         found = parquet_files.read_blocks(path, size, skip, users)
-    elif path.suffix == ".jsonl":
+    elif kind == "jsonl":
         found = _line_blocks(path, size, skip, users, _of_json)
     else:
         first_line = _place(path, 1)
 
         def of_text(line: str, place: str) -> tuple[Any, list[RawId]]:
             if place == first_line:
-                check_is_no_table(line, place, known)
-            items: list[RawId] = [*histories.parse(line, place, known)]
-            if not has_users:
-                return None, items
-            if not items:
+                check_first_line(line, place, known)
+            fields = histories.fields(line, place, known)
+            user = fields.pop(0) if has_users and fields else None
+            if has_users and not user:
                 raise ValueError(
-                    f"Expected a user and items. Received: {place}, an empty "
-                    "line"
+                    "Expected a user and items. Received: "
+                    f"{place}, without a user"
                 )
-            return items[0], items[1:]
+            return user, [f for f in fields if f or f in known]
 
         found = _line_blocks(path, size, skip, users, of_text)
     is_empty = True
@@ -98,12 +99,13 @@ def write_block(path: Path, answers: Answers) -> None:
         ValueError: an id with a line end, in a file of lines; ids of both
             kinds, in parquet; pyarrow is not there.
     """
-    if path.suffix == ".parquet":
+    kind = kind_of(path)
+    if kind == "parquet":
         parquet_files.write_block(path, answers)
         return
     users = answers.users or itertools.repeat(None)
     with open(path, "w", encoding="utf-8", newline="") as file:
-        if path.suffix == ".jsonl":
+        if kind == "jsonl":
             for user, items, scores in zip(
                 users, answers.items, answers.scores, strict=False
             ):
@@ -134,7 +136,7 @@ def join(blocks: Sequence[Path], path: Path) -> None:
     Raises:
         ValueError: ids of both kinds, in parquet.
     """
-    if path.suffix == ".parquet":
+    if kind_of(path) == "parquet":
         parquet_files.join(blocks, path)
         return
     with open(path, "wb") as whole:

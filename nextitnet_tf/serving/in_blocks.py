@@ -25,9 +25,11 @@ from nextitnet_tf.models import saved
 from nextitnet_tf.serving import history_files
 from nextitnet_tf.serving.blocks import Answers
 from nextitnet_tf.serving.blocks import Block
+from nextitnet_tf.serving.blocks import kind_of
 from nextitnet_tf.vocabulary import RawId
 
 _Item = TypeVar("_Item")
+Report = Callable[[int, list[RawId], bool], None]
 BLOCK = 4096
 # Rows scored at a time, at most: a block has whole batches.
 _BATCH = 256
@@ -43,6 +45,7 @@ def recommend_file(
     exclude_seen: bool = True,
     has_users: bool = False,
     progress: Callable[[int], None] = lambda num_done: None,
+    report: Report = lambda number, unknown, is_popular: None,
 ) -> int:
     """Answers each history of a file.
 
@@ -55,6 +58,9 @@ def recommend_file(
         exclude_seen: leave out every item of a history.
         has_users: whether a line of text begins with its user.
         progress: called after each block with the histories done by then.
+        report: called with each history that has unknown items: its number
+            in the file, from 1, those items, and whether it has no others and
+            gets the most popular ones.
 
     Returns:
         How many items of all histories the model does not know; of those that
@@ -72,6 +78,7 @@ def recommend_file(
                 f"Expected another file for the answers than {known}, which "
                 f"would be lost. Received: {target}"
             )
+    kind = kind_of(target)
     if target.is_dir() or not target.parent.is_dir():
         raise ValueError(
             "Expected a file for the answers, in a folder that is there. "
@@ -82,7 +89,7 @@ def recommend_file(
         model = saved.load_model(model_path)
         raw_ids.vocabularies(model)  # there must be some
         recommending.at_most(k, model)
-        answer = _Answering(model, k, exclude_seen)
+        answer = _Answering(model, k, exclude_seen, report)
         _begin(
             blocks,
             {
@@ -105,7 +112,7 @@ def recommend_file(
             answer.known,
             has_users,
             lambda number: place(number).exists(),
-            users_of_one_kind=target.suffix == ".parquet",
+            users_of_one_kind=kind == "parquet",
         )
         try:
             num_blocks = _answer_blocks(answer, found, place, progress)
@@ -160,7 +167,7 @@ class _Answering:
         num_unknown: items of histories that the model does not know.
     """
 
-    def __init__(self, model, k: int, exclude_seen: bool):
+    def __init__(self, model, k: int, exclude_seen: bool, report: Report):
         self._vocabulary, self._of_histories = raw_ids.vocabularies(model)
         self._frozen = model.freeze()
         self._k, self._exclude_seen = k, exclude_seen
@@ -168,16 +175,27 @@ class _Answering:
         self._batch_size = min(_BATCH, max(1, largest // _AT_ONCE))
         self.known = self._of_histories.ids
         self.num_unknown = 0
+        self._report = report
+        self._num_read = 0
 
     def encode(self, block: Block | int) -> Block | int:
         """A block in ids of the model; one that is not wanted as it is."""
         if isinstance(block, int):
+            self._num_read += block
             return block
         encoded: list[list[RawId]] = []
-        for history in block.histories:
+        for number, history in enumerate(block.histories, self._num_read + 1):
             ids, num_unknown = self._of_histories.encode(history)
             encoded.append([*ids])
-            self.num_unknown += num_unknown
+            if num_unknown:
+                self.num_unknown += num_unknown
+                unknown = [
+                    raw
+                    for raw in history
+                    if self._of_histories.encode([raw])[1]
+                ]
+                self._report(number, unknown, not ids)
+        self._num_read += len(encoded)
         return Block(block.users, encoded)
 
     def __call__(self, block: Block, first: int) -> Answers:

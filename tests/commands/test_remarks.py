@@ -80,3 +80,17 @@ def test_items_with_few_interactions(num_users, is_sparse):
     )
     for recipe in (RECIPE, going_on):
         assert remarks.on(sessions, recipe) == []
+
+
+def test_integers_with_decimals():
+    users, steps = np.divmod(np.arange(20 * 6), 6)
+    items = [
+        f"{(u + s) % 7}" + (".0" if u < 3 else "")
+        for u, s in zip(users, steps, strict=True)
+    ]
+    table = {"user": users, "item": items, "time": steps}
+    sessions = data.Sessions.from_interactions(table, t=6, min_users_per_item=1)
+    (said,) = remarks.on(sessions, RECIPE)
+    # Three users of six items: 0 to 5, 1 to 6 and 2 to 0 are all seven.
+    assert said.startswith("note: 7 of 14 item ids are integers written with")
+    assert "such as '" in said and said.endswith("is another item")

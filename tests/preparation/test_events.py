@@ -2,11 +2,13 @@
 
 import datetime
 import decimal
+import uuid
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from nextitnet_tf.data import Sessions
 from nextitnet_tf.preparation import make_sessions
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.events import histories_of
@@ -129,11 +131,53 @@ def test_a_column_that_may_be_one_of_times_must_be_named():
     assert histories_of(unnamed, time="at") == histories_of(FRAME)
 
 
-def test_ids_that_are_bytes_or_decimals():
-    for values, how in ((b"abca", "decode"), ([1.0] * 4, "astype")):
-        items = [bytes([v]) if how == "decode" else v for v in values]
-        with pytest.raises(DataError, match=how):
-            histories_of(FRAME.assign(item=items))
+def _of_objects(*values):
+    return pd.Series(values, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ([b"a", b"b", b"c", b"a"], "str.decode.*bytes"),
+        ([1.0, 2.0, 3.0, 1.0], "astype..int64...*floating"),
+        (_of_objects(1.0, 2.0, 3.0, 1.0), "astype..int64...*floating"),
+        (_of_objects(1, 2.0, 3, 1.0), "astype..int64...*mixed-integer-float"),
+        (pd.Series([1.0, 2, 3, 1]).astype("category"), "int64...*floating"),
+        (_of_objects("a", 2.0, "b", "a"), "int64...*float, 2.0"),
+        ([decimal.Decimal(1)] * 4, "int64...*decimal"),
+        ([True, False, True, True], "astype.str..*boolean"),
+        (_of_objects(1, True, 2, "a"), "astype.str..*bool, True"),
+        (_of_objects((1,), (2,), (1,), (1,)), "astype.str..*tuple, .1"),
+        (_of_objects(*[uuid.UUID(int=7)] * 4), "astype.str..*UUID"),
+    ],
+)
+def test_ids_that_are_neither_integers_nor_text(values, advice):
+    """Refused by who asks and by who trains, in the same words."""
+    frame = pd.DataFrame({"user": [1, 2, 3, 4], "item": values})
+    with pytest.raises(DataError, match="item id that is.*" + advice):
+        histories_of(frame)
+    with pytest.raises(DataError, match="item id that is.*" + advice):
+        Sessions.from_interactions(frame, time=None)
+    users = pd.DataFrame({"user": values, "item": [1, 2, 3, 4]})
+    with pytest.raises(DataError, match="user id that is.*" + advice):
+        histories_of(users)
+
+
+def test_ids_are_as_preparation_has_them():
+    """White space at the ends is cut off; of one item there is one id."""
+    frame = FRAME.assign(
+        user=["u2 ", " u1", "u2", "u1"], item=["a ", "b", "\tc", "a"]
+    )
+    assert histories_of(frame) == (["u2", "u1"], [["c", "a"], ["a", "b"]])
+    categories = FRAME.assign(item=frame.item.astype("category"))
+    assert histories_of(categories) == histories_of(frame)
+    mixed = FRAME.assign(
+        item=pd.Series([1, "b ", np.int64(3), 1], dtype=object)
+    )
+    assert histories_of(mixed)[1] == [[3, 1], [1, "b"]]
+    for column in ("user", "item"):
+        with pytest.raises(DataError, match=f"no empty {column}"):
+            histories_of(FRAME.assign(**{column: ["a", " ", "b", "c"]}))
 
 
 def test_columns_of_other_names():

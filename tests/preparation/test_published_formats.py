@@ -1,5 +1,6 @@
 """Interactions as other projects publish them, and in parquet."""
 
+import csv
 import datetime
 import gzip
 import json
@@ -12,6 +13,7 @@ from nextitnet_tf.preparation import DataError
 from nextitnet_tf.preparation import make_sessions
 from nextitnet_tf.preparation import prepare
 from nextitnet_tf.preparation import raw_files
+from nextitnet_tf.preparation import separators
 from nextitnet_tf.preparation import sessions
 
 SMALL = {
@@ -26,10 +28,11 @@ ROWS = [[0, 0, 0, 2], [0, 1, 2, 1]]
 def prepared(raw, folder, **options):
     """Rows in the order of raw user ids, raw ids, and what meta.json says."""
     prepare(raw, folder, **{**SMALL, **options})
-    items = (folder / "items.csv").read_text().splitlines()[1:]
+    with open(folder / "items.csv", newline="", encoding="utf-8") as file:
+        items = list(csv.reader(file))[1:]
     return (
         np.load(folder / "sessions-00000.npy").tolist(),
-        [line.split(",")[1] for line in items],
+        [fields[1] for fields in items],
         json.loads((folder / "meta.json").read_text()),
     )
 
@@ -98,6 +101,7 @@ def test_ids_that_are_no_numbers(tmp_path):
 @pytest.mark.parametrize("block", [1, 2, 1000])
 def test_other_separators(tmp_path, monkeypatch, block):
     monkeypatch.setattr(raw_files, "_BLOCK", block)
+    monkeypatch.setattr(separators, "_BLOCK", block)
     raw = tmp_path / "a.csv"
     raw.write_text(
         "who;user;item;time\nx;7;b;20\ny;7;a;30\nz;7;a;10\nw;3;b;1\n"
@@ -108,6 +112,41 @@ def test_other_separators(tmp_path, monkeypatch, block):
     raw.write_text("7\tb\n7\ta\n")
     named = {"columns": ["user", "item"], "separator": "\t", "time": "file"}
     assert prepared(raw, tmp_path / "t", **named)[0] == [[0, 0, 2, 1]]
+
+
+@pytest.mark.parametrize("block", [1, 2, 1000])
+def test_separators_and_commas_within_fields(tmp_path, monkeypatch, block):
+    """They belong to their field: prices, and what quotes keep together."""
+    monkeypatch.setattr(separators, "_BLOCK", block)
+    raw = tmp_path / "a.csv"
+    raw.write_text(
+        '\ufeff"user";price;item;time\n7;4,50;"semi;colon";1\n'
+        '7;1,00;Shirt, red;2\n7;"0";"say ""hi""; you";3\n'
+    )
+    rows, ids, _ = prepared(raw, tmp_path / "s", separator=";")
+    assert ids == ["Shirt, red", 'say "hi"; you', "semi;colon"]
+    assert rows == [[0, 3, 1, 2]]
+    raw = tmp_path / "my.inter"
+    raw.write_text(
+        "user_id:token\titem_id:token\ttimestamp:float\n"
+        "u1\tShirt, red\t2\nu1\tHat\t1\n"
+    )
+    rows, ids, _ = prepared(raw, tmp_path / "t", format="recbole")
+    assert (rows, ids) == ([[0, 0, 1, 2]], ["Hat", "Shirt, red"])
+
+
+def test_a_quote_that_is_not_closed_between_semicolons(tmp_path):
+    raw = tmp_path / "a.csv"
+    raw.write_text('user;item;time\n7;"a;1\n7;b;2\n8;c;3\n')
+    with pytest.raises(DataError, match="a.csv") as caught:
+        prepared(raw, tmp_path / "s", separator=";")
+    assert not (tmp_path / "s").exists() and "line" in str(caught.value)
+
+
+def test_commas_between_double_colons():
+    """Several characters separate whatever is quoted."""
+    found = separators.with_commas(b'1::4,5::"x\r\n\n2::b::c\n', "::")
+    assert found == b'1,"4,5","""x"\n\n2,b,c\n'
 
 
 def test_a_separator_of_a_format_that_has_its_own(tmp_path):

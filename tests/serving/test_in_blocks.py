@@ -101,9 +101,71 @@ def test_a_history_of_items_with_names_of_columns(model, tmp_path):
     found, unknown = answered(model, tmp_path, "h.txt", text, has_users=True)
     assert found.decode().splitlines()[1].startswith("user:8,") and unknown == 1
     known = {"time", "movie", "user"}
-    blocks.check_is_no_table("time,movie,user", "here", known)
+    blocks.check_first_line("time,movie,user", "here", known)
     with pytest.raises(ValueError, match="a table"):
-        blocks.check_is_no_table("time,movie,user", "here", known - {"time"})
+        blocks.check_first_line("time,movie,user", "here", known - {"time"})
+    blocks.check_first_line("history,[x", "here", {"history", "[x"})
+    blocks.check_first_line("[x,y", "here", {"[x"})
+
+
+@pytest.mark.parametrize("has_users", [False, True])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"user": 7, "history": ["a"]}\n', "JSON.*jsonl"),
+        ('["a", "b"]\n', "JSON.*jsonl"),
+        ("user,history\nu1,a\n", "line 1.*a header"),
+        ("History\na\n", "line 1.*a header"),
+    ],
+)
+def test_lines_that_are_no_histories(model, tmp_path, text, what, has_users):
+    with pytest.raises(ValueError, match=what):
+        answered(model, tmp_path, "h.txt", text, has_users=has_users)
+    assert [path.name for path in tmp_path.iterdir()] == ["h.txt"]
+
+
+@pytest.mark.parametrize("line", [",a,b", " ,a", '"",a', ","])
+def test_a_line_without_its_user(model, tmp_path, line):
+    """Its first item is not taken for one."""
+    text = f"u1,a\n{line}\n"
+    with pytest.raises(ValueError, match="line 2, without a user"):
+        answered(model, tmp_path, "h.txt", text, has_users=True)
+
+
+def test_items_that_are_empty_are_none(model, tmp_path):
+    found, unknown = answered(
+        model, tmp_path, "h.txt", "u1,,a,\nu2,,\n", has_users=True
+    )
+    assert (found, unknown) == (b"u1,b,c\nu2,a,b\n", 0)
+
+
+def test_what_a_suffix_promises(model, tmp_path):
+    line = '{"user": 7, "history": ["a"]}\n'
+    for name in ("h.JSONL", "h.ndjson", "h.json"):
+        found, _ = answered(model, tmp_path, name, line, target="o.NDJSON")
+        assert json.loads(found)["items"] == ["b", "c"]
+        (tmp_path / name).unlink()
+        (tmp_path / "o.NDJSON").unlink()
+    for names in ({"name": "h.tsv"}, {"name": "h", "target": "o.csv.gz"}):
+        (tmp_path / names["name"]).touch()
+        with pytest.raises(ValueError, match="Expected a file of .jsonl"):
+            answered(model, tmp_path, **{"text": "a\n", **names})
+
+
+def test_who_has_unknown_items_is_told(model, tmp_path):
+    """By their place in the file, those of a block that was done left out."""
+    (tmp_path / "h.txt").write_text("a\nx,b,y\nc\nz\n\na\nw\n")
+    found = []
+    unknown = in_blocks.recommend_file(
+        *(model, tmp_path / "h.txt", tmp_path / "o.csv"),
+        report=lambda *told: found.append(told),
+    )
+    assert found == [
+        (2, ["x", "y"], False),
+        (4, ["z"], True),
+        (7, ["w"], True),
+    ]
+    assert unknown == 4
 
 
 def test_jsonl_with_scores(model, tmp_path):

@@ -84,7 +84,7 @@ PREPARATION: dict[str, Any] = {
     "min_items_per_user": 0,
     "min_length": 1,
 }
-LENGTH = {"beauty": 50, "ml1m": 200}
+LENGTH = {"beauty": 50, "ml1m": 200, "ml1m_50": 50, "ml1m_50_by_item": 50}
 _USUAL_LENGTH = 50
 _BATCH_SIZE = 128
 _PATIENCE = 10
@@ -112,11 +112,11 @@ class _Usual:
 
 
 _USUAL = _Usual()
-_OF_DATA = {
-    "ml1m": _Usual(
-        num_blocks=2, dropout_rate=0.1, passes=120, eval_every=3, steps=48
-    )
-}
+_ML1M = _Usual(
+    num_blocks=2, dropout_rate=0.1, passes=120, eval_every=3, steps=48
+)
+_SHORT = dataclasses.replace(_ML1M, passes=50, eval_every=2)
+_OF_DATA = {"ml1m": _ML1M, "ml1m_50": _SHORT, "ml1m_50_by_item": _SHORT}
 
 
 def _falling(usual: _Usual) -> _Usual:
@@ -216,7 +216,7 @@ def _other(choices: Choices, name: str) -> Row:
 
 
 def _usual(choices: Choices) -> _Usual:
-    return _OF_DATA.get(choices.figures_of or "", _USUAL)
+    return _OF_DATA.get(choices.dataset, _USUAL)
 
 
 def _options(choices: Choices, own: Mapping[str, Any]) -> dict[str, Any]:

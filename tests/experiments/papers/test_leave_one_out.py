@@ -13,6 +13,7 @@ def make_rows(data, **options):
             seed=2,
             settings=leave_one_out.NAMES,
             figures_of=data,
+            dataset=data or "",
             options=options,
         )
     )
