@@ -134,7 +134,7 @@ HTTP = {"fastapi", "pydantic", "starlette", "uvicorn"}
 PREPARATION_MAY_IMPORT = {"numpy", "pandas"}
 DATASETS_MAY_IMPORT = {
     *("nextitnet_tf.preparation", "nextitnet_tf.commands.frame"),
-    *("nextitnet_tf.commands.prepare", "absl", "datasets", "numpy"),
+    *("nextitnet_tf.commands.prepare", "absl", "datasets", "numpy", "pandas"),
     "nextitnet_tf.commands.preparation_flags",
 }
 # These begin without TensorFlow.

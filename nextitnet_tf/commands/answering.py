@@ -120,6 +120,11 @@ def answer_file(
     Raises:
         ValueError: see `in_blocks.recommend_file`.
     """
+    if has_users and blocks.kind_of(Path(source)) != "text":
+        raise ValueError(
+            "--users is for lines of text: jsonl and parquet have a field "
+            f"`user`, which is carried through. Received: --input={source}"
+        )
     progress = Progress("histories")
     # The first histories with unknown items, and how many know none.
     first: list[tuple[int, list[Any], bool]] = []

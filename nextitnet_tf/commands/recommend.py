@@ -20,13 +20,10 @@ history). The answers have scores, too, where they are no lines of csv. A
 command that was interrupted goes on where it was.
 """
 
-from pathlib import Path
-
 from absl import flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf.commands import answering
-from nextitnet_tf.serving.blocks import kind_of
 
 _MODEL = flags.DEFINE_string("model", None, "A model.keras.", required=True)
 _HISTORY = flags.DEFINE_string(
@@ -70,13 +67,7 @@ def main() -> None:
                 "--output takes --input=FILE, and no --explain. Received: "
                 + ("no --input" if _INPUT.value is None else "--explain")
             )
-        source, target = _INPUT.value, _OUTPUT.value
-        if _USERS.value and kind_of(Path(source)) != "text":
-            raise ValueError(
-                "--users is for lines of text: jsonl and parquet have a field "
-                f"`user`, which is carried through. Received: --input={source}"
-            )
-        answering.answer_file(*asked, source, target, _USERS.value)
+        answering.answer_file(*asked, _INPUT.value, _OUTPUT.value, _USERS.value)
         return
     if _USERS.value:
         raise ValueError("--users needs --output=FILE. Received: no --output")

@@ -5,13 +5,12 @@ import re
 import numpy as np
 
 from nextitnet_tf import data
+from nextitnet_tf.preparation import few_left
 from nextitnet_tf.recipe import Recipe
 from nextitnet_tf.tuned import SPARSE
 from nextitnet_tf.tuned import SPARSE_BELOW
 from nextitnet_tf.tuned import SPARSE_MODEL
 
-# Share of the interactions below which filters are worth a word.
-_FEW = 0.5
 # What integers become in a column in which some values are missing.
 _DECIMAL = re.compile(r"-?[0-9]+\.0+")
 # Scores a step beyond which a smaller softmax is.
@@ -37,20 +36,8 @@ def on(sessions: data.Sessions, recipe: Recipe) -> list[str]:
 
 
 def _on_filters(sessions: data.Sessions) -> list[str]:
-    counts = sessions.meta.get("counts", [])
-    choices = sessions.meta.get("choices", {})
-    known = [c["interactions"] for c in counts if "interactions" in c]
-    fewest = choices.get("min_users_per_item", 0)
-    shortest = choices.get("min_items_per_user", 0)
-    if len(known) < 2 or known[-1] >= _FEW * known[0]:
-        return []
-    return [
-        f"note: of {known[0]:,} interactions {known[-1]:,} are left: items "
-        f"with fewer than {fewest} users go, users with fewer than {shortest} "
-        "items, and what is left of a history with fewer than "
-        f"{choices.get('min_length')} items. --min_users_per_item=1 "
-        "--min_items_per_user=1 --min_length=2 --force keep all but single ones"
-    ]
+    said = few_left(sessions.meta)
+    return [f"note: {said}"] if said else []
 
 
 def _on_ids(sessions: data.Sessions) -> list[str]:

@@ -26,6 +26,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,12 +96,19 @@ class Sessions:
         Raises:
             DataError: the table is not as expected, or nothing is left of it.
         """
-        named = {"user_column": user, "item_column": item, "t": t, **choices}
+        named = {
+            "user_column": preparation.as_name(user),
+            "item_column": preparation.as_name(item),
+            "t": t,
+            **choices,
+        }
         if time is None:
             named["time"] = "file"
         elif time != "auto":
-            named["timestamp_column"] = time
+            named["timestamp_column"] = preparation.as_name(time)
         made = preparation.make_sessions(table, **named)
+        if said := preparation.few_left(made.meta):
+            logging.getLogger(__name__).warning(said)
         return _numbered(
             np.ascontiguousarray(made.rows, np.int32),
             np.asarray(made.users, np.int32),

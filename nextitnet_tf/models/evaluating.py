@@ -21,7 +21,13 @@ def evaluate_sessions(
 
     Raises:
         ValueError: a model whose vocabulary or users are not those.
+        TypeError: a table.
     """
+    if not hasattr(sessions, "rows"):
+        raise TypeError(
+            "Expected sessions: data.Sessions.from_interactions makes them of "
+            f"a table. Received: a {type(sessions).__name__}"
+        )
     rows, targets = _in_ids_of(model, sessions)
     users = _users(model, sessions)
     is_known = targets >= 0

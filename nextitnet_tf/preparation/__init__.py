@@ -16,10 +16,19 @@ from nextitnet_tf.preparation.choices import Choices
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.formats import FORMATS
 from nextitnet_tf.preparation.formats import detect_format
+from nextitnet_tf.preparation.interactions import few_left
 from nextitnet_tf.preparation.interactions import make_sessions
 from nextitnet_tf.preparation.sessions_csv import prepare_sessions_csv
+from nextitnet_tf.preparation.tables import as_name
 
-__all__ = ["Choices", "DataError", "make_sessions", "prepare"]
+__all__ = [
+    "Choices",
+    "DataError",
+    "as_name",
+    "few_left",
+    "make_sessions",
+    "prepare",
+]
 
 
 def prepare(

@@ -1,6 +1,8 @@
 """How interactions become sessions: every choice, with what is usual."""
 
 import dataclasses
+import difflib
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +10,8 @@ from nextitnet_tf.preparation.columns import ALIASES
 from nextitnet_tf.preparation.columns import Columns
 from nextitnet_tf.preparation.columns import plain_name
 from nextitnet_tf.preparation.errors import DataError
+
+_NUMBERS = ("t", "min_users_per_item", "min_items_per_user", "min_length")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,12 @@ class Choices:
     separator: str = ","
 
     def __post_init__(self):
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise DataError(
+                    f"Expected a whole number. Received: {name}={value!r}"
+                )
         if self.t < 2:
             raise DataError(f"Expected t >= 2. Received: t={self.t}")
         if not 1 <= self.min_length <= self.t:
@@ -84,6 +94,24 @@ class Choices:
                 "Expected a separator of fields, such as ',' or ';'. "
                 f"Received: separator={self.separator!r}"
             )
+
+    @classmethod
+    def of(cls, named: Mapping[str, Any]) -> "Choices":
+        """The choices of these names.
+
+        Raises:
+            DataError: there is no choice of a name, or not of such a value.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in named:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                meant = f". Did you mean {close[0]}?" if close else ""
+                raise DataError(
+                    f"Expected choices among {', '.join(known)}. Received: "
+                    f"{name}={named[name]!r}{meant}"
+                )
+        return cls(**named)
 
     def written(self, columns: Columns) -> dict[str, Any]:
         """What `meta.json` says, by which prepared sessions are told apart.

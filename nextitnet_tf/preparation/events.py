@@ -11,6 +11,8 @@ from nextitnet_tf.preparation.columns import find_columns
 from nextitnet_tf.preparation.columns import has_times
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.interactions_csv import check_ids
+from nextitnet_tf.preparation.tables import as_columns
+from nextitnet_tf.preparation.tables import as_name
 
 
 def histories_of(
@@ -36,8 +38,8 @@ def histories_of(
         DataError: a column is missing, or more than one could be meant; an
             empty user, item or time; ids with decimals.
     """
-    if hasattr(table, "to_pandas"):
-        table = table.to_pandas()
+    table = as_columns(table)
+    user, item, time = as_name(user), as_name(item), as_name(time)
     names: Sequence[str] = tuple(table)
     has_time = time is not None
     if time == "auto":

@@ -68,6 +68,11 @@ def detect_format(
         if name.endswith(suffix):
             return format_
     line, number = first_line(RawFile(path))
+    if name.endswith((".jsonl", ".ndjson", ".json")) or line[:1] == "{":
+        raise DataError(
+            "Expected csv, parquet or a published format; pandas.read_json("
+            f"FILE, lines=True).to_csv(...) writes csv. Received: {path}, JSON"
+        )
     is_dat = name.endswith(".dat")
     if is_dat and "::" in line:
         return "movielens"

@@ -30,7 +30,10 @@ from nextitnet_tf.preparation.interactions_csv import read_interactions
 from nextitnet_tf.preparation.raw_files import RawFile
 from nextitnet_tf.preparation.session_arrays import SessionArrays
 from nextitnet_tf.preparation.session_arrays import by_frequency
+from nextitnet_tf.preparation.tables import as_columns
 
+# Share of the interactions below which what filters leave is worth a word.
+_FEW = 0.5
 # A csv file (gzip too), or columns in memory: a mapping, a pandas DataFrame,
 # or a table that has `to_pandas` (polars, Arrow).
 Table: TypeAlias = (
@@ -108,7 +111,7 @@ def make_sessions(
     Raises:
         DataError: as `prepare_interactions`.
     """
-    return _Plan(table, Choices(**choices), source).make()
+    return _Plan(table, Choices.of(choices), source).make()
 
 
 class _Plan:
@@ -179,8 +182,7 @@ def _named(
             "Expected columns of a file without a header alone. Received: "
             f"columns={choices.columns} for a table in memory"
         )
-    if hasattr(table, "to_pandas"):
-        table = table.to_pandas()
+    table = as_columns(table)
     return table, tuple(table)
 
 
@@ -239,7 +241,7 @@ def _made(
             raise DataError(
                 f"Expected interactions of {label} to be left after step "
                 f"{step!r} ({choice}). Received: none of "
-                f"{counts[0]['interactions']}"
+                f"{counts[0]['interactions']}; {_keep_all(about)}"
             )
 
     found = filter_interactions(
@@ -273,6 +275,41 @@ def _made(
         meta={**about, "counts": counts},
         times=None if times is None else _seconds(times[ends]),
     )
+
+
+def few_left(meta: Mapping[str, Any]) -> str | None:
+    """What to say where less than half of the interactions is left.
+
+    Args:
+        meta: of prepared sessions.
+
+    Returns:
+        How many are left of how many, why, and how to keep them; None where
+        enough are, or where that is not known.
+    """
+    known = [
+        c["interactions"] for c in meta.get("counts", []) if "interactions" in c
+    ]
+    if len(known) < 2 or known[-1] >= _FEW * known[0]:
+        return None
+    choices = meta.get("choices", {})
+    return (
+        f"of {known[0]:,} interactions {known[-1]:,} are left: items with "
+        f"fewer than {choices.get('min_users_per_item', 0)} users go, users "
+        f"with fewer than {choices.get('min_items_per_user', 0)} items, and "
+        "what is left of a history with fewer than "
+        f"{choices.get('min_length')} items. {_keep_all(meta)}"
+    )
+
+
+def _keep_all(meta: Mapping[str, Any]) -> str:
+    """As flags, or as arguments where the table came from memory."""
+    names = {"min_users_per_item": 1, "min_items_per_user": 1, "min_length": 2}
+    if meta.get("raw"):
+        said = " ".join(f"--{name}={value}" for name, value in names.items())
+        return f"{said} --force keep all but single ones"
+    said = ", ".join(f"{name}={value}" for name, value in names.items())
+    return f"{said} keep all but single ones"
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:

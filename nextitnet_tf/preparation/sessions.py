@@ -301,7 +301,8 @@ def is_prepared(
     if name == _OF_FILES:
         raise DataError(
             f"Expected the file that {folder} was prepared of. Received: "
-            f"another; name its data (--dataset=NAME), or {_AGAIN}"
+            f"another; name its data (say --dataset={folder.name}-2), or "
+            f"{_AGAIN}"
         )
     if differing:
         raise DataError(

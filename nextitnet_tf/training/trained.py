@@ -145,6 +145,10 @@ def recipe_for(
             )
     if num_blocks is not None:
         depths = np.atleast_1d(num_blocks).tolist()
+        if not all(isinstance(depth, int) for depth in depths):
+            raise ValueError(
+                f"Expected depths, such as 8 or (4, 8). Received: {num_blocks=}"
+            )
     config = {**base.model_config, **(model_config or {})}
     # Neither a sampled softmax nor a tree has smoothed labels.
     if usual.sampled_fraction or config.get("compression"):
@@ -216,5 +220,10 @@ def _sorted_out(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name}={value!r}"
             )
     own = {n: v for n, v in options.items() if n in (*_OF_STAGE, *_OF_RECIPE)}
-    config = {n: v for n, v in options.items() if n not in own}
+    # A recipe is written down: of a `Compression` what it consists of.
+    config = {
+        n: v.to_config() if hasattr(v, "to_config") else v
+        for n, v in options.items()
+        if n not in own
+    }
     return {**own, "model_config": config}

@@ -100,3 +100,51 @@ def test_an_empty_table():
             Sessions.from_interactions(table, **SMALL)
     with pytest.raises(DataError, match="no empty item"):
         Sessions.from_interactions(FRAME.assign(item=None), **SMALL)
+
+
+def test_columns_that_numbers_name():
+    """As pandas has them of a file without a header."""
+    expected = Sessions.from_interactions(FRAME, **SMALL)
+    table = FRAME.set_axis([0, 1, 2], axis=1)
+    found = Sessions.from_interactions(table, user=0, item=1, time=2, **SMALL)
+    assert found.fingerprint == expected.fingerprint
+    found = Sessions.from_interactions(
+        FRAME.set_axis(["user", "item", 7], axis=1), time=7, **SMALL
+    )
+    assert found.fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("table", "choices", "message"),
+    [
+        (None, {}, "Expected a table: a pandas.*Received: NoneType"),
+        ([{"user": 1, "item": 2}], {}, "Expected a table.*Received: list"),
+        ({1: [1], "1": [2]}, {}, "different names. Received: 1, '1'"),
+        (FRAME, {"t": 8.0}, "a whole number. Received: t=8.0"),
+        (FRAME, {"min_length": True}, "whole number. Received: min_length"),
+        (FRAME, {"min_user_per_item": 3}, "Did you mean min_users_per_item"),
+        (FRAME, {"x": 3}, "Expected choices among t, .*Received: x=3$"),
+    ],
+)
+def test_tables_and_choices_that_are_none(table, choices, message):
+    with pytest.raises(DataError, match=message):
+        Sessions.from_interactions(table, **choices)
+
+
+def test_most_of_a_table_does_not_go_without_a_word(caplog):
+    """Two items of two users stay, 98 of one user each go."""
+    table = {
+        "user": [1, 2, 1, 2, *([1] * 6)],
+        "item": ["a", "a", "b", "b", *"cdefgh"],
+        "time": [*range(10)],
+    }
+    choices = {**SMALL, "min_users_per_item": 2}
+    Sessions.from_interactions(table, **choices)
+    (said,) = caplog.messages
+    assert said.startswith("of 10 interactions 4 are left: items with fewer")
+    assert "than 2 users go" in said and "min_users_per_item=1, min" in said
+    caplog.clear()
+    Sessions.from_interactions(table, **SMALL)
+    assert not caplog.messages
+    with pytest.raises(DataError, match="none of 10; min_users_per_item=1, "):
+        Sessions.from_interactions(table, **{**SMALL, "min_users_per_item": 3})

@@ -58,6 +58,16 @@ def test_detection(tmp_path, name, text, expected):
     assert detect_format(tmp_path) == "movielens"
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson.gz", "a.txt"])
+def test_json_is_none_of_the_formats(tmp_path, name):
+    line = b'{"user": 7, "item": 2, "time": 1}\n'
+    if name.endswith(".gz"):
+        line = gzip.compress(line)
+    (tmp_path / name).write_bytes(line)
+    with pytest.raises(DataError, match="read_json.*to_csv.*, JSON"):
+        detect_format(tmp_path / name)
+
+
 def test_an_unclear_format(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("who,what,when\n1,2,3\n")

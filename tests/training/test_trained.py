@@ -55,6 +55,18 @@ def test_metrics_are_those_of_the_run(sessions, tmp_path):
         {name: expected[name] for name in found}, abs=1e-6
     )
     assert found["num_sessions"] == 6
+    with pytest.raises(TypeError, match="from_interactions.*a dict"):
+        model.evaluate_sessions({"user": [1], "item": [2]})
+
+
+def test_a_compression_is_an_argument_as_for_the_model(sessions):
+    small = nextitnet_tf.Compression(
+        (2, sessions.num_items + 1), (4, 2), (4, 2)
+    )
+    model = nextitnet_tf.train(
+        sessions, num_blocks=1, compression=small, **SHORT
+    )
+    assert model.compression == small
 
 
 def test_what_was_tuned_is_the_default():
@@ -105,6 +117,7 @@ def test_a_tree_has_no_smoothed_labels():
         ({"num_block": 2}, "an option of nextitnet.*num_block=2"),
         ({"num_heads": 2}, "an option of nextitnet.*num_heads=2"),
         ({"num_blocks": (4, 2)}, "num_blocks|num_target"),
+        ({"num_blocks": "4,8"}, "Expected depths, such as 8"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )
