@@ -57,6 +57,23 @@ def test_recommend():
     assert model.recommend([]) == []
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_recommend_with_scores(is_frozen):
+    """Logits of the last item's row, or how often an item occurs."""
+    model = markov_model()
+    asked = model.freeze() if is_frozen else model
+    assert asked.recommend(
+        [[31], [33, 32], [], [31, 32, 33, 34]], k=2, with_scores=True
+    ) == [
+        [(35, 5.0), (34, 4.0)],
+        [(31, 5.0), (34, 2.0)],
+        [(32, 50.0), (33, 40.0)],
+        [(35, 2.0)],
+    ]
+    table = {"user": ["eve"], "item": [31]}
+    assert asked.recommend(table, k=1, with_scores=True) == {"eve": [(35, 5.0)]}
+
+
 def test_recommend_has_defaults():
     assert markov_model().recommend([[31]]) == [[35, 34, 33, 32]]
 

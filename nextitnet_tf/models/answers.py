@@ -15,6 +15,7 @@ def recommend(
     exclude_seen=True,
     batch_size=256,
     explain=False,
+    with_scores=False,
     make_finder=None,
     **columns,
 ):
@@ -27,6 +28,7 @@ def recommend(
         exclude_seen: leave out the items of the history itself.
         batch_size: users scored at a time, at most.
         explain: also tell which blocks ran.
+        with_scores: pairs of items and scores.
         make_finder: what is asked for a `TopItems`, by default
             `recommending.finder`.
         **columns: of a table.
@@ -47,8 +49,10 @@ def recommend(
             "Expected a table where columns are named. Received: histories of "
             f"type {type(histories).__name__}, {', '.join(columns)}"
         )
+    encoded = raw_ids.encode(histories, raw_ids.vocabularies(model)[1])
     found = _recommend(
-        model, histories, k, exclude_seen, batch_size, explain, make_finder
+        *(model, encoded, k, exclude_seen, batch_size, explain, with_scores),
+        make_finder or recommending.finder,
     )
     if users is None:
         return found
@@ -57,15 +61,21 @@ def recommend(
 
 
 def _recommend(
-    model, histories, k, exclude_seen, batch_size, explain, make_finder
+    model,
+    encoded,
+    k,
+    exclude_seen,
+    batch_size,
+    explain,
+    with_scores,
+    make_finder,
 ):
-    """Answers to sequences."""
+    """Answers to histories in ids of the model."""
     vocabulary, of_histories = raw_ids.vocabularies(model)
     if explain:
         recommending.check_chooses(model)
     recommending.check_at_least_1(batch_size, "batch_size")
-    encoded = raw_ids.encode(histories, of_histories)
-    find = (make_finder or recommending.finder)(model, k, exclude_seen, explain)
+    find = make_finder(model, k, exclude_seen, explain)
     batch_size = min(
         batch_size, recommending.largest_batch(len(vocabulary.raw_ids))
     )
@@ -74,7 +84,15 @@ def _recommend(
     for start in range(0, len(encoded), batch_size):
         batch = encoded[start : start + batch_size]
         found = find.predict_on_batch(raw_ids.padded(batch, of_histories))
-        answers += raw_ids.decode(found, len(batch), vocabulary, start)
+        items = raw_ids.decode(found, len(batch), vocabulary, start)
+        if with_scores:
+            scores = found["scores"][: len(batch)]
+            scores = raw_ids.recommended(scores, scores)
+            items = [
+                [*zip(*of_row, strict=True)]
+                for of_row in zip(items, scores, strict=True)
+            ]
+        answers += items
         if explain:
             choices.append(found["keep"][: len(batch)])
     if not explain:

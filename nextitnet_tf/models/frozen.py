@@ -121,6 +121,7 @@ class FrozenModel:
         exclude_seen=True,
         batch_size=256,
         explain=False,
+        with_scores=False,
         **columns,
     ):
         """The items likeliest to follow: as `ServedModel.recommend`."""
@@ -132,6 +133,7 @@ class FrozenModel:
             exclude_seen,
             batch_size,
             explain,
+            with_scores,
             make_finder=self.finder,
             **columns,
         )

@@ -35,6 +35,7 @@ class ServedModel(keras.Model):
         exclude_seen=True,
         batch_size=256,
         explain=False,
+        with_scores=False,
         **columns,
     ):
         """The items likeliest to follow, in raw ids.
@@ -53,12 +54,16 @@ class ServedModel(keras.Model):
                 are so many items that their scores would need much memory.
             explain: whether to tell, too, which blocks ran for whom; of a
                 model that chooses them (`SkipRec`).
+            with_scores: whether each item comes with what it was ranked by:
+                its logit (of a tree softmax its log-probability), or how
+                often it occurs, where a user gets the most popular items.
             **columns: `user`, `item` and `time` of a table, names of its
                 columns where they are no usual ones, as for
                 `Sessions.from_interactions`.
 
         Returns:
-            One list a user of at most k raw ids, likeliest first; of a
+            One list a user of at most k raw ids, likeliest first, or with
+            `with_scores` of pairs (raw id, score); of a
             table a dictionary of those by user. With `explain` a pair of that
             and of a (users, L) int32 array, 1 where a block ran for a user;
             of one who gets the most popular items none did.
@@ -70,7 +75,14 @@ class ServedModel(keras.Model):
             FloatingPointError: scores that are NaN or infinite.
         """
         return answers.recommend(
-            self, histories, k, exclude_seen, batch_size, explain, **columns
+            self,
+            histories,
+            k,
+            exclude_seen,
+            batch_size,
+            explain,
+            with_scores,
+            **columns,
         )
 
     def evaluate_sessions(
