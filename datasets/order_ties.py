@@ -10,8 +10,9 @@ to see what the order is worth.
 
 The raw file (csv, gzip too) has columns user, item, timestamp and order. A
 timestamp may be missing: it is that of its neighbours where both have the
-same, and else nobody's. The output has columns user and item, its lines are
-in order (`--time=file`).
+same, and else nobody's; with --fill that of the one before, which makes more
+ties than there are. The output has columns user and item, its lines are in
+order (`--time=file`).
 """
 
 import os
@@ -28,11 +29,12 @@ from nextitnet_tf.preparation.replacing import replace_file
 _COLUMNS = ["user", "item", "timestamp", "order"]
 
 
-def by_item(interactions: pd.DataFrame) -> pd.DataFrame:
+def by_item(interactions: pd.DataFrame, fill: bool = False) -> pd.DataFrame:
     """The same interactions, those of one time in the order of their items.
 
     Args:
         interactions: columns user, item, timestamp (may be missing), order.
+        fill: whether a missing time is that of the one before.
 
     Returns:
         Columns user and item, each user's oldest first.
@@ -40,7 +42,7 @@ def by_item(interactions: pd.DataFrame) -> pd.DataFrame:
     table = interactions.sort_values(["user", "order"], ignore_index=True)
     of_user = table.groupby("user").timestamp
     before, after = of_user.ffill(), of_user.bfill()
-    time = before.where(before == after)
+    time = before.fillna(after) if fill else before.where(before == after)
     # A time that nobody shares begins a group of its own, as another one does.
     is_new = (
         time.isna()
@@ -51,12 +53,17 @@ def by_item(interactions: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order, ["user", "item"]].reset_index(drop=True)
 
 
-def write(raw: str | os.PathLike[str], output: str | os.PathLike[str]) -> str:
+def write(
+    raw: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    fill: bool = False,
+) -> str:
     """Writes a file anew; what it says of it is returned.
 
     Args:
         raw: the csv.
         output: the csv to write; it is whole or not there.
+        fill: as for `by_item`.
 
     Raises:
         DataError: no such columns; the file cannot be read.
@@ -68,7 +75,7 @@ def write(raw: str | os.PathLike[str], output: str | os.PathLike[str]) -> str:
             f"Expected a csv with columns {', '.join(_COLUMNS)}. Received: "
             f"{raw} ({error})"
         ) from None
-    found = by_item(table)
+    found = by_item(table, fill)
     replace_file(pathlib.Path(output), found.to_csv(index=False))
     old = table.sort_values(["user", "order"]).item.to_numpy()
     num_moved = np.count_nonzero(old != found.item.to_numpy())
@@ -83,10 +90,16 @@ def define_flags(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_string(name, None, text, flag_values=values)
     flags.mark_flags_as_required(["raw", "output"], flag_values=values)
+    flags.DEFINE_boolean(
+        "fill",
+        False,
+        "A missing timestamp is that of the one before.",
+        flag_values=values,
+    )
 
 
 def main() -> None:
-    print(write(flags.FLAGS.raw, flags.FLAGS.output))
+    print(write(flags.FLAGS.raw, flags.FLAGS.output, flags.FLAGS.fill))
 
 
 if __name__ == "__main__":

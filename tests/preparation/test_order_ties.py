@@ -28,6 +28,9 @@ def test_ties_by_item():
     found = order_ties.by_item(pd.read_csv(io.StringIO(CSV)))
     assert found.user.tolist() == [1, 1, 1, 1, 2, 2, 2, 2, 2]
     assert found.item.tolist() == [1, 3, 5, 2, 9, 4, 8, 7, 6]
+    # 7 is of the time of 8 and 4 now, 2 of that of 1, 3 and 5.
+    found = order_ties.by_item(pd.read_csv(io.StringIO(CSV)), fill=True)
+    assert found.item.tolist() == [1, 2, 3, 5, 9, 4, 7, 8, 6]
 
 
 def test_from_a_file_to_a_file(tmp_path):

@@ -84,7 +84,9 @@ PREPARATION: dict[str, Any] = {
     "min_items_per_user": 0,
     "min_length": 1,
 }
-LENGTH = {"beauty": 50, "ml1m": 200, "ml1m_50": 50, "ml1m_50_by_item": 50}
+# MovieLens 1M, shorter, with its ties as the file has them and by item.
+_SHORT = ("ml1m_50", "ml1m_50_by_item", "ml1m_50_filled")
+LENGTH = {"beauty": 50, "ml1m": 200, **dict.fromkeys(_SHORT, 50)}
 _USUAL_LENGTH = 50
 _BATCH_SIZE = 128
 _PATIENCE = 10
@@ -115,8 +117,12 @@ _USUAL = _Usual()
 _ML1M = _Usual(
     num_blocks=2, dropout_rate=0.1, passes=120, eval_every=3, steps=48
 )
-_SHORT = dataclasses.replace(_ML1M, passes=50, eval_every=2)
-_OF_DATA = {"ml1m": _ML1M, "ml1m_50": _SHORT, "ml1m_50_by_item": _SHORT}
+_OF_DATA = {
+    "ml1m": _ML1M,
+    **dict.fromkeys(
+        _SHORT, dataclasses.replace(_ML1M, passes=50, eval_every=2)
+    ),
+}
 
 
 def _falling(usual: _Usual) -> _Usual:
