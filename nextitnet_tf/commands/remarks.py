@@ -13,6 +13,8 @@ from nextitnet_tf.tuned import SPARSE_MODEL
 
 # What integers become in a column in which some values are missing.
 _DECIMAL = re.compile(r"-?[0-9]+\.0+")
+# What programs write where there is nothing.
+_MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "nat"}
 # Scores a step beyond which a smaller softmax is.
 _MANY_SCORES = 2e8
 
@@ -41,15 +43,21 @@ def _on_filters(sessions: data.Sessions) -> list[str]:
 
 
 def _on_ids(sessions: data.Sessions) -> list[str]:
-    ids = sessions.vocabulary.raw_ids
-    found = [i for i in ids if isinstance(i, str) and _DECIMAL.fullmatch(i)]
-    if not found:
-        return []
-    bare = found[0].partition(".")[0]
-    return [
-        f"note: {len(found):,} of {sessions.num_items:,} item ids are integers "
-        f"written with decimals, such as {found[0]!r}; {bare!r} is another item"
-    ]
+    ids = [i for i in sessions.vocabulary.raw_ids if isinstance(i, str)]
+    said = []
+    if found := [i for i in ids if _DECIMAL.fullmatch(i)]:
+        bare = found[0].partition(".")[0]
+        said.append(
+            f"note: {len(found):,} of {sessions.num_items:,} item ids are "
+            f"integers written with decimals, such as {found[0]!r}; {bare!r} "
+            "is another item"
+        )
+    if found := [i for i in ids if i.lower() in _MISSING]:
+        said.append(
+            f"note: {', '.join(map(repr, found))} is an item like any other: "
+            "leave its lines out where it stands for a missing one"
+        )
+    return said
 
 
 def _on_sparsity(sessions: data.Sessions, recipe: Recipe) -> list[str]:

@@ -94,3 +94,11 @@ def test_integers_with_decimals():
     # Three users of six items: 0 to 5, 1 to 6 and 2 to 0 are all seven.
     assert said.startswith("note: 7 of 14 item ids are integers written with")
     assert "such as '" in said and said.endswith("is another item")
+
+
+def test_items_that_may_be_missing_ones():
+    users, steps = np.divmod(np.arange(20 * 6), 6)
+    names = np.array(["a", "NaN", "b", "c", "None", "d", "nano"])
+    table = {"user": users, "item": names[(users + steps) % 7], "time": steps}
+    (said,) = remarks.on(data.Sessions.from_interactions(table, t=6), RECIPE)
+    assert "'NaN'" in said and "'None'" in said and "nano" not in said
