@@ -54,6 +54,10 @@ CSV = b"user,item,timestamp\n" + b"".join(
     for user in range(9)
     for k in range(6)
 )
+# With a decimal comma, and a semicolon within quotes.
+SEMICOLONS = (
+    CSV.replace(b",", b";").replace(b"i3", b'"i;3"').replace(b"u2", b"u2,5")
+)
 DATES = b"user,item,timestamp\n" + b"".join(
     b"u%d,i%d,2026-11-%02d 09:30:0%d\n" % (user, (user + k) % 5, k + 1, k)
     for user in range(9)
@@ -102,6 +106,13 @@ def prepare_raw(path, kept):
     options = SMALL if path.name != "sessions.csv" else {"t": 6}
     name = "sessions" if path.name == "sessions.csv" else "interactions"
     prepare(path, path.parent / "out", format=name, **options)
+    data.read_sessions(path.parent / "out")
+
+
+def prepare_separated(path, kept):
+    shutil.rmtree(path.parent / "out", ignore_errors=True)
+    options = {"format": "interactions", "separator": ";", **SMALL}
+    prepare(path, path.parent / "out", **options)
     data.read_sessions(path.parent / "out")
 
 
@@ -239,6 +250,7 @@ def alone(read):
 READERS = {
     "interactions.csv": (CSV, mutations.mutate, prepare_raw),
     "dates.csv": (DATES, mutations.mutate, prepare_raw),
+    "semicolons.csv": (SEMICOLONS, mutations.mutate, prepare_separated),
     "interactions.csv.gz": (
         gzip.compress(CSV, mtime=0),
         mutations.mutate,
