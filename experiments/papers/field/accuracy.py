@@ -17,6 +17,9 @@ counting a minute in all. Expected numbers (ML-1M, MRR@5 without seen items):
 EASE 0.083, NextItNet, SASRec and GRU4Rec 0.087 to 0.089, one standard error
 of the test 0.003. With Globo as above: 15 to 20 minutes a model, counting five
 in all; one seed, Markov 0.232, SASRec 0.246, NextItNet 0.237, GRU4Rec 0.224.
+With Beauty, whose test is small (one standard error 0.006): Markov 0.073, and
+of `sparse`, three seeds, SASRec 0.074 (NDCG@10 0.100, Markov 0.091), NextItNet
+0.061, five minutes a model.
 """
 
 import dataclasses
