@@ -10,9 +10,9 @@ to see what the order is worth.
 
 The raw file (csv, gzip too) has columns user, item, timestamp and order. A
 timestamp may be missing: it is that of its neighbours where both have the
-same, and else nobody's; with --fill that of the one before, which makes more
-ties than there are. The output has columns user and item, its lines are in
-order (`--time=file`).
+same, and else nobody's; with --fill that of the one before (of the first that
+of the next), which makes more ties than there are. The output has columns user
+and item, its lines are in order (`--time=file`).
 """
 
 import os
@@ -34,7 +34,8 @@ def by_item(interactions: pd.DataFrame, fill: bool = False) -> pd.DataFrame:
 
     Args:
         interactions: columns user, item, timestamp (may be missing), order.
-        fill: whether a missing time is that of the one before.
+        fill: whether a missing time is that of the one before, or of the next
+            where there is none before.
 
     Returns:
         Columns user and item, each user's oldest first.
@@ -93,7 +94,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_boolean(
         "fill",
         False,
-        "A missing timestamp is that of the one before.",
+        "A missing timestamp is that of the one before, or the next.",
         flag_values=values,
     )
 

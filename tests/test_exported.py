@@ -191,6 +191,21 @@ def test_tensorflow_serving_is_told_defaults(tmp_path):
     assert signature.defaults["exclude_seen"].bool_val == [True]
 
 
+def test_white_space_at_the_ends_of_ids(tmp_path):
+    """Cut off as preparation does it, unless an item is called so."""
+    model = markov_model(["a", "b", " b", "c d", "e"])
+    spaces = "\t\n\x0b\x0c\r\x1c\x1f \x85\xa0\u1680\u2003\u2028\u3000"
+    histories = [[f"{space}a{space * 2}"] for space in spaces]
+    histories += [["b "], [" b"], ["\nc d\n"], ["cd"], ["a", " "]]
+    found, outputs, _ = checks.served_by_tensorflow(
+        model, tmp_path / "m", histories, k=3
+    )
+    assert found == model.recommend(histories, 3)
+    assert found[:14] == [["e", "c d", " b"]] * 14
+    assert found[14:16] == [["a", " b", "c d"], ["c d", "e", "a"]]
+    assert outputs["num_unknown"].tolist() == [0] * 17 + [1, 1]
+
+
 def test_scores_that_are_no_numbers_are_an_error(tmp_path):
     model = markov_model()
     model.item_softmax.bias.assign([0, 0, 0, 0, np.nan, 0])

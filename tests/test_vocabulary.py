@@ -148,3 +148,11 @@ def test_files_of_earlier_versions(tmp_path):
     del about["num_items"]
     path.write_text(json.dumps(about))
     assert Vocabulary.load(tmp_path) == make()
+
+
+def test_white_space_at_the_ends_of_ids():
+    """Is cut off, as preparation does, unless an item is called so."""
+    known = Vocabulary([None, "a", " b", "b"], [0, 3, 2, 1], 0, 3)
+    history = [" a", "a\u3000", " b", "b ", "  b", "a b"]
+    assert known.encode(history) == ([1, 1, 2, 3, 3], 1)
+    assert Vocabulary([None, 7], [0, 3], 0, 3).encode([" 7"]) == ([1], 0)

@@ -153,8 +153,8 @@ def answer_file(
         said = f"unknown item ids skipped: {num_unknown:,}"
         if num_popular:
             said += (
-                f" in all; {num_popular:,} histories without a known one got "
-                "the most popular items"
+                f"; histories without a known one, which got the most popular "
+                f"items: {num_popular:,}"
             )
         print(said, file=sys.stderr)
     print(f"{progress.num_done:,} answers in {target}")

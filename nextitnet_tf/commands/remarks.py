@@ -38,7 +38,7 @@ def on(sessions: data.Sessions, recipe: Recipe) -> list[str]:
 
 
 def _on_filters(sessions: data.Sessions) -> list[str]:
-    said = few_left(sessions.meta)
+    said = few_left(sessions.meta, as_flags=True)
     return [f"note: {said}"] if said else []
 
 
@@ -68,7 +68,9 @@ def _on_sparsity(sessions: data.Sessions, recipe: Recipe) -> list[str]:
         recipe.model_config.get(name) == value for name, value in better.items()
     )
     # What goes on from a model stays what that is.
-    if an_item >= SPARSE_BELOW or is_so or recipe.start is not None:
+    is_small = recipe.model_config.get("compression")  # which is not tied
+    is_given = is_so or is_small or recipe.start is not None
+    if an_item >= SPARSE_BELOW or is_given:
         return []
     said = " ".join(
         f"--{name}" if value is True else f"--{name}={value}"
@@ -90,7 +92,7 @@ def _on_softmax(sessions: data.Sessions, recipe: Recipe) -> list[str]:
         return []
     return [
         f"note: each step scores {sessions.num_items:,} items at "
-        f"{positions:,} positions; --compression=auto, or "
-        "--sampled_fraction=0.1, takes a fraction of that, and --dry_run "
+        f"{positions:,} positions; --sampled_fraction=0.1, or without a tied "
+        "output --compression=auto, takes a fraction of that, and --dry_run "
         "tells how long"
     ]

@@ -107,7 +107,7 @@ class Sessions:
         elif time != "auto":
             named["timestamp_column"] = preparation.as_name(time)
         made = preparation.make_sessions(table, **named)
-        if said := preparation.few_left(made.meta):
+        if said := preparation.few_left(made.meta, as_flags=False):
             logging.getLogger(__name__).warning(said)
         return _numbered(
             np.ascontiguousarray(made.rows, np.int32),

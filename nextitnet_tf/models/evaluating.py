@@ -23,7 +23,7 @@ def evaluate_sessions(
         ValueError: a model whose vocabulary or users are not those.
         TypeError: a table.
     """
-    if not hasattr(sessions, "rows"):
+    if not hasattr(sessions, "vocabulary"):
         raise TypeError(
             "Expected sessions: data.Sessions.from_interactions makes them of "
             f"a table. Received: a {type(sessions).__name__}"

@@ -137,7 +137,9 @@ def _answering(model, table, names):
         is_given = tf.range(width)[None] < lengths[:, None]  # (B, S)
         found = table.lookup(histories)
         if table.key_dtype == tf.string:  # as `Vocabulary.encode` does
-            stripped = table.lookup(tf.strings.strip(histories))
+            stripped = table.lookup(
+                tf.strings.regex_replace(histories, _ENDS, "")
+            )
             found = tf.where(found >= 0, found, stripped)
         is_known = is_given & (found >= 0)
         # A stable sort puts what is known to the right, in order.
@@ -227,6 +229,9 @@ def export_onnx(model, folder):
         of_histories.save(folder / HISTORIES_FOLDER)
 
 
+# What `str.strip` cuts off: RE2 has no class of it.
+_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
+_ENDS = f"^[{_SPACE}]+|[{_SPACE}]+$"
 FORMATS = {"saved_model": export_saved_model, "onnx": export_onnx}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import numbers
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -62,10 +63,12 @@ class Choices:
     def __post_init__(self):
         for name in _NUMBERS:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
+            is_whole = isinstance(value, numbers.Integral)
+            if isinstance(value, bool) or not is_whole:
                 raise DataError(
                     f"Expected a whole number. Received: {name}={value!r}"
                 )
+            object.__setattr__(self, name, int(value))  # of NumPy, too
         if self.t < 2:
             raise DataError(f"Expected t >= 2. Received: t={self.t}")
         if not 1 <= self.min_length <= self.t:

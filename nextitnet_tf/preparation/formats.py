@@ -68,11 +68,6 @@ def detect_format(
         if name.endswith(suffix):
             return format_
     line, number = first_line(RawFile(path))
-    if name.endswith((".jsonl", ".ndjson", ".json")) or line[:1] == "{":
-        raise DataError(
-            "Expected csv, parquet or a published format; pandas.read_json("
-            f"FILE, lines=True).to_csv(...) writes csv. Received: {path}, JSON"
-        )
     is_dat = name.endswith(".dat")
     if is_dat and "::" in line:
         return "movielens"
@@ -81,6 +76,11 @@ def detect_format(
         name.endswith("_column") for name in given
     ):
         return "interactions"
+    if line.startswith('{"'):
+        raise DataError(
+            "Expected csv, parquet or a published format; pandas.read_json("
+            f"FILE, lines=True).to_csv(...) writes csv. Received: {path}, JSON"
+        )
     spaced = line.split(" ")
     if len(spaced) > 1 and not is_dat and all(map(str.isdecimal, spaced)):
         return "user_item" if len(spaced) == 2 else "user_items"

@@ -241,7 +241,7 @@ def _made(
             raise DataError(
                 f"Expected interactions of {label} to be left after step "
                 f"{step!r} ({choice}). Received: none of "
-                f"{counts[0]['interactions']}; {_keep_all(about)}"
+                f"{counts[0]['interactions']}; {_keep_all(bool(about['raw']))}"
             )
 
     found = filter_interactions(
@@ -277,11 +277,12 @@ def _made(
     )
 
 
-def few_left(meta: Mapping[str, Any]) -> str | None:
+def few_left(meta: Mapping[str, Any], as_flags: bool) -> str | None:
     """What to say where less than half of the interactions is left.
 
     Args:
         meta: of prepared sessions.
+        as_flags: whether choices are flags of a command.
 
     Returns:
         How many are left of how many, why, and how to keep them; None where
@@ -298,14 +299,13 @@ def few_left(meta: Mapping[str, Any]) -> str | None:
         f"fewer than {choices.get('min_users_per_item', 0)} users go, users "
         f"with fewer than {choices.get('min_items_per_user', 0)} items, and "
         "what is left of a history with fewer than "
-        f"{choices.get('min_length')} items. {_keep_all(meta)}"
+        f"{choices.get('min_length')} items. {_keep_all(as_flags)}"
     )
 
 
-def _keep_all(meta: Mapping[str, Any]) -> str:
-    """As flags, or as arguments where the table came from memory."""
+def _keep_all(as_flags: bool) -> str:
     names = {"min_users_per_item": 1, "min_items_per_user": 1, "min_length": 2}
-    if meta.get("raw"):
+    if as_flags:
         said = " ".join(f"--{name}={value}" for name, value in names.items())
         return f"{said} --force keep all but single ones"
     said = ", ".join(f"{name}={value}" for name, value in names.items())

@@ -75,7 +75,7 @@ def read_interactions(raw: RawFile, columns: Columns) -> Interactions:
         found = _read(raw, names, columns, as_strings=False)
         if found is None:
             found = _read(raw, names, columns, as_strings=True)
-    except pd.errors.ParserError as error:
+    except (pd.errors.ParserError, csv.Error) as error:
         problem = _first_problem(raw, names, columns)
         raise problem or damaged(raw, error) from None
     except DAMAGE as error:
@@ -118,7 +118,9 @@ def check_ids(series: pd.Series, role: str) -> None:
         raise DataError(f"Expected no empty {role}. Received: {row=}")
     values: Any = series
     if isinstance(series.dtype, pd.CategoricalDtype):
-        values = series.cat.categories
+        values = series.cat.remove_unused_categories().cat.categories
+    elif "dictionary" in str(series.dtype):  # Arrow's
+        values = series.astype(object)
     kind = pd.api.types.infer_dtype(values)
     if kind in ("empty", "integer", "string"):
         return
@@ -269,6 +271,7 @@ class _Problem:
         self, names: Sequence[str], columns: Columns, separator: str = ","
     ):
         self._num_fields = len(names)
+        self._delimiter = separator if len(separator) == 1 else ","
         self._separated = (
             "" if separator == "," else f" separated by `{separator}`"
         )
@@ -330,5 +333,6 @@ class _Problem:
     def _holds_a_line(self, field: str) -> bool:
         inner = field.splitlines()[1:-1]
         return any(
-            fields and self(fields) is None for fields in csv.reader(inner)
+            fields and self(fields) is None
+            for fields in csv.reader(inner, delimiter=self._delimiter)
         )

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from nextitnet_tf.preparation import archives
+from nextitnet_tf.preparation import separators
 from nextitnet_tf.preparation.archives import base_name
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.separators import WithCommas
@@ -179,14 +180,19 @@ def records(raw: RawFile) -> Iterator[tuple[int, list[str]]]:
     Raises:
         DataError: a quote is not closed where its field ends.
     """
+    # With the quotes of the file: of several characters none is one.
+    is_as_it_is = len(raw.separator) == 1
+    opened: Any = raw.open()
+    if is_as_it_is:
+        opened = io.BufferedReader(typing.cast(Any, raw.open_unconverted()))
     with (
-        raw.open() as stream,
+        opened as stream,
         io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
     ):
         # A csv reader takes a quote inside a field as it is, but the one at
         # its start for an opening one: `"weird al,3` goes on to the next
         # quote, lines below. Strictly, a comma or a line's end must follow it.
-        reader = csv.reader(text, strict=True)
+        reader = separators.reader(text, raw.separator if is_as_it_is else ",")
         number = 1
         try:
             for fields in reader:
@@ -237,8 +243,11 @@ def damaged(raw: RawFile, error: Exception) -> DataError:
             f"{raw.label}, after line {number}: Expected a complete "
             "compressed file. Received: one that is damaged or ends early"
         )
+    separated = "comma-separated"
+    if raw.separator != ",":
+        separated = f"`{raw.separator}`-separated"
     return DataError(
-        f"{raw.label}: Expected comma-separated text in which every quote is "
+        f"{raw.label}: Expected {separated} text in which every quote is "
         f"closed. Received: {_one_line(error)}"
     )
 

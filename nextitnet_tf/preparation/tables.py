@@ -17,7 +17,7 @@ def as_columns(table: Any) -> Mapping[str, Any] | pd.DataFrame:
             without a header.
 
     Raises:
-        DataError: something else; two columns of one name.
+        DataError: something else; names that differ in their kind alone.
     """
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
@@ -27,13 +27,13 @@ def as_columns(table: Any) -> Mapping[str, Any] | pd.DataFrame:
             f"a mapping of columns. Received: {type(table).__name__}"
         )
     names = list(table)
-    if len({str(name) for name in names}) < len(names):
+    if all(isinstance(name, str) for name in names):
+        return table
+    if len({str(name) for name in names}) < len({*names}):
         raise DataError(
             "Expected columns of different names. Received: "
             f"{', '.join(map(repr, names))}"
         )
-    if all(isinstance(name, str) for name in names):
-        return table
     return {str(name): table[name] for name in names}
 
 

@@ -1,5 +1,6 @@
 """What files of histories and of answers have in common."""
 
+import json
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -133,8 +134,16 @@ def check_first_line(line: str, place: str, known: Collection[str]) -> None:
             "nextitnet_tf.load_model(MODEL).recommend(pandas.read_csv(FILE)) "
             "answers its users"
         )
-    if line.lstrip().startswith(("{", "[")) and names[0] not in known:
+    if any(name in known for name in names):
+        return
+    if _is_json(line):
         raise ValueError(f"{received}, JSON, which a file of .jsonl may have")
-    heads = [n for n in names if n not in known and plain_name(n) in _HEADS]
-    if heads:
+    if {*map(plain_name, names)} <= _HEADS | {*ALIASES["user"]}:
         raise ValueError(f"{received}, a header, which there must not be")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict | list)
+    except (ValueError, RecursionError):
+        return False

@@ -58,9 +58,9 @@ def recommend_file(
         exclude_seen: leave out every item of a history.
         has_users: whether a line of text begins with its user.
         progress: called after each block with the histories done by then.
-        report: called with each history that has unknown items: its number
-            in the file, from 1, those items, and whether it has no others and
-            gets the most popular ones.
+        report: called with each history that has unknown items, of those that
+            are answered now: its number in the file, from 1, those items, and
+            whether it has no others and gets the most popular ones.
 
     Returns:
         How many items of all histories the model does not know; of those that

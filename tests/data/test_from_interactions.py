@@ -148,3 +148,21 @@ def test_most_of_a_table_does_not_go_without_a_word(caplog):
     assert not caplog.messages
     with pytest.raises(DataError, match="none of 10; min_users_per_item=1, "):
         Sessions.from_interactions(table, **{**SMALL, "min_users_per_item": 3})
+
+
+def test_columns_that_nobody_wants():
+    """Two of one name, as pandas.concat makes them; NumPy's integers."""
+    other = pd.DataFrame({"x": range(5)})
+    table = pd.concat([FRAME, other, other], axis=1)
+    choices = {name: np.int64(value) for name, value in SMALL.items()}
+    found = Sessions.from_interactions(table, **choices)
+    expected = Sessions.from_interactions(FRAME, **SMALL)
+    assert found.fingerprint == expected.fingerprint
+    assert found.meta == expected.meta
+
+
+def test_categories_of_which_some_do_not_occur():
+    items = pd.Categorical(FRAME["item"], categories=["y", 1.5, "x"])
+    found = Sessions.from_interactions(FRAME.assign(item=items), **SMALL)
+    expected = Sessions.from_interactions(FRAME, **SMALL)
+    assert found.fingerprint == expected.fingerprint

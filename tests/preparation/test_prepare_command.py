@@ -66,6 +66,9 @@ def test_json_is_none_of_the_formats(tmp_path, name):
     (tmp_path / name).write_bytes(line)
     with pytest.raises(DataError, match="read_json.*to_csv.*, JSON"):
         detect_format(tmp_path / name)
+    # A user may be called so where somebody says what the columns are.
+    options = {"columns": ("user", "item", "time")}
+    assert detect_format(tmp_path / name, options) == "interactions"
 
 
 def test_an_unclear_format(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import gzip
+import io
 import json
 
 import numpy as np
@@ -135,18 +136,56 @@ def test_separators_and_commas_within_fields(tmp_path, monkeypatch, block):
     assert (rows, ids) == ([[0, 0, 1, 2]], ["Hat", "Shirt, red"])
 
 
-def test_a_quote_that_is_not_closed_between_semicolons(tmp_path):
+def converted(text, separator):
+    stream = separators.WithCommas(io.BytesIO(text), separator)
+    return io.BufferedReader(stream).read()
+
+
+@pytest.mark.parametrize("block", [1, 1000])
+def test_what_fields_hold_stays(monkeypatch, block):
+    monkeypatch.setattr(separators, "_BLOCK", block)
+    monkeypatch.setattr(separators, "_LINES", 1)
+    # Stray quotes, ends of lines of all kinds, bytes that are no text.
+    text = b'7" x;4,5\r\n\n"a\r\nb;""";"c\rd"\n\xff;""\n'
+    assert converted(text, ";") == (
+        b'"7"" x","4,5"\r\n\r\n"a\r\nb;""","c\rd"\r\n\xff,\r\n'
+    )
+    # Several characters separate whatever is quoted, and all of it alike.
+    found = converted(b'1::4,5::"x"\r\n\n2::"x"::c\n', "::")
+    assert found.split() == [b'1,"4,5","""x"""', b'2,"""x""",c']
+
+
+@pytest.mark.parametrize("block", [1, 1000])
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        ('1;a;1;x\n1;b;2;"y\n1;c;3;z\n2;a;1;x\n', 3),
+        ('1;a;1;"x\n1;b;2;y\n1;c;3;z"\n2;d;4;w\n', 2),
+        ('1;a;1;x\n1;"b"c;2;y\n', 3),
+        ('1;a;1;x\n1;b;2;y\n1;"c;3;z\n' + "2;d;4;w\n" * 30_000, 4),
+    ],
+)
+def test_quotes_that_are_not_closed(
+    tmp_path, monkeypatch, lines, number, block
+):
+    """No line goes without a word, and the right one is named."""
+    monkeypatch.setattr(separators, "_BLOCK", block)
     raw = tmp_path / "a.csv"
-    raw.write_text('user;item;time\n7;"a;1\n7;b;2\n8;c;3\n')
-    with pytest.raises(DataError, match="a.csv") as caught:
+    raw.write_text("user;item;time;title\n" + lines)
+    with pytest.raises(DataError, match=f"a.csv, line {number}: .*quote"):
         prepared(raw, tmp_path / "s", separator=";")
-    assert not (tmp_path / "s").exists() and "line" in str(caught.value)
+    assert not (tmp_path / "s").exists()
 
 
-def test_commas_between_double_colons():
-    """Several characters separate whatever is quoted."""
-    found = separators.with_commas(b'1::4,5::"x\r\n\n2::b::c\n', "::")
-    assert found == b'1,"4,5","""x"\n\n2,b,c\n'
+@pytest.mark.parametrize("text", ["x" * 200_000, "\n", "q\rr;\n"])
+def test_long_fields_and_line_ends_within_quotes(tmp_path, text):
+    raw = tmp_path / "a.csv"
+    raw.write_text(
+        f'user;item;time;title\n7;a;1;"{text}"\n7;b;2;x\n7;a;3;"{text}"\n',
+        newline="",
+    )
+    rows, ids, _ = prepared(raw, tmp_path / "s", separator=";")
+    assert (rows, ids) == ([[0, 1, 2, 1]], ["a", "b"])
 
 
 def test_a_separator_of_a_format_that_has_its_own(tmp_path):
