@@ -163,6 +163,8 @@ OTHER_WRITERS = {
     "experiments.benchmark.child": "/proc",
     "experiments.benchmark.processes": "temporary",
     "datasets.measure": "temporary",
+    # Text, which `preparation.replacing` writes.
+    "datasets.order_ties": "in memory",
 }
 
 
