@@ -17,8 +17,8 @@ gated SASRec between both, .1961, .2062, .2149 and .2231. Of ML-1M 4 blocks are
 as good as 32. Of Globo, news, with the arguments of `make reproduce-accuracy`
 (`--sampled_fraction=0.2 --max_steps=6000`), one seed, up to half an hour a
 model: NextItNet .2351, .2373 and .2391 with 2, 4 and 8 blocks, SASRec .2460 and
-.2497 with 2 and 8, counting .2315; each is above the one before it by its 95 %
-range over sessions.
+.2497 with 2 and 8, counting .2315; 4 and 8 are above 2 by their 95 % range over
+sessions.
 """
 
 import dataclasses
