@@ -77,7 +77,7 @@ def _on_sparsity(sessions: data.Sessions, recipe: Recipe) -> list[str]:
         for name, value in better.items()
     )
     return [
-        f"note: {an_item:.0f} interactions an item are few: where there are 14 "
+        f"note: {an_item:.0f} interactions an item are few: where there are 23 "
         f"--model={SPARSE_MODEL} {said} validated best (docs/accuracy.md)"
     ]
 
