@@ -14,6 +14,7 @@ from experiments.reporting import new_items_table
 from experiments.reporting.store import Store
 from nextitnet_tf import data
 from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.data import temporal
 from nextitnet_tf.recipe import Protocol
 from nextitnet_tf.recipe import Start
@@ -45,6 +46,7 @@ def run(target: ModuleType, choices: Choices) -> str:
             f"split={protocol.split!r}, item_ids={protocol.item_ids!r}"
         )
     target.rows(choices)  # what cannot be made is refused before reading
+    strategies.of_one_process(f"target {target.NAME}")
     folder, output = flags.sessions_folder(), flags.output_folder()
     sessions = data.read_sessions(folder, protocol.item_ids)
     parts = _parts(target, sessions, protocol)

@@ -37,6 +37,7 @@ from experiments.reporting import tables
 from experiments.reporting.store import Store
 from nextitnet_tf import paper_data
 from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.protocol import PROTOCOLS
 from nextitnet_tf.protocol import Protocol
 from nextitnet_tf.tuned import TUNED_PROTOCOLS
@@ -55,7 +56,7 @@ def _table(target: ModuleType, choices: Choices) -> str:
             f"settings={target_flags.SETTINGS.value}, "
             f"protocol={flags.PROTOCOL.value}"
         )
-    folder, output = flags.sessions_folder(), flags.output_folder()
+    folder, output = strategies.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
     done = found.done_rows(target, choices, protocols, seeds, store)
     floors = _floors(choices, protocols, [*rows, *done], store)
@@ -148,7 +149,7 @@ def _figure(
 
         # What cannot be made is refused before data are prepared.
         rows = ask(_SOME_ITEMS)
-        folder, output = flags.sessions_folder(), flags.output_folder()
+        folder, output = strategies.sessions_folder(), flags.output_folder()
         store = running.open_store(folder, output, [protocol.item_ids])
         if needs_items:
             rows = ask(store.sessions[protocol.item_ids].num_items)
@@ -194,7 +195,7 @@ def _published(target: ModuleType, choices: Choices) -> str:
     choices = _as_said(choices)
     rows = found.asked_rows(target, choices, [protocol], target_flags.seeds())
     dataset = flags.dataset_name()
-    folder = flags.sessions_folder(
+    folder = strategies.sessions_folder(
         target.preparation(dataset), suffix=f"-{target.NAME}"
     )
     output = flags.output_folder()

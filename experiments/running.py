@@ -11,9 +11,8 @@ from experiments.papers.rows import Row
 from experiments.reporting import served_as
 from experiments.reporting.store import Store
 from nextitnet_tf import data
-from nextitnet_tf import distribution
 from nextitnet_tf import training
-from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.protocol import NUMBERINGS
 
 
@@ -31,7 +30,7 @@ def train(
     write: Callable[[], Any],
     needs_model: bool = False,
 ) -> None:
-    """Trains the rows that are not done.
+    """Trains the rows that are not done; all workers but the chief end then.
 
     Args:
         rows: in order.
@@ -40,7 +39,8 @@ def train(
         needs_model: whether a run that has thrown its model away is trained
             again.
     """
-    strategy = distribution.make_strategy(flags.STRATEGY.value)
+    strategy = strategies.chosen()
+    is_chief = strategies.is_chief()
     for i, row in enumerate(rows):
         recipe = row.recipe
         announce(i, len(rows), row)
@@ -63,10 +63,12 @@ def train(
             store.forget(recipe)
             is_new = True
         run = store.find(recipe)
-        if is_new and row.served_as and run:
+        if not (is_new and is_chief):
+            continue
+        if row.served_as and run:
             served_as.rank(run, row.served_as, store)
-        if is_new:
-            write()
+        write()
+    strategies.leave_the_rest_to_the_chief()
 
 
 def announce(place: int, count: int, row: Row) -> None:

@@ -16,11 +16,11 @@ from experiments.reporting import transfer_lines
 from experiments.reporting import transfer_table
 from experiments.reporting.transfer_pairs import PairsOf
 from nextitnet_tf import data
-from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import preparation_flags as preparing
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.recipe import FINE_TUNINGS
 from nextitnet_tf.recipe import FineTuning
 from nextitnet_tf.recipe import Protocol
@@ -67,7 +67,7 @@ def run(target: ModuleType, choices: Choices) -> str:
         return transfer_table.write(target, shown, pairs, output)
 
     if not target_flags.TABLE_ONLY.value:
-        strategy = distribution.make_strategy(flags.STRATEGY.value)
+        strategy = strategies.of_one_process("fine-tuning on pairs")
         for i, row in enumerate(asked):
             running.announce(i, len(asked), row.row)
             if pairs.find(row) is None:

@@ -21,12 +21,12 @@ from absl import flags as absl_flags
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from experiments import running
 from experiments.reporting import search_table
-from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf import tuning
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.recipe import Recipe
 
 _TRIALS = absl_flags.DEFINE_integer(
@@ -43,6 +43,7 @@ _TAKES = (
 
 def main() -> None:
     flag_values.check_used("tune", _TAKES)
+    strategy = strategies.of_one_process("tune")
     start = tuning.start_of(
         model_flags.MODEL.value, _START.value == "tuned", **flags.budget()
     )
@@ -51,7 +52,6 @@ def main() -> None:
     store = running.open_store(
         flags.sessions_folder(), output, [start.protocol.item_ids]
     )
-    strategy = distribution.make_strategy(flags.STRATEGY.value)
     trials: list[tuning.Trial] = []
 
     def evaluate(recipe: Recipe) -> float:

@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "losses": set(),
     "target_weights": set(),
     "metrics": set(),
-    "distribution": set(),
+    "cluster": set(),
+    "distribution": {"cluster"},
     "comparing": set(),
     "histories": set(),
     "sharing": set(),
@@ -98,6 +99,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT) - MAY_IMPORT_TENSORFLOW
 # Decisions are plain Python.
 PLAIN_PYTHON = {
     "atomic_files",
+    "cluster",
     "compression",
     "growing",
     "layer_pairs",

@@ -24,6 +24,7 @@ from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 from nextitnet_tf.commands import trained_as
 from nextitnet_tf.models import incremental
 from nextitnet_tf.models import saved
@@ -56,12 +57,12 @@ _TAKES = (
 
 def main() -> None:
     flag_values.check_used("evaluate", _TAKES)
+    strategy = strategies.of_one_process("evaluate")
     path, is_all = Path(_MODEL.value), _PART.value == "all"
     run = trained_as.run_beside(path)
     recipe = trained_as.recipe(run)
     folder = flags.sessions_folder(as_found=True)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
-    strategy = distribution.make_strategy(flags.STRATEGY.value)
     with strategy.scope():
         model = saved.load_model(path)
         sessions = trained_as.known_sessions(model, run, sessions)

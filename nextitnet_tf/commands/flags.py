@@ -79,9 +79,9 @@ PROTOCOL = flags.DEFINE_list(
 STRATEGY = flags.DEFINE_enum(
     "strategy",
     "default",
-    ["default", "mirrored"],
-    "tf.distribute: one device, or all GPUs (all logical CPU devices where "
-    "there is none) sharing each batch.",
+    ["default", "mirrored", "multi_worker"],
+    "tf.distribute: one device; all GPUs (all logical CPU devices where there "
+    "is none) sharing each batch; or those of all workers in TF_CONFIG.",
 )
 _STAGE_DEFAULTS = recipe.Stage(num_blocks=1)
 MAX_STEPS = flags.DEFINE_integer(

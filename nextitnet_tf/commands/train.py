@@ -24,7 +24,6 @@ from absl import flags as absl_flags
 
 import nextitnet_tf.commands.command as command  # first: quiet TensorFlow
 from nextitnet_tf import data
-from nextitnet_tf import distribution
 from nextitnet_tf import training
 from nextitnet_tf.commands import dry_run
 from nextitnet_tf.commands import finished
@@ -32,6 +31,7 @@ from nextitnet_tf.commands import flags
 from nextitnet_tf.commands import model_flags
 from nextitnet_tf.commands import remarks
 from nextitnet_tf.commands import starting
+from nextitnet_tf.commands import strategies
 
 _FLOOR = absl_flags.DEFINE_boolean(
     "floor", True, "Counts, too, and says which of the two is better."
@@ -48,17 +48,19 @@ absl_flags.adopt_module_key_flags(starting)
 
 
 def main() -> None:
+    strategy = strategies.chosen()
     source = starting.read()
     recipe = starting.recipe(source)
     usual = {"t": source.t} if source and source.t else None
-    folder = flags.sessions_folder(usual)
+    folder = strategies.sessions_folder(usual)
     output = flags.output_folder(is_made=False)
     sessions = data.read_sessions(folder, recipe.protocol.item_ids)
     if source:
         sessions = starting.sessions_for(source, recipe, sessions, output)
-    for remark in remarks.on(sessions, recipe):
+    for remark in remarks.on(sessions, recipe) * strategies.is_chief():
         print(remark, file=sys.stderr)
     if _DRY_RUN.value:
+        strategies.of_one_process("--dry_run")
         print(dry_run.shown(recipe, sessions))
         return
     flags.output_folder()
@@ -66,9 +68,10 @@ def main() -> None:
         recipe,
         sessions,
         output / "runs",
-        strategy=distribution.make_strategy(flags.STRATEGY.value),
+        strategy=strategy,
         needs_model=True,
     )
+    strategies.leave_the_rest_to_the_chief()
     finished.report(runs, sessions, output, _FLOOR.value)
 
 

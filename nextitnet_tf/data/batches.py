@@ -41,6 +41,7 @@ def make_training_dataset(
     with_users: bool = False,
     overwrite: Callable | None = None,
     first_step: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches without end: (item_ids, next_item_ids, weights), each (B, T).
 
@@ -55,9 +56,12 @@ def make_training_dataset(
         overwrite: changes `rows`, `users` of each batch in place, given a
             random generator; what it changed stays so for later passes.
         first_step: the number of the first batch, for training that goes on.
+        part: (index, count): which of so many equal parts of each batch is
+            read, where several workers share it.
 
     Returns:
-        An infinite dataset. The weights sum to 1 over each batch.
+        An infinite dataset. The weights sum to 1 over each batch, or over
+        what is read of it, and are alike where they are not 0.
     """
     row_numbers = np.asarray(row_numbers)
     overwriting = np.random.default_rng([seed, 1])
@@ -65,6 +69,12 @@ def make_training_dataset(
         raise ValueError(
             "Rows that each pass cuts anew cannot be overwritten for good. "
             "Received: recut=True, overwrites_rows=True"
+        )
+    if overwrite and part != (0, 1):
+        raise ValueError(
+            "Expected rows that stay as they are: what one worker overwrites "
+            "for good no other sees. Received: overwrites_rows=True, "
+            f"{part[1]} workers"
         )
     whole = sessions.rows, sessions.users
     if overwrite:
@@ -80,7 +90,7 @@ def make_training_dataset(
             rows_of, users_of, order = cut_of(pass_number)
         else:
             (rows_of, users_of), order = whole, order_of(pass_number)
-        numbers, is_real = take(order, b, batch_size)
+        numbers, is_real = take(order, b, batch_size, part)
         rows, users = rows_of[numbers], users_of[numbers]
         if overwrite:
             overwrite(rows, users, overwriting)
@@ -90,12 +100,13 @@ def make_training_dataset(
         if not protocol.count_padding:
             weights *= targets != padding_id
         inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
-        return *inputs, targets, weights / weights.sum()
+        # A worker's part of a last batch may have nothing that counts.
+        return *inputs, targets, weights / max(weights.sum(), 1)
 
     if overwrite:  # What was overwritten before depends on all that was.
         for number in range(first_step):
             batch(number)
-    shape = (batch_size, sessions.rows.shape[1] - 1)
+    shape = (batch_size // part[1], sessions.rows.shape[1] - 1)
     return make_dataset(
         tf.data.Dataset.counter(first_step),
         batch,
@@ -111,6 +122,7 @@ def make_evaluation_dataset(
     batch_size: int,
     protocol: Protocol,
     with_users: bool = False,
+    part: tuple[int, int] = (0, 1),
 ) -> tuple[tf.data.Dataset, int]:
     """One pass: (item_ids (B, T), next_item_ids (B,), weights (B,)).
 
@@ -120,26 +132,28 @@ def make_evaluation_dataset(
         batch_size: B.
         protocol: says whether the last batch is kept.
         with_users: whether item_ids are a pair with (B,) user ids.
+        part: as for `make_training_dataset`.
 
     Returns:
-        The dataset and the number of sessions in it that count. Weights are
-        1, or 0 in rows that only fill the last batch.
+        The dataset and the number of sessions of whole batches that count.
+        Weights are 1, or 0 in rows that only fill the last batch.
     """
     row_numbers = np.asarray(row_numbers)
     count = num_batches(len(row_numbers), batch_size, protocol)
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
-        numbers, is_real = take(row_numbers, int(number), batch_size)
+        numbers, is_real = take(row_numbers, int(number), batch_size, part)
         rows, users = sessions.rows[numbers], sessions.users[numbers]
         inputs = (rows[:, :-1], users) if with_users else (rows[:, :-1],)
         return *inputs, rows[:, -1], is_real
 
+    size = batch_size // part[1]
     dataset = make_dataset(
         tf.data.Dataset.range(count),
         batch,
-        _inputs_spec((batch_size, sessions.rows.shape[1] - 1), with_users),
-        tf.TensorSpec((batch_size,), tf.int32),
-        tf.TensorSpec((batch_size,), tf.float32),
+        _inputs_spec((size, sessions.rows.shape[1] - 1), with_users),
+        tf.TensorSpec((size,), tf.int32),
+        tf.TensorSpec((size,), tf.float32),
     )
     return dataset, min(len(row_numbers), count * batch_size)
 
@@ -222,11 +236,24 @@ def make_dataset(
 
 
 def take(
-    order: np.ndarray, b: int, batch_size: int
+    order: np.ndarray,
+    b: int,
+    batch_size: int,
+    part: tuple[int, int] = (0, 1),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of batch b, filled up; 1 where a row is real."""
+    """Row numbers of batch b, filled up; 1 where a row is real.
+
+    Args:
+        order: of the rows.
+        b: which batch.
+        batch_size: of the whole batch.
+        part: (index, count): which of so many equal parts of it.
+    """
     numbers = order[b * batch_size : (b + 1) * batch_size]
     is_real = np.zeros(batch_size, "float32")
     is_real[: len(numbers)] = 1
+    index, count = part
+    size = batch_size // count
+    here = slice(index * size, (index + 1) * size)
     # Any row will do to fill up, but a row of the set brings no new ids.
-    return np.resize(numbers, batch_size), is_real
+    return np.resize(numbers, batch_size)[here], is_real[here]

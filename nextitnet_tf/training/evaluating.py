@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from nextitnet_tf import atomic_files
+from nextitnet_tf import distribution
 from nextitnet_tf.training import journal
 from nextitnet_tf.training import runs
 from nextitnet_tf.training.checkpoint import Checkpoints
@@ -36,6 +37,7 @@ class Evaluations(keras.callbacks.Callback):
 
     Attributes:
         is_stopped: whether `stop` was called.
+        is_stopped_by_another: whether that of another worker was.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Evaluations(keras.callbacks.Callback):
     ):
         super().__init__()
         self.is_stopped = False
+        self.is_stopped_by_another = False
         self._progress = progress
         self._budget = budget
         self._validate = validate
@@ -57,18 +60,24 @@ class Evaluations(keras.callbacks.Callback):
         self._began = 0.0
         self._steps = 0
         self._events = journal.Events(checkpoints.folder)
+        self._is_one_of_several = distribution.worker()[1] > 1
         # A process compiles in its first interval.
         self._is_first = True
 
     def stop(self) -> None:
-        """Has training end after this step, or after this evaluation."""
+        """Has training end after this step, or after this evaluation.
+
+        Several workers, who take each step together, end together, after the
+        evaluation.
+        """
         self.is_stopped = True
-        if self._model is not None:
+        if self._model is not None and not self._is_one_of_several:
             self.model.stop_training = True
 
     def on_train_begin(self, logs=None):
         self._is_first = True  # `fit` compiles anew
-        if self.is_stopped:  # `fit` has just said that it is not
+        # `fit` has just said that it is not.
+        if self.is_stopped and not self._is_one_of_several:
             self.model.stop_training = True
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -137,6 +146,14 @@ class Evaluations(keras.callbacks.Callback):
             progress.best_step,
         )
         self._save()
+        if self._is_one_of_several and not progress.is_over:
+            self._stop_together()
+
+    def _stop_together(self) -> None:
+        """Ends training if any worker was asked to."""
+        if any(distribution.from_all_workers(self.is_stopped)):
+            self.is_stopped_by_another = not self.is_stopped
+            self.is_stopped = self.model.stop_training = True
 
     def _save(self) -> None:
         self._progress.wall_seconds = time.perf_counter() - self._since

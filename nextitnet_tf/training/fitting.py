@@ -6,13 +6,16 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from nextitnet_tf import distribution
 from nextitnet_tf.models import saved
 from nextitnet_tf.training import interrupts
 from nextitnet_tf.training import runs
+from nextitnet_tf.training import several_workers
 from nextitnet_tf.training.checkpoint import Checkpoints
 from nextitnet_tf.training.checkpoint import Progress
 from nextitnet_tf.training.evaluating import Evaluations
@@ -67,6 +70,7 @@ def fit_to_best(
     """
     checkpoints = Checkpoints(folder, identity)
     progress = checkpoints.restore(model)
+    several_workers.meet(progress.all_steps, folder)
     _go_on_with(progress, made_by or {}, folder)
     if progress.all_steps:
         _LOGGER.info("goes on from step %d", progress.all_steps)
@@ -79,6 +83,11 @@ def fit_to_best(
             _train(model, batches_from, progress, budget, evaluations, verbose)
         except NotFinite:
             raise _diverged(model, batches_from, checkpoints, budget) from None
+    if evaluations.is_stopped_by_another:
+        raise InterruptedError(
+            "Another worker was asked to stop: start all of them again, and "
+            f"training goes on from step {progress.step}"
+        )
     _warn_of_divergence(model, progress)
     best = checkpoints.best(progress.best_step)
     model.set_weights(saved.load_model(best).get_weights())
@@ -126,9 +135,9 @@ def _train(
         steps = min(budget.eval_every, left)
         done = len(progress.curve)
         begun = progress.begun.get("steps", 0)
-        model.fit(
+        _fit(
+            model,
             batches_from(progress.all_steps),
-            shuffle=False,  # the batches do that
             steps_per_epoch=steps - begun,
             initial_epoch=done,
             epochs=done + (1 if begun else left // steps),
@@ -138,6 +147,14 @@ def _train(
             ],
             verbose=verbose,
         )
+
+
+def _fit(model, batches: tf.data.Dataset, **options: Any) -> None:
+    """Keras' `fit`, or what stands in its place for several workers."""
+    if distribution.worker()[1] > 1:
+        several_workers.fit(model, batches, **options)
+    else:
+        model.fit(batches, shuffle=False, **options)  # batches do that
 
 
 def _diverged(
@@ -151,9 +168,9 @@ def _diverged(
     progress = checkpoints.restore(model)
     first = progress.all_steps
     search = StopAtNotFinite()
-    model.fit(
+    _fit(
+        model,
         batches_from(first),
-        shuffle=False,
         steps_per_epoch=min(progress.step + budget.eval_every, budget.max_steps)
         - first,
         callbacks=[
@@ -217,9 +234,9 @@ def measure_step_seconds(
     one to warm up.
     """
     clock = _Clock()
-    model.fit(
+    _fit(
+        model,
         training,
-        shuffle=False,
         steps_per_epoch=steps,
         epochs=repetitions + 1,
         callbacks=[clock],

@@ -183,6 +183,7 @@ class NextItem(Task):
             with_users=model.needs_users,
             overwrite=model.overwrite if model.overwrites_rows else None,
             first_step=first_step,
+            part=distribution.worker(),
         )
 
     def validation(self, index: int, model) -> Evaluation:
@@ -341,5 +342,6 @@ def _evaluation(model, recipe: Recipe, sessions, row_numbers) -> Evaluation:
             recipe.batch_size,
             recipe.protocol,
             with_users=model.needs_users,
+            part=distribution.worker(),
         )
     )

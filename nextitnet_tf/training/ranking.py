@@ -49,7 +49,7 @@ class Ranker:
                 axis=1,
             )
 
-        self._rank_batch = rank_batch
+        self._rank_batches = distribution.over_batches(rank_batch)
 
     def rank(self, evaluation: Evaluation) -> dict[str, np.ndarray]:
         """Where each session's next item is ranked.
@@ -64,9 +64,8 @@ class Ranker:
         batches = evaluation.dataset.map(
             lambda inputs, next_item_ids, weights: (inputs, next_item_ids)
         )
-        ranks = np.concatenate(
-            list(distribution.map_batches(self._rank_batch, batches))
-        )[: evaluation.num_sessions]
+        ranks = np.concatenate(list(self._rank_batches(batches)))
+        ranks = ranks[: evaluation.num_sessions]
         if not ranks[:, -1].all():
             raise FloatingPointError(
                 "Expected a model whose scores are finite numbers. Received: "

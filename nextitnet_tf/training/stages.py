@@ -20,6 +20,7 @@ from nextitnet_tf.training import fitting
 from nextitnet_tf.training import journal
 from nextitnet_tf.training import ranks as of_ranks
 from nextitnet_tf.training import runs
+from nextitnet_tf.training import several_workers
 from nextitnet_tf.training.checkpoint import Checkpoints
 from nextitnet_tf.training.ranking import Ranker
 from nextitnet_tf.training.runs import Run
@@ -65,6 +66,7 @@ def run(
             was damaged on disk.
         FloatingPointError: the loss is no longer a number.
         OSError: another process trains one of the stages in this folder.
+        ConnectionError: one of several workers has ended.
     """
     if verbose == "auto":
         verbose = int(sys.stdout.isatty())
@@ -74,18 +76,28 @@ def run(
         jit_compile = distribution.can_jit_compile(strategy)
     folders = [Path(folder) / name for name in task.names]
     done: list[Run] = []
-    for index, is_missing in enumerate(_missing(folders, needs_model)):
-        if is_missing:
-            last = done[-1] if done else before
-            with locks.holding(folders[index]), strategy.scope():
-                _run_stage(
-                    task, index, last, folders[index], jit_compile, verbose
-                )
-            _LOGGER.info("trained %s", task.names[index])
-        else:
-            _tidy_up(folders[index])
-        done.append(Run.read(folders[index]))
+    with strategy.scope(), distribution.naming_lost_workers():
+        for index, is_missing in enumerate(_missing(folders, needs_model)):
+            several_workers.meet(is_missing, folders[index])
+            if is_missing:
+                last = done[-1] if done else before
+                with _alone_in(folders[index]):
+                    _run_stage(
+                        task, index, last, folders[index], jit_compile, verbose
+                    )
+                _LOGGER.info("trained %s", task.names[index])
+            elif distribution.is_chief():
+                _tidy_up(folders[index])
+            several_workers.meet(is_missing, folders[index])
+            done.append(Run.read(folders[index]))
     return done
+
+
+def _alone_in(folder: Path) -> contextlib.AbstractContextManager:
+    """Where no other process works; other workers leave it to the chief."""
+    if distribution.is_chief():
+        return locks.holding(folder)
+    return contextlib.nullcontext()
 
 
 def find(task: Task, folder) -> list[Run | None]:
@@ -127,12 +139,21 @@ def _run_stage(
     What is done there already (all but its model) stays until the new run
     is complete; that one is trained beside it.
     """
+    is_chief = distribution.is_chief()
     work = folder
     if _is_done(folder):
-        _name_model(folder)
+        if is_chief:
+            _name_model(folder)
+        several_workers.meet(1, folder)
         if (folder / runs.MODEL).is_file():
             return
         work = _again(folder)
+    if not is_chief:
+        with several_workers.own_copy(work) as own:
+            several_workers.meet(2, work)
+            _train(task, index, before, own, jit_compile, verbose)
+        return
+    several_workers.meet(2, work)  # the others have what they begin from
     work.mkdir(parents=True, exist_ok=True)
     for partial in work.glob("*.part.*"):  # of a process that was killed
         partial.unlink()

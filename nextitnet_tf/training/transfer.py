@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nextitnet_tf import data
+from nextitnet_tf import distribution
 from nextitnet_tf import metrics
 from nextitnet_tf.data import Pairs
 from nextitnet_tf.models.fine_tuned import FineTuned
@@ -234,19 +235,21 @@ def _training_dataset(
     batch_size = transfer.fine_tuning.batch_size
     count = data.num_batches(len(numbers), batch_size, protocol)
     order_of = data.orders(numbers, protocol, transfer.pretraining.seed)
+    part = distribution.worker()
+    size = batch_size // part[1]
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         pass_number, b = divmod(int(number), count)
-        taken, is_real = data.take(order_of(pass_number), b, batch_size)
-        weights = is_real[:, None] / is_real.sum()
+        taken, is_real = data.take(order_of(pass_number), b, batch_size, part)
+        weights = is_real[:, None] / max(is_real.sum(), 1)
         return pairs.histories[taken], pairs.targets[taken][:, None], weights
 
     return data.make_dataset(
         tf.data.Dataset.counter(first_step),
         batch,
-        tf.TensorSpec((batch_size, pairs.histories.shape[1]), tf.int32),
-        tf.TensorSpec((batch_size, 1), tf.int32),
-        tf.TensorSpec((batch_size, 1), tf.float32),
+        tf.TensorSpec((size, pairs.histories.shape[1]), tf.int32),
+        tf.TensorSpec((size, 1), tf.int32),
+        tf.TensorSpec((size, 1), tf.float32),
     )
 
 
@@ -266,26 +269,28 @@ def _evaluation_dataset(
     num_candidates = fine_tuning.ranked_negatives + 1
     targets = pairs.targets[numbers]
     candidates = _candidates(targets, pairs.num_items, fine_tuning)
+    part = distribution.worker()
+    size = batch_size // part[1]
 
     def batch(number: int) -> tuple[np.ndarray, ...]:
         places, is_real = data.take(
-            np.arange(len(numbers)), int(number), batch_size
+            np.arange(len(numbers)), int(number), batch_size, part
         )
         histories = pairs.histories[numbers[places]]
         if not fine_tuning.ranked_negatives:
             return histories, targets[places], is_real
-        last = np.full(batch_size, num_candidates - 1, "int32")
+        last = np.full(size, num_candidates - 1, "int32")
         return histories, candidates[places], last, is_real
 
-    inputs = tf.TensorSpec((batch_size, pairs.histories.shape[1]), tf.int32)
+    inputs = tf.TensorSpec((size, pairs.histories.shape[1]), tf.int32)
     if fine_tuning.ranked_negatives:
-        inputs = inputs, tf.TensorSpec((batch_size, num_candidates), tf.int32)
+        inputs = inputs, tf.TensorSpec((size, num_candidates), tf.int32)
     dataset = data.make_dataset(
         tf.data.Dataset.range(count),
         batch,
         inputs,
-        tf.TensorSpec((batch_size,), tf.int32),
-        tf.TensorSpec((batch_size,), tf.float32),
+        tf.TensorSpec((size,), tf.int32),
+        tf.TensorSpec((size,), tf.float32),
     )
     return dataset, min(len(numbers), count * batch_size)
 

@@ -156,6 +156,7 @@ OTHER_WRITERS = {
     "nextitnet_tf.serving.history_files": "tests/serving/test_in_blocks.py",
     "nextitnet_tf.serving.parquet_files": "tests/serving/test_in_blocks.py",
     "nextitnet_tf.training.journal": "tests/training/test_faults.py",
+    "nextitnet_tf.training.several_workers": "temporary",
     "nextitnet_tf.locks": "tests/training/test_faults.py",
     "nextitnet_tf.vocabulary": "here, within prepared sessions",
     # Their own data, in folders that go with them.

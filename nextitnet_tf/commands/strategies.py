@@ -1,0 +1,58 @@
+"""The strategy that --strategy names, and what only one worker may do."""
+
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+from nextitnet_tf import distribution
+from nextitnet_tf.commands import flags
+
+
+@functools.cache
+def chosen() -> distribution.Strategy:
+    """What --strategy names; it comes before anything is computed."""
+    return distribution.make_strategy(flags.STRATEGY.value)
+
+
+def of_one_process(command: str) -> distribution.Strategy:
+    """The same, for what several workers cannot do together.
+
+    Args:
+        command: how it is called.
+
+    Raises:
+        ValueError: --strategy=multi_worker.
+    """
+    if flags.STRATEGY.value == "multi_worker":
+        raise ValueError(
+            f"Expected one process: {command} does not train over several "
+            "workers. Received: --strategy=multi_worker"
+        )
+    return chosen()
+
+
+def sessions_folder(*args: Any, **options: Any) -> Path:
+    """`flags.sessions_folder`; of several workers the chief prepares."""
+    return distribution.chief_first(
+        chosen(), lambda: flags.sessions_folder(*args, **options)
+    )
+
+
+def is_chief() -> bool:
+    """Whether this is the one worker that writes and prints."""
+    with chosen().scope():
+        return distribution.is_chief()
+
+
+def leave_the_rest_to_the_chief() -> None:
+    """Ends a worker that is not the chief, which alone writes and prints."""
+    with chosen().scope():
+        place, count = distribution.worker()
+    if place:
+        print(
+            f"worker {place} of {count} is done; worker 0, the chief, has "
+            "what was trained",
+            file=sys.stderr,
+        )
+        raise SystemExit
