@@ -14,6 +14,7 @@ from experiments.benchmark import inference
 from experiments.benchmark import padding
 from experiments.benchmark import processes
 from experiments.benchmark import recommending
+from experiments.benchmark import scaling
 from experiments.benchmark import training_steps
 
 CASES: dict[str, ModuleType] = {
@@ -25,6 +26,7 @@ CASES: dict[str, ModuleType] = {
     "padding": padding,
     "compression": compression,
     "inference": inference,
+    "scaling": scaling,
     "accuracy": accuracy,
 }
 

@@ -99,7 +99,7 @@ def time_evaluation(step: Step, repetitions: int = 7) -> Timing:
     )
 
 
-def make_model(step: Step) -> NextItNet:
+def make_model(step: Step, jit_compile: bool = True) -> NextItNet:
     """A compiled model, as training would have it."""
     model = NextItNet(
         num_items=step.num_items,
@@ -110,7 +110,7 @@ def make_model(step: Step) -> NextItNet:
         optimizer=keras.optimizers.Adam(1e-3, epsilon=1e-8),
         num_sampled=step.num_sampled,
         weighted_metrics=make_ranking_metrics(),
-        jit_compile=True,
+        jit_compile=jit_compile,
     )
     return model
 
