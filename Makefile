@@ -17,11 +17,12 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 INSTALLED_JAX := $(VENV)/.installed-requirements-jax.lock
 INSTALLED_ONNX := $(VENV)/.installed-requirements-onnx.lock
 INSTALLED_SERVE := $(VENV)/.installed-requirements-serve.lock
+INSTALLED_SPARK := $(VENV)/.installed-requirements-spark.lock
 
 # The shell reads these from its environment, where spaces and quotes in a
 # path do no harm. An empty one is no flag at all.
 VARIABLES := DATASET RAW SESSIONS PROTOCOL OUTPUT SEEDS SETTINGS PRESETS \
-	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS FROM FORMAT HOST PORT
+	MODEL CHECKPOINT HISTORY INPUT K TARGET PAIRS FROM FORMAT HOST PORT MASTER
 export $(VARIABLES)
 # TensorFlow is the backend that is shipped, whatever ~/.keras says.
 export KERAS_BACKEND := tensorflow
@@ -45,6 +46,7 @@ TAKES_fidelity := DATASET RAW SESSIONS OUTPUT SEEDS
 TAKES_benchmark := OUTPUT
 TAKES_convert := CHECKPOINT MODEL SESSIONS OUTPUT
 TAKES_prepare := RAW OUTPUT
+TAKES_prepare-spark := RAW OUTPUT MASTER
 TAKES_train := DATASET RAW SESSIONS PROTOCOL OUTPUT FROM
 TAKES_tune := DATASET RAW SESSIONS OUTPUT
 TAKES_evaluate := MODEL DATASET RAW SESSIONS PROTOCOL
@@ -75,6 +77,7 @@ $(foreach goal,$(or $(MAKECMDGOALS),help),$(eval $(call check,$(goal),$(if \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install quickstart test test-all test-jax test-onnx test-kill \
+	prepare-spark test-spark \
 	test-fuzz check lint format \
 	step-times fidelity conclusions report benchmark convert prepare train \
 	tune evaluate recommend export serve load-test clean
@@ -146,6 +149,10 @@ convert: need-CHECKPOINT-or-MODEL need-OUTPUT $(INSTALLED) ## the release's TF1 
 prepare: need-RAW need-OUTPUT $(INSTALLED) ## raw file -> folder of sessions (RAW OUTPUT)
 	@$(BIN)/python -m datasets.prepare "--raw=$$RAW" "--output=$$OUTPUT" $(ARGS)
 
+prepare-spark: need-RAW need-OUTPUT $(INSTALLED_SPARK) ## the same on Spark, byte for byte (RAW OUTPUT MASTER)
+	@$(BIN)/python -m datasets.prepare_spark "--raw=$$RAW" \
+		"--output=$$OUTPUT" $${MASTER:+"--master=$$MASTER"} $(ARGS)
+
 train: need-RAW-or-SESSIONS $(INSTALLED) ## train on your own data (RAW or SESSIONS, OUTPUT DATASET PROTOCOL, FROM=model.keras to go on with)
 	@$(BIN)/python -m experiments.train $(COMMON_FLAGS) \
 		$${PROTOCOL:+"--protocol=$$PROTOCOL"} \
@@ -201,6 +208,9 @@ test-jax: $(INSTALLED_JAX) ## models, stacking, losses, metrics on JAX without T
 test-onnx: $(INSTALLED_ONNX) ## what is exported for onnxruntime
 	$(PYTEST) tests/test_exported.py -k onnx $(ARGS)
 
+test-spark: $(INSTALLED_SPARK) ## preparation on Spark (without Java it is skipped)
+	$(BIN)/pytest -q tests/preparation/test_spark.py $(ARGS)
+
 test-kill: $(INSTALLED) ## kills training at 200 points, half an hour, into results/reliability
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.kills.harness $(ARGS)
 
@@ -252,6 +262,11 @@ $(INSTALLED_ONNX): requirements-onnx.lock $(INSTALLED)
 $(INSTALLED_SERVE): requirements-serve.lock $(INSTALLED)
 	@echo 'installing requirements-serve.lock into $(VENV)'
 	@$(PIP) -r requirements-serve.lock
+	@touch $@
+
+$(INSTALLED_SPARK): requirements-spark.lock $(INSTALLED)
+	@echo 'installing requirements-spark.lock into $(VENV)'
+	@$(PIP) -r requirements-spark.lock
 	@touch $@
 
 # `need-A-or-B` fails, before anything is installed, unless A or B is given.

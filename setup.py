@@ -1,4 +1,7 @@
-"""Install the library: `pip install .` (extras: gpu, jax, onnx, serve, dev)."""
+"""Install the library: `pip install .`.
+
+Extras: gpu, jax, onnx, parquet, serve, spark, dev.
+"""
 
 from pathlib import Path
 
@@ -49,8 +52,8 @@ setup(
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "parquet": ["pyarrow>=15"],
         "serve": SERVE,
-        # Spark hands over folders of parquet.
-        "spark": ["pyarrow>=15"],
+        # Java, too, which pip has not: Debian's openjdk-17-jre-headless.
+        "spark": ["pyarrow>=15", "pyspark>=4.0,<5"],
         # The search is our own and needs nothing: it is shorter than asking
         # a library for one.
         "tune": [],

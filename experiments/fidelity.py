@@ -23,6 +23,7 @@ from experiments.reporting import divergence_table
 from nextitnet_tf import paper_data
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 
 _DOCUMENT = absl_flags.DEFINE_string(
     "document",
@@ -51,6 +52,7 @@ def main() -> None:
             Choices(divergences.RELEASE, seed, options=options)
         )
     ]
+    strategies.of_one_process("fidelity")
     output = flags.output_folder()
     store = running.open_store(flags.sessions_folder(), output)
     document = output / "fidelity.md"

@@ -22,6 +22,7 @@ from experiments import papers
 from experiments import target_flags
 from nextitnet_tf.commands import flag_values
 from nextitnet_tf.commands import flags
+from nextitnet_tf.commands import strategies
 
 _TARGET = absl_flags.DEFINE_string(
     "target", None, "Which table or figure, e.g. table2; it must be given."
@@ -84,6 +85,9 @@ def run(target: ModuleType, name: str, defaults: dict[str, str]) -> None:
     of_data = {flag: text for flag, text in of_data.items() if flag in taken}
     own = getattr(target, "DEFAULTS", {})
     _apply_defaults({**defaults, **own, **of_data})
+    for flag in (target_flags.TABLE_ONLY, target_flags.MEASURE_STEP_TIMES):
+        if flag.value:
+            strategies.of_one_process(f"--{flag.name}")
     text = kinds.run(target, name, own=("target",))
     made_by.keep(flags.output_folder(), name)
     print(text)

@@ -52,7 +52,9 @@ def train(
             continue
         is_new = store.find_row(row) is None
         needed = needs_model or (is_new and bool(row.served_as))
-        if not store.has(recipe, needed):
+        is_there = store.has(recipe, needed)
+        strategies.meet(f"{row.label}, {is_there=}, {is_new=}", store.folder)
+        if not is_there:
             training.run(
                 recipe,
                 store.sessions_of(recipe),

@@ -44,6 +44,7 @@ def run(target: ModuleType, choices: Choices) -> str:
             + ("neither" if raw.value is None else "both")
         )
     tunings = {p: _tuning(p) for p in flags.protocols()}
+    strategy = strategies.of_one_process("fine-tuning on pairs")
     folder, output = flags.sessions_folder(), flags.output_folder()
     store = running.open_store(folder, output)
     num_items = store.sessions["frequency"].num_items
@@ -67,7 +68,6 @@ def run(target: ModuleType, choices: Choices) -> str:
         return transfer_table.write(target, shown, pairs, output)
 
     if not target_flags.TABLE_ONLY.value:
-        strategy = strategies.of_one_process("fine-tuning on pairs")
         for i, row in enumerate(asked):
             running.announce(i, len(asked), row.row)
             if pairs.find(row) is None:

@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
+import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Sequence
 
@@ -13,7 +16,9 @@ _EXAMPLE = (
     '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
-_GO = b"go"
+_LOGGER = logging.getLogger(__name__)
+_GO, _NO = b"go", b"no"
+_PATIENCE = 0.5  # seconds, with one who calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +28,12 @@ class Cluster:
     Attributes:
         addresses: of all, "host:port"; the first is the chief's.
         place: which of them this process is.
+        job: what all workers have in common: their flags.
     """
 
     addresses: Sequence[str]
     place: int
+    job: str = ""
 
 
 def from_environment() -> Cluster:
@@ -66,7 +73,7 @@ def from_environment() -> Cluster:
             f"Expected {VARIABLE} to name workers, each by host and port, and "
             f"which of them this process is: {_EXAMPLE}. Received: {text}"
         )
-    return Cluster(addresses, place)
+    return Cluster(addresses, place, json.dumps(sys.argv[1:]))
 
 
 def meet(cluster: Cluster, seconds: float) -> None:
@@ -91,64 +98,104 @@ def meet(cluster: Cluster, seconds: float) -> None:
 
 
 def _wait_for_calls(cluster: Cluster, until: float, seconds: float) -> None:
-    missing = set(range(1, len(cluster.addresses)))
     _, port = _split(cluster.addresses[0])
+    callers: dict[int, socket.socket] = {}
     with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(socket.create_server(("", port)))
-        except OSError as error:
-            raise ConnectionError(
-                f"The chief cannot listen at port {port}, which {VARIABLE} "
-                f"gives it: {error.strerror}"
-            ) from None
-        callers = {}
-        while missing:
-            server.settimeout(max(until - time.monotonic(), 0.001))
-            try:
-                caller, _ = server.accept()
-                stack.enter_context(caller)
-                caller.settimeout(5)
-                place = int(caller.recv(16))
-            except TimeoutError:
-                if time.monotonic() < until:
-                    continue  # a caller that said nothing
-                names = ", ".join(cluster.addresses[i] for i in sorted(missing))
+        server = stack.enter_context(_listening(port))
+        while missing := _missing(cluster, callers):
+            if time.monotonic() >= until:
+                names = ", ".join(cluster.addresses[i] for i in missing)
                 raise ConnectionError(
                     f"Waited {seconds:g} seconds for the workers that "
                     f"{VARIABLE} names; these have not begun: {names}"
-                ) from None
+                )
+            try:
+                caller, _ = server.accept()
+                stack.enter_context(caller)
+                caller.settimeout(_PATIENCE)
+                place, _, job = caller.recv(99).decode().partition(" ")
+                if job != _job(cluster) or int(place) not in range(
+                    1, len(cluster.addresses)
+                ):
+                    caller.sendall(_NO)
+                    _LOGGER.warning(
+                        "refused a worker of another job: %s", place
+                    )
+                    continue
             except (OSError, ValueError):
-                continue  # no worker of ours
-            callers[place] = caller
-            missing.discard(place)
+                continue  # nobody yet, or no worker
+            callers[int(place)] = caller
         for caller in callers.values():
             with contextlib.suppress(OSError):  # TensorFlow notices
                 caller.sendall(_GO)
 
 
+def _listening(port: int) -> socket.socket:
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        server = socket.create_server(
+            ("", port), family=family, dualstack_ipv6=both
+        )
+    except OSError as error:
+        raise ConnectionError(
+            f"The chief cannot listen at port {port}, which {VARIABLE} gives "
+            f"it: {error.strerror}"
+        ) from None
+    server.settimeout(_PATIENCE)
+    return server
+
+
+def _missing(cluster: Cluster, callers: dict[int, socket.socket]) -> list[int]:
+    """Workers that have not called, or have ended since."""
+    for place, caller in list(callers.items()):
+        caller.setblocking(False)
+        try:
+            is_gone = caller.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            is_gone = False
+        except OSError:
+            is_gone = True
+        if is_gone:
+            del callers[place]
+    return [i for i in range(1, len(cluster.addresses)) if i not in callers]
+
+
 def _call(cluster: Cluster, until: float, seconds: float) -> None:
-    chief = _split(cluster.addresses[0])
-    answer = b""
+    chief, answer, why = _split(cluster.addresses[0]), b"", "no answer"
+    call = f"{cluster.place} {_job(cluster)}".encode()
     while answer != _GO:
         left = until - time.monotonic()
         if left <= 0:
             raise ConnectionError(
                 f"Waited {seconds:g} seconds for the chief at "
-                f"{cluster.addresses[0]}, and for all workers that "
+                f"{cluster.addresses[0]} ({why}), and for all workers that "
                 f"{VARIABLE} names: start them together"
             )
         try:
             with socket.create_connection(chief, timeout=left) as connection:
-                connection.sendall(str(cluster.place).encode())
+                connection.sendall(call)
                 answer = connection.recv(len(_GO))
-        except OSError:
-            pass
+        except OSError as error:
+            why = str(error)
+        if answer == _NO:
+            raise ConnectionError(
+                f"The chief at {cluster.addresses[0]} was started for another "
+                "job: expected the same flags, and the same cluster in "
+                f"{VARIABLE}, of all workers"
+            )
         if answer != _GO:
             time.sleep(0.2)
 
 
+def _job(cluster: Cluster) -> str:
+    """What all workers of a job have in common: the cluster and the flags."""
+    text = json.dumps([list(cluster.addresses), cluster.job])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    if not host:
+    if not host or not 0 < int(port) < 1 << 16:
         raise ValueError(address)
-    return host, int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -117,12 +117,14 @@ def is_chief() -> bool:
     return worker()[0] == 0
 
 
-def chief_first(strategy: Strategy, function: Callable[[], Any]) -> Any:
-    """What a function returns, which the chief calls before all others do."""
+def after_the_chief(
+    strategy: Strategy, of_chief: Callable[[], Any], of_others: Callable
+) -> Any:
+    """What the chief's function returns, or, once that has, the others'."""
     with strategy.scope(), naming_lost_workers():
-        found = function() if is_chief() else None
+        found = of_chief() if is_chief() else None
         from_all_workers(0)
-        return found if is_chief() else function()
+        return found if is_chief() else of_others()
 
 
 def from_all_workers(number: int) -> list[int]:
@@ -131,9 +133,24 @@ def from_all_workers(number: int) -> list[int]:
     if not _is_over_workers(strategy):
         return [number]
     here = strategy.run(lambda: tf.constant([number], "int64"))
-    of_replicas = strategy.gather(here, axis=0).numpy().tolist()
+    of_replicas = _gathered(strategy, here).numpy().tolist()
     count = worker()[1]
     return of_replicas[:: len(of_replicas) // count]
+
+
+def _gathered(strategy: Strategy, of_replicas) -> tf.Tensor:
+    """Rows of all replicas, in the order of the replicas.
+
+    TensorFlow's own order within a worker follows how its GPUs are linked.
+    """
+
+    def numbers(rows):
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.fill(tf.shape(rows)[:1], number)
+
+    places = strategy.gather(strategy.run(numbers, (of_replicas,)), axis=0)
+    rows = strategy.gather(of_replicas, axis=0)
+    return tf.gather(rows, tf.argsort(places, stable=True))
 
 
 @contextlib.contextmanager
@@ -150,8 +167,8 @@ def naming_lost_workers() -> Iterator[None]:
             raise
         why = str(error.message).partition("\n")[0]
         raise ConnectionError(
-            "Another worker has ended, or cannot be reached: start all of "
-            "them again, and training goes on from its last evaluation "
+            "Another worker has ended or failed, or cannot be reached: start "
+            "all of them again, and training goes on from its last evaluation "
             f"({why[:200]})"
         ) from error
 
@@ -248,7 +265,7 @@ def over_batches(
     def on_all_devices(batch):
         parts = strategy.run(function, args=batch)
         if is_over_workers:
-            return strategy.gather(parts, axis=0)
+            return _gathered(strategy, parts)
         return tf.concat(strategy.experimental_local_results(parts), axis=0)
 
     def each(dataset: tf.data.Dataset) -> Iterator[np.ndarray]:

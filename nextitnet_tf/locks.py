@@ -14,6 +14,11 @@ def is_left(folder: Path) -> bool:
     return _path(folder).exists()
 
 
+def owner(folder: Path) -> str:
+    """Who has locked a folder, in words; "" where nobody has."""
+    return _owner(_path(folder)) if is_left(folder) else ""
+
+
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Keeps other processes from working in a folder.

@@ -1,5 +1,6 @@
 """Who the workers of a job are, and how they meet."""
 
+import dataclasses
 import json
 import socket
 import threading
@@ -46,6 +47,8 @@ def test_who_the_workers_are(text, place, count, monkeypatch):
         config(worker=["a:1"], index=None),
         config(worker=["a"]),
         config(worker=["a:b"]),
+        config(worker=["a:0"]),
+        config(worker=["a:99999"]),
         config(worker=[1]),
         config(worker=["a:1", "a:1"]),
         config("chief", worker=["a:1"]),
@@ -83,6 +86,9 @@ def test_all_meet():
             try:
                 with socket.create_connection((host, int(port))) as knocking:
                     knocking.sendall(b"GET / HTTP/1.1\r\n")
+                with socket.create_connection((host, int(port))) as knocking:
+                    knocking.sendall(b"2 another job")
+                    assert knocking.recv(2) == b"no"
                 return
             except OSError:
                 continue
@@ -138,3 +144,54 @@ def test_a_port_that_is_taken():
 
 def test_one_worker_waits_for_nobody():
     cluster.meet(of(1)[0], 0.1)
+
+
+def test_a_worker_that_has_ended_again():
+    """It called, and is missing all the same."""
+    chief, worker = of(2)
+    host, port = chief.addresses[0].split(":")
+
+    def call_and_end():
+        call = f"1 {cluster._job(worker)}".encode()
+        while True:
+            try:
+                with socket.create_connection((host, int(port))) as connection:
+                    connection.sendall(call)
+                return
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=call_and_end)
+    thread.start()
+    with pytest.raises(ConnectionError, match=chief.addresses[1]):
+        cluster.meet(chief, 2)
+    thread.join()
+
+
+def test_a_worker_of_another_job():
+    chief, worker = of(2)
+    worker = dataclasses.replace(worker, job="--seed=1")
+    errors = []
+
+    def meet():
+        try:
+            cluster.meet(chief, 3)
+        except ConnectionError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=meet)
+    thread.start()
+    with pytest.raises(ConnectionError, match="another job"):
+        cluster.meet(worker, 20)
+    thread.join()
+    assert len(errors) == 1  # nobody else came
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6")
+def test_addresses_of_version_6():
+    addresses = [f"[::1]:{port}" for port in free_ports(2)]
+    chief, worker = (cluster.Cluster(addresses, place) for place in (0, 1))
+    thread = threading.Thread(target=cluster.meet, args=[worker, 20])
+    thread.start()
+    cluster.meet(chief, 20)
+    thread.join()

@@ -74,6 +74,8 @@ with strategy.scope():
         except Exception as error:
             found["keras_fit"] = str(error)
 found["weights"] = [w.tolist() for w in runs[-1].load_model().get_weights()]
+# The flags of all workers are the same.
+result = result.replace("PLACE", str(found["worker"][0]))
 pathlib.Path(result).write_text(json.dumps(found))
 """
 
@@ -139,7 +141,7 @@ def both(folder, *more, name="multi_worker"):
     results = [folder / f"{place}.json" for place in (0, 1)]
     ports = free_ports(2)
     workers = [
-        start(ports, place, name, folder, results[place], *more)
+        start(ports, place, name, folder, folder / "PLACE.json", *more)
         for place in (0, 1)
     ]
     for worker in workers:
@@ -249,6 +251,59 @@ def test_a_worker_that_is_killed(victim, number, found, tmp_path):
     assert again[0]["losses"] == found[0]["losses"]
     for of_worker in again:
         assert of_worker["weights"] == found[0]["weights"]
+
+
+DISAGREEING = """
+import json, pathlib, sys
+from nextitnet_tf import distribution
+
+strategy = distribution.make_strategy("multi_worker")
+from nextitnet_tf import data, training
+from nextitnet_tf.recipe import PROTOCOLS, Recipe, Stage
+
+base = pathlib.Path(sys.argv[1])
+place = json.loads(__import__("os").environ["TF_CONFIG"])["task"]["index"]
+errors = []
+for folder, seed, dtype, rate in (
+    ("same", place, "float32", 0.01),
+    (f"own-{place}", 0, "float32", 0.01),
+    ("half", 0, "mixed_float16", 0.01),
+    ("diverging", 0, "float32", 1e30),
+):
+    recipe = Recipe(
+        stages=(Stage(1, max_steps=4, eval_every=4),),
+        protocol=PROTOCOLS["clean"],
+        model_config={"embedding_dim": 8, "dtype": dtype},
+        batch_size=16, learning_rate=rate, seed=seed,
+    )
+    try:
+        training.run(
+            recipe, data.read_sessions(base / "sessions"), base / folder,
+            strategy=strategy, jit_compile=False, verbose=0,
+        )
+        errors.append("")
+    except (ValueError, OSError, FloatingPointError) as error:
+        errors.append(f"{type(error).__name__}: {error}")
+print(json.dumps(errors))
+"""
+
+
+def test_workers_that_do_not_do_the_same(folder):
+    """All of them say so, before anything is trained."""
+    ports = free_ports(2)
+    workers = [
+        start(ports, place, folder, command=("-c", DISAGREEING))
+        for place in (0, 1)
+    ]
+    for status, out, err in [ended(worker) for worker in workers]:
+        assert status == 0, err[-3000:]
+        seed, own_folder, half, diverging = json.loads(out.splitlines()[-1])
+        assert "all workers to do the same" in seed
+        assert "all workers to do the same" in own_folder
+        assert "mixed_float16" in half
+        assert diverging.startswith("FloatingPointError: The loss")
+    for name in ("same", "own-0", "own-1", "half"):
+        assert list(folder.glob(f"{name}/*/run.json")) == []
 
 
 def test_the_command(tmp_path):

@@ -1,7 +1,6 @@
-"""What a large job would take, by `nextitnet_tf.scaling`, as docs/scaling.md
-shows it.
+"""What a large job would take, as docs/scaling.md shows it.
 
-    python -m experiments.benchmark.on_paper
+`python -m experiments.benchmark.on_paper` prints the table.
 """
 
 import dataclasses

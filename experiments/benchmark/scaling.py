@@ -1,6 +1,6 @@
 """The case `scaling`: measured steps beside `nextitnet_tf.scaling`'s.
 
-    python -m experiments.benchmark.scaling CORE STEP
+    python -m experiments.benchmark.scaling STEP
 
 is one worker of TF_CONFIG, which prints the seconds that a step takes.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from experiments.benchmark import steps
 from experiments.benchmark.settings import Settings
+from nextitnet_tf import cluster
 from nextitnet_tf import scaling
 
 # Depth, items, length: one at a time from the first, then together. A batch
@@ -63,7 +64,7 @@ def training_of(step: steps.Step, num_replicas: int = 1) -> scaling.Training:
 
 def measure(settings: Settings) -> dict[str, Any]:
     """Times every step, and fits the machine to them."""
-    points = []
+    points: list[dict[str, Any]] = []
     for step in _STEPS:
         seconds = steps.time_training(step, settings.repetitions).median
         points.append({"step": dataclasses.asdict(step), "seconds": seconds})
@@ -164,7 +165,7 @@ def _name(step: steps.Step) -> str:
 
 def _of_workers() -> dict[str, Any]:
     """Two workers, each on a core of its own, beside one with half a batch."""
-    points = []
+    points: list[dict[str, Any]] = []
     for step in _STEPS_OF_WORKERS:
         half = dataclasses.replace(step, batch_size=step.batch_size // 2)
         points.append(
@@ -190,16 +191,14 @@ def _time_workers(step: steps.Step, count: int) -> float:
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in servers]
     for server in servers:
         server.close()
-    cores = sorted(os.sched_getaffinity(0))
     workers = []
     for place in range(count):
         task = {"type": "worker", "index": place}
         config = {"cluster": {"worker": addresses}, "task": task}
-        core = cores[place % len(cores)]
         workers.append(
             subprocess.Popen(
                 [
-                    *(sys.executable, "-m", __name__, str(core)),
+                    *(sys.executable, "-m", __name__),
                     json.dumps(dataclasses.asdict(step)),
                 ],
                 env={**os.environ, "TF_CONFIG": json.dumps(config)},
@@ -207,13 +206,21 @@ def _time_workers(step: steps.Step, count: int) -> float:
                 text=True,
             )
         )
-    said = [worker.communicate()[0] for worker in workers]
+    try:
+        said = [worker.communicate(timeout=600)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    if any(worker.returncode for worker in workers):
+        raise ChildProcessError("a worker of the benchmark failed")
     return max(float(text.splitlines()[-1]) for text in said)
 
 
-def _work(core: str, step: str) -> None:
+def _work(step: str) -> None:
     """One worker: prints the seconds of its steps."""
-    os.sched_setaffinity(0, {int(core)})
+    cores = sorted(os.sched_getaffinity(0))
+    place = cluster.from_environment().place
+    os.sched_setaffinity(0, {cores[place % len(cores)]})
     from nextitnet_tf import distribution
 
     strategy = distribution.make_strategy("multi_worker")

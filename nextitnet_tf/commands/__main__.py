@@ -8,6 +8,7 @@ import sys
 
 COMMANDS = {
     "prepare": "raw files, tables and archives become sessions on disk",
+    "prepare-spark": "the same on a Spark cluster",
     "train": "trains on a csv or on prepared sessions, and stacks",
     "evaluate": "metrics of a trained model on its test sessions",
     "recommend": "what users may want next, in the ids of the csv",
@@ -34,11 +35,12 @@ def main() -> None:
         )
         sys.exit(2)
     sys.argv[:2] = [f"nextitnet-tf {name}"]
-    importlib.import_module(f"nextitnet_tf.commands.{name}").run()
+    module = name.replace("-", "_")
+    importlib.import_module(f"nextitnet_tf.commands.{module}").run()
 
 
 def _usage() -> str:
-    lines = [f"  {name:10} {what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:13} {what}" for name, what in COMMANDS.items()]
     return "\n".join(
         [
             "usage: nextitnet-tf COMMAND --flag=value ...",

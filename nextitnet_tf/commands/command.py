@@ -29,7 +29,12 @@ def _import_tensorflow_quietly() -> None:
             tensorflow.config.list_physical_devices()
             # Each run ranks with a function of its own: no retracing.
             tensorflow.get_logger().addFilter(
-                lambda record: "tf.function retracing" not in str(record.msg)
+                lambda record: (
+                    not any(
+                        remark in str(record.msg)
+                        for remark in ("tf.function retracing", "eagerly has")
+                    )
+                )
             )
         finally:
             os.dup2(stderr, 2)

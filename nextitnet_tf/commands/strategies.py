@@ -2,17 +2,24 @@
 
 import functools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nextitnet_tf import distribution
 from nextitnet_tf.commands import flags
+from nextitnet_tf.preparation import sessions
+from nextitnet_tf.training import several_workers
+
+
+def chosen() -> distribution.Strategy:
+    """What --strategy names; it comes before anything is computed."""
+    return _made(flags.STRATEGY.value)
 
 
 @functools.cache
-def chosen() -> distribution.Strategy:
-    """What --strategy names; it comes before anything is computed."""
-    return distribution.make_strategy(flags.STRATEGY.value)
+def _made(name: str) -> distribution.Strategy:
+    return distribution.make_strategy(name)
 
 
 def of_one_process(command: str) -> distribution.Strategy:
@@ -32,11 +39,27 @@ def of_one_process(command: str) -> distribution.Strategy:
     return chosen()
 
 
-def sessions_folder(*args: Any, **options: Any) -> Path:
-    """`flags.sessions_folder`; of several workers the chief prepares."""
-    return distribution.chief_first(
-        chosen(), lambda: flags.sessions_folder(*args, **options)
+def sessions_folder(
+    usual: Mapping[str, Any] | None = None, suffix: str = ""
+) -> Path:
+    """`flags.sessions_folder`; of several workers the chief alone prepares."""
+
+    def found() -> Path:
+        folder = Path(
+            flags.SESSIONS.value or f"data/{flags.dataset_name()}{suffix}"
+        )
+        sessions.check_folder(folder)
+        return folder
+
+    return distribution.after_the_chief(
+        chosen(), lambda: flags.sessions_folder(usual, suffix), found
     )
+
+
+def meet(what: str, folder: Path) -> None:
+    """Waits for all workers, who must be about to do the same."""
+    with chosen().scope():
+        several_workers.meet(what, folder)
 
 
 def is_chief() -> bool:

@@ -48,7 +48,11 @@ absl_flags.adopt_module_key_flags(starting)
 
 
 def main() -> None:
-    strategy = strategies.chosen()
+    strategy = (
+        strategies.of_one_process("--dry_run")
+        if _DRY_RUN.value
+        else strategies.chosen()
+    )
     source = starting.read()
     recipe = starting.recipe(source)
     usual = {"t": source.t} if source and source.t else None
@@ -60,7 +64,6 @@ def main() -> None:
     for remark in remarks.on(sessions, recipe) * strategies.is_chief():
         print(remark, file=sys.stderr)
     if _DRY_RUN.value:
-        strategies.of_one_process("--dry_run")
         print(dry_run.shown(recipe, sessions))
         return
     flags.output_folder()

@@ -25,8 +25,6 @@ The library reads these folders without this package, and checks all of it
 (`nextitnet_tf.data.read_sessions`).
 """
 
-import csv
-import hashlib
 import json
 import os
 import pathlib
@@ -37,14 +35,14 @@ from typing import Any
 import numpy as np
 
 from nextitnet_tf.preparation import raw_folders
+from nextitnet_tf.preparation import session_blocks
 from nextitnet_tf.preparation.errors import DataError
 from nextitnet_tf.preparation.replacing import check_replaceable
 from nextitnet_tf.preparation.replacing import replacing
 from nextitnet_tf.preparation.session_arrays import check_arrays
-
-FORMAT_VERSION = 1
-ROWS_PER_FILE = 4_000_000
-TIMES = "times.npy"
+from nextitnet_tf.preparation.session_blocks import FORMAT_VERSION
+from nextitnet_tf.preparation.session_blocks import ROWS_PER_FILE
+from nextitnet_tf.preparation.session_blocks import TIMES
 
 PathLike = str | os.PathLike[str]
 
@@ -102,46 +100,16 @@ def write_sessions(
             "Expected a finite time for each row. Received: times of shape "
             f"{times.shape} for rows of shape {rows.shape}"
         )
-    meta = {
-        **meta,
-        "format_version": FORMAT_VERSION,
-        "t": int(rows.shape[1]),
-        "num_rows": int(rows.shape[0]),
-        "num_users": int(np.unique(users).size),
-        "num_items": len(raw_ids),
-        "item_id_type": "int" if isinstance(raw_ids[0], int) else "str",
-    }
     with replacing(folder, replace) as partial:
-        for start in range(0, len(rows), rows_per_file):
-            _save_array(
-                partial / f"sessions-{start // rows_per_file:05d}.npy",
-                rows[start : start + rows_per_file],
-                "<i4",
-            )
-        _save_array(partial / "users.npy", users, "<i4")
-        if times is not None:
-            _save_array(partial / TIMES, times, "<f8")
-        with open(
-            partial / "items.csv", "w", encoding="utf-8", newline=""
-        ) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "raw_id", "count"))
-            writer.writerows(
-                zip(
-                    range(1, len(raw_ids) + 1),
-                    raw_ids,
-                    np.asarray(counts).tolist(),
-                    strict=True,
-                )
-            )
-        meta["files"] = {
-            path.name: _size_and_sha256(path)
-            for path in sorted(partial.iterdir())
-        }
-        (partial / "meta.json").write_text(
-            json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
-            + "\n",
-            encoding="utf-8",
+        session_blocks.write(
+            partial,
+            [session_blocks.Block(rows, users, times)],
+            rows.shape,
+            raw_ids,
+            np.asarray(counts).tolist(),
+            meta,
+            has_times=times is not None,
+            rows_per_file=rows_per_file,
         )
     return folder
 
@@ -240,7 +208,7 @@ def _check_checksums(
             + f"; {_AGAIN}"
         )
     for file in files:
-        found = _size_and_sha256(file)
+        found = session_blocks.size_and_sha256(file)
         if found != listed[file.name]:
             raise DataError(
                 f"Expected {file} with the size and sha256 that meta.json "
@@ -316,21 +284,6 @@ def is_prepared(
 
 def _plain_id(raw_id: Any) -> int | str:
     return raw_id if isinstance(raw_id, str) else int(raw_id)
-
-
-def _save_array(file: pathlib.Path, array: np.ndarray, dtype: str) -> None:
-    """What `np.save` writes; that one says nothing of a disk that is full."""
-    array = np.ascontiguousarray(array, dtype=dtype)
-    header = np.lib.format.header_data_from_array_1_0(array)
-    with open(file, "wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, header)
-        stream.write(array.data)
-
-
-def _size_and_sha256(file: pathlib.Path) -> dict[str, Any]:
-    with open(file, "rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return {"bytes": os.fstat(stream.fileno()).st_size, "sha256": digest}
 
 
 def _shape(file: pathlib.Path) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ def fit_to_best(
     """
     checkpoints = Checkpoints(folder, identity)
     progress = checkpoints.restore(model)
-    several_workers.meet(progress.all_steps, folder)
+    several_workers.meet(f"goes on from step {progress.all_steps}", folder)
     _go_on_with(progress, made_by or {}, folder)
     if progress.all_steps:
         _LOGGER.info("goes on from step %d", progress.all_steps)
@@ -164,7 +164,7 @@ def _diverged(
     budget: Budget,
 ) -> FloatingPointError:
     """Finds the step by going through the interval once more, step by step."""
-    rate = float(model.optimizer.learning_rate)
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     progress = checkpoints.restore(model)
     first = progress.all_steps
     search = StopAtNotFinite()

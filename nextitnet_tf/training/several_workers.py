@@ -1,8 +1,10 @@
 """How several workers train a stage together."""
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,10 @@ import keras
 import tensorflow as tf
 
 from nextitnet_tf import distribution
+from nextitnet_tf import locks
+
+# For how long a file that another machine has written may not be seen.
+_SECONDS_TO_SEE = 10
 
 
 def fit(
@@ -17,7 +23,7 @@ def fit(
     batches: tf.data.Dataset,
     *,
     steps_per_epoch: int,
-    epochs: int,
+    epochs: int = 1,
     initial_epoch: int = 0,
     callbacks: list[keras.callbacks.Callback],
     verbose: int | str,
@@ -38,7 +44,17 @@ def fit(
         callbacks: those that are called at the begin and end of training,
             epochs and steps.
         verbose: 0 shows no progress.
+
+    Raises:
+        ValueError: a loss that is scaled, as of mixed_float16.
     """
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        # Whether a step overflows is asked of each worker's own gradients:
+        # one that skips it leaves the others waiting.
+        raise ValueError(
+            "Expected dtype float32 or mixed_bfloat16 where several workers "
+            "train. Received: mixed_float16"
+        )
     shown = keras.callbacks.CallbackList(
         callbacks,
         add_progbar=bool(verbose),
@@ -83,21 +99,42 @@ def own_copy(folder: Path) -> Iterator[Path]:
         yield copy
 
 
-def meet(what: int, folder: Path) -> None:
-    """Waits for all workers, who must have found the same.
+def meet(what: str, folder: Path) -> None:
+    """Waits for all workers, who must be about to do the same.
 
     Args:
-        what: each has found, as a number.
+        what: each is about to do.
         folder: in which.
 
     Raises:
-        ValueError: they have not.
+        ValueError: they are not.
         ConnectionError: one of them has ended.
     """
     with distribution.naming_lost_workers():
-        found = distribution.from_all_workers(what)
+        digest = hashlib.sha256(what.encode()).hexdigest()
+        found = distribution.from_all_workers(int(digest[:15], 16))
     if len(set(found)) > 1:
         raise ValueError(
-            f"Expected a folder that all workers see, the same for each: "
-            f"{folder} is not (its states by worker: {found})"
+            "Expected all workers to do the same, in one folder that all of "
+            f"them see. Received: {what!r} in {folder}, and something else "
+            "from another worker: start all of them with the same flags, on a "
+            "shared file system"
         )
+
+
+def see_the_same(folder: Path) -> None:
+    """Raises unless all workers see who has locked a folder: the chief."""
+    if distribution.worker()[1] == 1:
+        return
+    meet("locked", folder)
+    until = time.monotonic() + _SECONDS_TO_SEE
+    while not (owner := locks.owner(folder)) and time.monotonic() < until:
+        time.sleep(0.2)
+    meet(f"locked by {owner}", folder)
+
+
+def wait_for(file: Path) -> None:
+    """Waits for what the chief has written, where files are shared slowly."""
+    until = time.monotonic() + _SECONDS_TO_SEE
+    while not file.is_file() and time.monotonic() < until:
+        time.sleep(0.2)

@@ -78,17 +78,20 @@ def run(
     done: list[Run] = []
     with strategy.scope(), distribution.naming_lost_workers():
         for index, is_missing in enumerate(_missing(folders, needs_model)):
-            several_workers.meet(is_missing, folders[index])
+            what = f"{task.names[index]}, {is_missing=}"
+            several_workers.meet(what, folders[index])
             if is_missing:
                 last = done[-1] if done else before
                 with _alone_in(folders[index]):
+                    several_workers.see_the_same(folders[index])
                     _run_stage(
                         task, index, last, folders[index], jit_compile, verbose
                     )
                 _LOGGER.info("trained %s", task.names[index])
             elif distribution.is_chief():
                 _tidy_up(folders[index])
-            several_workers.meet(is_missing, folders[index])
+            several_workers.meet(f"{what}, done", folders[index])
+            several_workers.wait_for(folders[index] / runs.SUMMARY)
             done.append(Run.read(folders[index]))
     return done
 
@@ -144,16 +147,16 @@ def _run_stage(
     if _is_done(folder):
         if is_chief:
             _name_model(folder)
-        several_workers.meet(1, folder)
+        several_workers.meet("named", folder)
         if (folder / runs.MODEL).is_file():
             return
         work = _again(folder)
     if not is_chief:
         with several_workers.own_copy(work) as own:
-            several_workers.meet(2, work)
+            several_workers.meet("begins", work)
             _train(task, index, before, own, jit_compile, verbose)
         return
-    several_workers.meet(2, work)  # the others have what they begin from
+    several_workers.meet("begins", work)  # the others have what they begin from
     work.mkdir(parents=True, exist_ok=True)
     for partial in work.glob("*.part.*"):  # of a process that was killed
         partial.unlink()

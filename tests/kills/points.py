@@ -18,7 +18,7 @@ import sys
 POINTS = {
     # preparation
     "sessions": ("nextitnet_tf.preparation.interactions", "_made"),
-    "sessions' file": ("nextitnet_tf.preparation.sessions", "_save_array"),
+    "sessions' file": ("nextitnet_tf.preparation.session_blocks", "_growing"),
     "sessions' sync": ("nextitnet_tf.preparation.replacing", "_reach_the_disk"),
     "sessions' rename": ("os", "rename"),
     # between stages
