@@ -136,9 +136,13 @@ KNOW_HTTP = {"serving.app", "serving.server"}
 HTTP = {"fastapi", "pydantic", "starlette", "uvicorn"}
 # Neither Keras nor TensorFlow: data are prepared on any machine.
 PREPARATION_MAY_IMPORT = {"numpy", "pandas"}
+# What prepares on Spark is asked for by its command alone, when it runs.
+ON_SPARK = {"preparation.spark", "preparation.spark_tables"}
+SPARK = {"numpy", "py4j", "pyarrow", "pyspark"}
 DATASETS_MAY_IMPORT = {
     *("nextitnet_tf.preparation", "nextitnet_tf.commands.frame"),
     *("nextitnet_tf.commands.prepare", "absl", "datasets", "numpy", "pandas"),
+    "nextitnet_tf.commands.prepare_spark",
     "nextitnet_tf.commands.preparation_flags",
 }
 # These begin without TensorFlow.
@@ -250,7 +254,8 @@ def _library_violation(rest, name):
     if top == "absl" and unit != "commands":
         return "belongs to commands"
     if unit == "preparation" and top != "nextitnet_tf":
-        return _not_among(name, PREPARATION_MAY_IMPORT)
+        allowed = SPARK if rest in ON_SPARK else PREPARATION_MAY_IMPORT
+        return _not_among(name, allowed)
     if unit == "commands" and inner in LIGHT_COMMANDS:
         return _not_among(name, LIGHT_COMMANDS_MAY_IMPORT)
     is_plain = _is_standard(top) or target in PLAIN_PYTHON

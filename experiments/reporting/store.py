@@ -67,8 +67,9 @@ class Store:
         )
 
     def forget(self, recipe: Recipe) -> None:
-        """Has a run that was trained again read again."""
-        self._runs.pop(self.name(recipe), None)
+        """Has the runs of all stages, if trained again, read again."""
+        for index in range(len(recipe.stages)):
+            self._runs.pop(self.name(recipe.up_to(index)), None)
 
     def read(self, name: str) -> Run | None:
         """A run by its name, if it is done."""

@@ -151,7 +151,7 @@ OTHER_WRITERS = {
     "nextitnet_tf.atomic_files": "tests/test_atomic_files.py",
     "nextitnet_tf.commands.downloads": "tests/commands/test_downloads.py",
     "nextitnet_tf.preparation.replacing": "here",
-    "nextitnet_tf.preparation.sessions": "here",
+    "nextitnet_tf.preparation.session_blocks": "here",
     "nextitnet_tf.serving.answering": "to nowhere",
     "nextitnet_tf.serving.history_files": "tests/serving/test_in_blocks.py",
     "nextitnet_tf.serving.parquet_files": "tests/serving/test_in_blocks.py",
