@@ -8,7 +8,10 @@ Ab). Items are stored in full.
         PROTOCOL=clean SEEDS=0,1,2
 
 Expected time on 2 cores with ML-1M under clean: about half an hour a line.
-Expected numbers: the paper's, below.
+Expected numbers: the paper's, below. Where depth pays (`DATASET=deep`, 16
+blocks, the command in results/deep/commands.json, 50 minutes on one core),
+three seeds, MRR@5 without seen items: .2254 in full, Ab .2211 (not told apart),
+Al .2145, Cb .1891, Cl .1783 (all below).
 """
 
 from experiments.papers.cprec import ways
