@@ -198,7 +198,7 @@ def _judged(frame: DataFrame, time: Column | None) -> DataFrame:
 def _place_of_block(frame: DataFrame) -> Column:
     """Which block of all files, by name, a row comes from: a number."""
     blocks = frame.select("file", "block").distinct().collect()
-    if len(blocks) == 1:
+    if len(blocks) < 2:
         return F.lit(0)
     key = F.concat_ws("|", "file", "block")
     pairs: list[Column] = []

@@ -115,7 +115,7 @@ def test_by_hand(session, tmp_path):
 
     sessions = data.read_sessions(folder)
     # 20 four times, 30 twice, 10 once: items 1, 2, 3.
-    assert sessions.vocabulary.raw_ids[1:] == (20, 30, 10)
+    assert sessions.vocabulary.raw_ids[1:] == [20, 30, 10]
     assert sessions.rows.tolist() == [[1, 1], [1, 2], [0, 3], [1, 2]]
     assert sessions.users.tolist() == [0, 0, 1, 1]
     assert sessions.times.tolist() == [8, 10, 1, 3]
