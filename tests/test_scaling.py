@@ -10,6 +10,7 @@ from experiments.benchmark import on_paper
 from experiments.benchmark import scaling as case
 from experiments.benchmark import steps
 from nextitnet_tf import Compression
+from nextitnet_tf import losses
 from nextitnet_tf import models
 from nextitnet_tf import scaling
 
@@ -81,6 +82,15 @@ def test_logits_are_a_chunk():
     # 2^24 numbers at most: 16 rows of a million.
     training = scaling.Training(num_items=999_999)
     assert training.logit_bytes == 3 * 4 * 16 * 1_000_000
+
+
+@pytest.mark.parametrize("num_columns", [100, 3_500, 24_000, 1_000_000])
+def test_a_chunk_is_the_loss_own(num_columns):
+    training = scaling.Training(num_items=num_columns - 1)
+    rows = training.logit_bytes / (3 * 4 * num_columns)
+    # That one makes all chunks of one size, which is a little less.
+    chunk = losses._rows_a_chunk(training.positions, num_columns)
+    assert 0.5 * rows < chunk <= rows
 
 
 def test_communication_by_hand():

@@ -7,6 +7,7 @@ driver a block at a time, which writes them; the items are held there, too.
 """
 
 import contextlib
+import logging
 import os
 import pathlib
 from collections.abc import Iterator
@@ -63,6 +64,12 @@ def prepare(
             with their number and one of them.
     """
     plan = Choices(**choices)
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    if zone != "UTC":
+        raise DataError(
+            "Expected a session of Spark whose spark.sql.session.timeZone is "
+            f"UTC, as dates without a time zone are taken. Received: {zone}"
+        )
     with spark_tables.naming_errors(), contextlib.ExitStack() as kept:
         table = spark_tables.read(spark, raw, plan)
         facts = _facts(raw)
@@ -101,7 +108,9 @@ def session(master: str) -> SparkSession:
         .config("spark.sql.session.timeZone", "UTC")
         .getOrCreate()
     )
-    spark.sparkContext.setLogLevel("ERROR")
+    # What goes wrong is told once, by the error.
+    spark.sparkContext.setLogLevel("OFF")
+    logging.getLogger("DataFrameQueryContextLogger").setLevel("CRITICAL")
     return spark
 
 

@@ -56,8 +56,18 @@ def naming_errors() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"Spark: {lines[0][:300]}") from error
+        raise DataError(f"Spark: {_in_short(str(error))}") from error
+
+
+def _in_short(text: str) -> str:
+    """What went wrong, of many lines: the last reason, and what it says."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reasons = [
+        i for i, line in enumerate(lines) if line.startswith("Caused by")
+    ]
+    said = lines[reasons[-1] if reasons else 0 :]
+    ends = [i for i, line in enumerate(said) if line.startswith("at ")]
+    return " ".join(said[: ends[0] if ends else 1])[:400]
 
 
 def read(spark: SparkSession, raw: str, choices: Choices) -> Table:
@@ -125,6 +135,7 @@ def _read_csv(
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=_CORRUPT,
         columnPruning=False,
+        enforceSchema=False,  # a file with another header is an error
     )
     names = list(choices.columns or reader.csv(raw).columns)
     schema = [f"{_quoted(name)} STRING" for name in (*names, _CORRUPT)]
@@ -157,8 +168,8 @@ def good_rows(
         (line,) = bad.select("line").first()
         what = (
             f"{num_bad:,} of {frame.count():,} rows of {table.label} lack a "
-            "user, an item or a time, or have other fields than the header, "
-            f"such as {line[:200]!r}"
+            "user, an item or a time, have other fields than the header or "
+            f"are no UTF-8, such as {line[:200]!r}"
         )
         if not skip_bad_rows:
             raise DataError(
@@ -187,7 +198,9 @@ def _judged(frame: DataFrame, time: Column | None) -> DataFrame:
         if types[role] == "string":
             cut = F.regexp_replace(role, f"^{_SPACE}+|{_SPACE}+$", "")
             frame = frame.withColumn(role, cut)
-            is_good &= F.col(role).rlike(r"^[^\r\n]+$")
+            # What is no UTF-8 has become the character that stands for it,
+            # two different ids one.
+            is_good &= F.col(role).rlike(r"^[^\r\n\ufffd]+$")
         is_good &= F.col(role).isNotNull()
     if time is not None:
         frame = frame.withColumn("time", time)

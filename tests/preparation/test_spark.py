@@ -195,6 +195,36 @@ def test_what_cannot_be_prepared(text, message, session, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
 
 
+def test_files_with_other_headers(session, tmp_path):
+    """Columns in another order would be taken for each other."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.csv").write_text("user,item,timestamp\n1,5,1\n1,6,2\n")
+    (raw / "b.csv").write_text("item,user,timestamp\n7,1,3\n8,1,4\n")
+    with pytest.raises(DataError, match="header does not conform.*b.csv"):
+        spark.prepare(session, str(raw), tmp_path / "out", **KEEP_ALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_what_is_no_utf_8(session, tmp_path):
+    """Two ids of which nothing can be read would be one item."""
+    raw = tmp_path / "raw.csv"
+    raw.write_bytes(b"user,item,timestamp\n1,\xff,1\n1,\xfe,2\n1,a,3\n")
+    with pytest.raises(DataError, match="2 of 3 rows .*no UTF-8"):
+        spark.prepare(session, str(raw), tmp_path / "out", **KEEP_ALL)
+
+
+def test_a_session_in_another_time_zone(session, tmp_path):
+    raw = tmp_path / "raw.csv"
+    raw.write_text("user,item,timestamp\n1,5,2024-01-31 10:00\n")
+    session.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    try:
+        with pytest.raises(DataError, match="Asia/Tokyo"):
+            spark.prepare(session, str(raw), tmp_path / "out", **KEEP_ALL)
+    finally:
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+
+
 def test_no_such_file(session, tmp_path):
     with pytest.raises(DataError, match="nothing.csv"):
         spark.prepare(session, str(tmp_path / "nothing.csv"), tmp_path / "out")
